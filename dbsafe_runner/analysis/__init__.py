@@ -1,0 +1,1 @@
+"""From source text to footprints and levels. Pure: text comes in as arguments."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: servers, templates, namespaces, observation and reset."""

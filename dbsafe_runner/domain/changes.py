@@ -1,0 +1,48 @@
+"""Changes: what an observation saw happen to a namespace between two looks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened since the look before. Relations are named `database/schema.name`.
+
+    An observation by the worker after each test; the reset's work list and the levels come from it.
+    """
+
+    #: Tables, sequences and large objects ("pg_largeobject") written to, rolled back or not.
+    written: frozenset[str] = frozenset()
+    #: Those of `written` whose content now differs from what it was at the look before, committed.
+    remaining: frozenset[str] = frozenset()
+    #: Relations written to by a transaction that is still open: to be looked at again later.
+    pending: frozenset[str] = frozenset()
+    #: Schema changes that are still there, in words ("database/schema.name created").
+    ddl: tuple[str, ...] = ()
+    #: Schema changes that were undone again within the window (created and dropped, rolled back).
+    ddl_undone: bool = False
+    #: Cluster-wide changes, in words ("role reporting created", "database other created").
+    cluster: tuple[str, ...] = ()
+    #: Client sessions other than our own that exist now.
+    sessions: int = 0
+    #: Sessions that are inside a transaction now ("idle in transaction" or active).
+    open_transactions: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the window left the namespace as it was."""
+        return not (self.remaining or self.pending or self.ddl or self.cluster)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResetReport:
+    """What a reset did. `seconds` is wall time."""
+
+    seconds: float
+    #: Relations brought back, as in `Changes`.
+    restored: tuple[str, ...] = ()
+    #: Not empty: the namespace cannot be brought back cheaply; the worker must be retired.
+    retire: str = ""
+    #: Leaks found and ended, in words ("a transaction left open: UPDATE orders ...").
+    leaks: tuple[str, ...] = ()

@@ -1,0 +1,171 @@
+"""RunEvent: the one stream of events that the dispatcher emits and every sink reads.
+
+Each event carries `at`, seconds since the run started (monotonic). Sinks must accept events that they
+do not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from dbsafe_runner.domain.changes import Changes, ResetReport
+from dbsafe_runner.domain.outcome import Result
+from dbsafe_runner.domain.plan import Plan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunEvent:
+    """Base of all events."""
+
+    at: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunStarted(RunEvent):
+    """The run began. `started` is Unix time."""
+
+    started: float
+    arguments: tuple[str, ...]
+    rootdir: str
+    strategy: str
+    workers: int
+    dbsafe_version: str
+    python_version: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Preparing(RunEvent):
+    """A step before the tests began: "starting PostgreSQL 18.1", "running set-up: alembic ..."."""
+
+    what: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerReady(RunEvent):
+    """The server or template is ready. `kind` is a NamespaceKind value."""
+
+    server_version: str
+    kind: str
+    template: str
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Collected(RunEvent):
+    """Collection ended. `files` counts the files with at least one selected test."""
+
+    tests: int
+    files: int
+    deselected: int
+    seconds: float
+    pytest_version: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlanFixed(RunEvent):
+    """The plan is fixed; `levels` counts tests by level value."""
+
+    plan: Plan
+    levels: Mapping[int, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerStarted(RunEvent):
+    """A worker process lives. `how` is "fork" or "spawn"."""
+
+    worker: str
+    pid: int
+    how: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerEnded(RunEvent):
+    """A worker process is gone. `cause` is "" for an orderly end, else e.g. "killed by SIGSEGV"."""
+
+    worker: str
+    pid: int
+    cause: str
+    nodeid: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NamespaceLeased(RunEvent):
+    """A worker got a namespace. `seconds` is how long the worker waited for it."""
+
+    worker: str
+    namespace: str
+    generation: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BatchStarted(RunEvent):
+    """A worker was given a batch."""
+
+    worker: str
+    batch: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TestStarted(RunEvent):
+    """A worker started a test."""
+
+    __test__ = False
+
+    nodeid: str
+    worker: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TestFinished(RunEvent):
+    """A test ended and its outcome is final. `changes` is None when the database was not observed."""
+
+    __test__ = False
+
+    result: Result
+    isolation: str
+    level: int
+    changes: Changes | None = None
+    #: The failure as pytest prints it in colour, for the console; "" when it has none.
+    coloured: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NamespaceReset(RunEvent):
+    """A worker brought its namespace back to its baseline, or found that it cannot."""
+
+    worker: str
+    report: ResetReport
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Notice(RunEvent):
+    """Something the user should know. `kind` is info, warning or error; `code` as in docs/errors.md."""
+
+    kind: str
+    code: str
+    message: str
+    hint: str = ""
+    nodeid: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PytestOutput(RunEvent):
+    """Text that pytest or a plugin printed outside any test, to be shown as it is."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunFinished(RunEvent):
+    """The run is over. `exit_code` is what the process will exit with; `interrupted` by the user."""
+
+    exit_code: int
+    interrupted: bool
+    #: Totals by Outcome value.
+    totals: Mapping[str, int]
+    #: Seconds of wall time from the first test to the last.
+    span: float
+    #: Seconds that each worker was running tests.
+    busy: Mapping[str, float]

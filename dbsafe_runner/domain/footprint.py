@@ -1,0 +1,46 @@
+"""Footprint: the facts about a test and the database that its level is derived from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dbsafe_runner.domain.evidence import Evidence
+from dbsafe_runner.domain.level import Level
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a test does to the database, as far as one source knows.
+
+    Tables are named `schema.table` where the schema is known, else `table`.
+    """
+
+    connects: bool = False
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    #: What it wrote is still there when it has been torn down.
+    outlives: bool = False
+    #: Schema changes that outlive the test or would be seen by others.
+    schema_changes: bool = False
+    #: Changes that no namespace on a shared server can hold: roles, databases, ALTER SYSTEM.
+    cluster: frozenset[str] = frozenset()
+    #: It must run with nothing beside it: fixed ports or files, declared order.
+    alone: bool = False
+    #: Connections that it opens at the same time; 0 when unknown.
+    connections: int = 0
+    #: From 0 (a guess) to 1 (certain).
+    confidence: float = 1.0
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Classification:
+    """The level in force for a test, and the chain of evidence that put it there, strongest first."""
+
+    nodeid: str
+    level: Level
+    footprint: Footprint
+    chain: tuple[Evidence, ...]
+    #: Tests with the same group share one batch; "" is no group.
+    group: str = ""
+    exclusive: bool = False

@@ -1,0 +1,49 @@
+"""Namespace: a private place in PostgreSQL that one worker owns, and how to reach it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from dbsafe_runner.domain.isolation import NamespaceKind
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How the redirection reaches a namespace.
+
+    `host` is a directory with a Unix socket or a host name. Names of databases that are absent from
+    `databases`, and of users when `user` is "", pass through as the suite wrote them.
+    """
+
+    host: str
+    port: int
+    #: Database name as the suite writes it -> its name on this server. Empty for kind server.
+    databases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: First on search_path; "" for kinds server and database.
+    schema: str = ""
+    #: User and password to connect with instead of the suite's; "" keeps the suite's.
+    user: str = ""
+    password: str = dataclasses.field(default="", repr=False)
+    #: Further libpq parameters, e.g. sslmode, sslrootcert, as the user's URL had them.
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace as the worker that leases it sees it."""
+
+    name: str
+    kind: NamespaceKind
+    generation: int
+    endpoint: Endpoint
+    #: libpq connection string of our own session for observation and reset.
+    admin_dsn: str = dataclasses.field(repr=False)
+    #: The database, as named on the server, in which the suite's own tables are; first of several.
+    database: str
+    #: PostgreSQL's server_version_num, e.g. 180000.
+    server_version: int
+    #: A running pristine clone of the template to read baseline rows from; "" when there is none.
+    pristine_dsn: str = dataclasses.field(default="", repr=False)
+    #: A directory that the worker may put large snapshots in.
+    scratch: str = ""

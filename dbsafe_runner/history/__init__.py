@@ -1,0 +1,1 @@
+"""What earlier runs taught: durations, observed levels, dependencies. The only user of sqlite3."""

@@ -1,0 +1,1 @@
+"""The processes that run tests: the zygote that collects and forks, its children, and their pool."""
