@@ -30,6 +30,9 @@ class Batch:
     #: Names of module, class or package fixtures that are dear to build: a worker that has just
     #: run a batch with the same ones is preferred.
     affinity: frozenset[str] = frozenset()
+    #: Seconds that building the fixtures shared by its tests takes: once at its start, and again
+    #: for every further part when it is split. Not in `seconds`.
+    setup_seconds: float = 0.0
     #: Connections that it needs at the same time.
     connections: int = 1
     #: Whether the durations rest on earlier runs; unknown ones are fed one at a time.

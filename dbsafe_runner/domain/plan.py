@@ -20,6 +20,8 @@ class Plan:
     caps: Mapping[Level, int]
     #: Sum of the connection budgets that may be out at the same time; 0 means no limit.
     connections: int = 0
+    #: Exclusive batches run before all others; else when nothing else can run any more.
+    exclusive_first: bool = False
     predicted_wall: float = 0.0
     #: max(longest chain, total work / workers, exclusive work): no schedule can be shorter.
     lower_bound: float = 0.0
