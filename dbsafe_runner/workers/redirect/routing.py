@@ -1,0 +1,204 @@
+"""Routing: the rules in force, and the decision where a connection goes.
+
+It decides from targets alone and knows no driver. Drivers ask `route`; the answer is a Route to the
+namespace, None for "leave it alone", or an exception that refuses the connection.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import urls
+from .urls import Target
+
+if TYPE_CHECKING:
+    from dbsafe_runner.domain.namespace import Endpoint
+
+
+class Rules(NamedTuple):
+    """What is redirected, and who is asked and told.
+
+    The callbacks run in the thread that connects, one at a time, before the connection is opened.
+    """
+
+    #: Servers that the suite means when it means its database; () until one is learned.
+    sources: tuple[Target, ...]
+    #: Patterns (fnmatch) of hosts that are connected to for real.
+    allow_hosts: tuple[str, ...]
+    #: Where a connection to a source goes. May block, e.g. until a namespace is leased.
+    resolve: Callable[[Target], Endpoint]
+    #: The first local server that the suite used has become the source.
+    on_learned: Callable[[Target], None]
+    #: A connection is about to be refused; returns the name of the test, "" when there is none.
+    on_refused: Callable[[Target], str]
+    #: A connection is about to be redirected. Not called for those that are left alone.
+    on_connect: Callable[[Target], None]
+    #: Something could not be redirected; the message names the driver and its version.
+    on_warning: Callable[[str], None]
+    #: A program was started with an environment that leads to the namespace; gets its arguments.
+    on_program: Callable[[Sequence[str]], None] | None = None
+
+
+class Route(NamedTuple):
+    """Where a connection goes. `database` is "" when the name stays as the suite gave it."""
+
+    endpoint: Endpoint
+    target: Target
+    database: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host, or directory of the socket, and port."""
+        return self.endpoint.host, self.endpoint.port
+
+
+class ConnectionRefusedByGuardError(Exception):
+    """A connection to a server that is neither on this machine nor listed. Nothing was sent to it.
+
+    What is raised is also an instance of the driver's own error for failed connections, so that code
+    that handles an unreachable server sees one.
+    """
+
+    code = "connection-refused-by-guard"
+
+
+def refusal(
+    target: Target, test: str, error: type[BaseException] = Exception
+) -> ConnectionRefusedByGuardError:
+    """The exception that refuses a connection; an instance of `error` as well."""
+    message = (
+        "{code}: {who} tried to connect to database {target.database!r} on {target.host}:{target.port}, "
+        "which is neither on this machine nor the configured source. Nothing was sent to it. "
+        "If the suite may use that server, add its host to allow_hosts under [database] in runner.toml; "
+        "if it is the suite's own database, name it as source there."
+    ).format(code=ConnectionRefusedByGuardError.code, who=test or "The suite", target=target)
+    if issubclass(ConnectionRefusedByGuardError, error):
+        return ConnectionRefusedByGuardError(message)
+    attributes = {"__module__": __name__, "__doc__": ConnectionRefusedByGuardError.__doc__}
+    combined = type("ConnectionRefusedByGuardError", (ConnectionRefusedByGuardError, error), attributes)
+    refused: ConnectionRefusedByGuardError = combined(message)
+    return refused
+
+
+class Router:
+    """The rules in force and what was found out under them."""
+
+    def __init__(self, rules: Rules, before: Router | None = None) -> None:
+        """Take over what an earlier router learned; its namespaces count as sources from now on."""
+        self.rules = rules
+        self.learned: tuple[Target, ...] = before.learned if before else ()
+        self._endpoints: dict[tuple[str, int], Endpoint] = (
+            dict(before.known_endpoints()) if before else {}
+        )
+        # One at a time: pools open connections from several threads at once, and the first of them
+        # leases the namespace for all. Reentrant, as a callback may connect.
+        self._lock = threading.RLock()
+
+    @property
+    def sources(self) -> tuple[Target, ...]:
+        """The configured sources, else the learned one."""
+        return self.rules.sources or self.learned
+
+    def known_endpoints(self) -> dict[tuple[str, int], Endpoint]:
+        """Every endpoint that was ever routed to, by server."""
+        return self._endpoints
+
+    def remember(self, endpoint: Endpoint) -> None:
+        """Treat a server as one of our own: connections to it go to the namespace of the moment."""
+        self._endpoints[Target(endpoint.host, endpoint.port).server] = endpoint
+
+    def route(self, targets: Sequence[Target], error: type[BaseException] = Exception) -> Route | None:
+        """Decide about the servers that one connection would try.
+
+        Returns None when it is to be left alone. Raises ConnectionRefusedByGuardError, which is then
+        an instance of `error` as well.
+        """
+        with self._lock:
+            for target in targets:
+                if self.is_ours(target) or self._learn(target):
+                    return self._redirect(target)
+            for target in targets:
+                if not self._may_pass(target):
+                    raise refusal(target, self.rules.on_refused(target), error)
+        return None
+
+    def is_ours(self, target: Target) -> bool:
+        """Whether a target is a source or a namespace of ours, this one or an earlier one."""
+        return target.server in self._endpoints or any(target.server == s.server for s in self.sources)
+
+    def endpoint_for(self, target: Target) -> Endpoint:
+        """The endpoint of a source, leased if need be, without a connection being opened."""
+        with self._lock:
+            endpoint = self.rules.resolve(target)
+            self.remember(endpoint)
+            return endpoint
+
+    def _redirect(self, target: Target) -> Route:
+        named = self._as_the_suite_names_it(target)
+        endpoint = self.endpoint_for(named)
+        self.rules.on_connect(named)
+        database = endpoint.databases.get(named.database, named.database)
+        return Route(endpoint, named, database if database != target.database else "")
+
+    def _as_the_suite_names_it(self, target: Target) -> Target:
+        """Undo the renaming of databases where a suite reuses what a connection said about itself."""
+        known = self._endpoints.get(target.server)
+        if known is not None:
+            for name, renamed in known.databases.items():
+                if renamed == target.database:
+                    return Target(target.host, target.port, target.user, name)
+        return target
+
+    def _learn(self, target: Target) -> bool:
+        if self.sources or not urls.is_loopback(target.host) or self._is_allowed(target.host):
+            return False
+        self.learned = (target,)
+        self.rules.on_learned(target)
+        return True
+
+    def _may_pass(self, target: Target) -> bool:
+        return (
+            urls.is_loopback(target.host)
+            or urls.is_socket(target.host)
+            or any(target.host == source.host for source in self.sources)
+            or self._is_allowed(target.host)
+        )
+
+    def _is_allowed(self, host: str) -> bool:
+        return any(
+            fnmatch.fnmatchcase(host, pattern.lower()) or host == urls.normalise_host(pattern)
+            for pattern in self.rules.allow_hosts
+            if pattern
+        )
+
+
+class _Current:
+    """The router in force; None while nothing is redirected."""
+
+    router: Router | None = None
+
+
+def current() -> Router | None:
+    """The router in force, None while nothing is redirected."""
+    return _Current.router
+
+
+def use(router: Router | None) -> None:
+    """Put a router in force."""
+    _Current.router = router
+
+
+def route(targets: Sequence[Target], error: type[BaseException] = Exception) -> Route | None:
+    """As Router.route, with the router in force."""
+    router = _Current.router
+    return None if router is None else router.route(targets, error)
+
+
+def warn(message: str) -> None:
+    """Tell whoever made the rules in force."""
+    router = _Current.router
+    if router is not None:
+        router.rules.on_warning(message)
