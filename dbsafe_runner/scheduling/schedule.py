@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.plan import Plan
+from dbsafe_runner.domain.precedence import successors, tails
 from dbsafe_runner.scheduling.answers import Assignment, Done, Steal, Wait
 from dbsafe_runner.scheduling.pieces import Piece, cut, piece_of, rest_of, take_chunk
-from dbsafe_runner.scheduling.precedence import successors, tails
 from dbsafe_runner.scheduling.ready import Ready, affinity_names
 from dbsafe_runner.scheduling.running import DRIFT_SECONDS, Running, Victims
 
