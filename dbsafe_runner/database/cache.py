@@ -1,0 +1,299 @@
+"""The cache that outlives runs: prepared data directories and copied binaries, by key.
+
+An entry is a directory that appears by one rename, complete, with its ready marker inside; nothing
+half-made is ever found. Whoever uses an entry holds a shared lock on the marker, so that pruning and
+other runs never take it away. This module knows nothing of PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dbsafe_runner.database.account import Account
+from dbsafe_runner.errors import ExitCode, UserError
+
+MARKER: Final = "ready.json"
+#: Raised when the meaning of an entry changes; older ones are pruned by age.
+FORMAT: Final = 1
+
+#: Entries of one kind that pruning keeps, their bytes in all, and the days since their last use.
+KEEP_ENTRIES: Final = 12
+KEEP_BYTES: Final = 4 * 1024**3
+KEEP_DAYS: Final = 30
+
+Report = Callable[[str], None]
+
+
+class Entry:
+    """A ready entry, locked against removal until `close`."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], lock: int) -> None:
+        self.path = path
+        #: What the builder returned when it was made.
+        self.facts = facts
+        self._lock = lock
+
+    @property
+    def data(self) -> Path:
+        """The entry's content."""
+        return self.path / "data"
+
+    def close(self) -> None:
+        """Give the lock back. May be called again."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+class Cache:
+    """Entries of one kind (`kind` is a directory's name) below the cache directory `root`."""
+
+    def __init__(self, root: Path, kind: str) -> None:
+        self.directory = root / f"v{FORMAT}" / kind
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def obtain(
+        self,
+        key: str,
+        build: Callable[[Path], Mapping[str, Any]],
+        *,
+        fresh: bool = False,
+        report: Report = lambda _: None,
+    ) -> tuple[Entry, bool]:
+        """The ready entry for `key`, built first where there is none, and whether it was there.
+
+        Several processes that ask at once build it once. `build` gets a directory of its own that it
+        must fill with `data`; what it raises passes through, and nothing remains. With `fresh` a new
+        one is built even where one is ready; runs that use the old one keep it.
+        """
+        if not fresh and (entry := self.find(key)):
+            return entry, True
+        with self._building(key, report):
+            if not fresh and (entry := self.find(key)):
+                return entry, True
+            self._make(key, build)
+            made = self.find(key)
+        if made is None:
+            raise _vanished(self.directory)
+        return made, False
+
+    def find(self, key: str) -> Entry | None:
+        """The newest ready and undamaged entry for `key`, or None. Damaged ones are removed."""
+        for marker in sorted(self.directory.glob(f"{key}.*/{MARKER}"), key=_age):
+            entry = self._open(marker)
+            if entry is None:
+                continue
+            if entry.facts["manifest"] == manifest(entry.data):
+                with contextlib.suppress(OSError):
+                    os.utime(marker)
+                return entry
+            entry.close()
+            self._remove(marker.parent)
+        return None
+
+    def discard(self, entry: Entry) -> None:
+        """Remove an entry that turned out to be unusable, unless another run uses it too."""
+        entry.close()
+        self._remove(entry.path)
+
+    def entries(self) -> list[tuple[Path, float, int]]:
+        """(path, Unix time of the last use, bytes) of every ready entry, latest use first."""
+        found = []
+        for marker in self.directory.glob(f"*/{MARKER}"):
+            with contextlib.suppress(OSError):
+                found.append(
+                    (marker.parent, marker.stat().st_mtime, manifest(marker.parent / "data")[1])
+                )
+        return sorted(found, key=lambda item: item[1], reverse=True)
+
+    def prune(self, *, keep: int = KEEP_ENTRIES, size: int = KEEP_BYTES, days: float = KEEP_DAYS) -> int:
+        """Remove entries beyond the given number, bytes or days since the last use; how many went.
+
+        Entries in use stay. So do remains of builders that live.
+        """
+        removed, total, newest = 0, 0, set[str]()
+        oldest = time.time() - days * 86400
+        for number, (path, used, entry_size) in enumerate(self.entries()):
+            key = path.name.rpartition(".")[0]
+            total += entry_size
+            outdated = key in newest
+            newest.add(key)
+            if outdated or number >= keep or total > size or used < oldest:
+                removed += self._remove(path)
+        self._remove_remains()
+        return removed
+
+    def _make(self, key: str, build: Callable[[Path], Mapping[str, Any]]) -> None:
+        name = f"{key}.{time.time_ns():x}{secrets.token_hex(2)}"
+        building = self.directory / f".building-{name}"
+        building.mkdir(mode=0o755)
+        try:
+            facts = dict(build(building))
+            facts["manifest"] = manifest(building / "data")
+            (building / MARKER).write_text(json.dumps(facts))
+            building.rename(self.directory / name)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+
+    def _open(self, marker: Path) -> Entry | None:
+        try:
+            lock = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            # It may have been removed between opening and locking it.
+            if marker.stat().st_ino == os.fstat(lock).st_ino:
+                facts = json.loads(marker.read_text())
+                return Entry(marker.parent, {"manifest": None} | facts, lock)
+        except (OSError, ValueError, TypeError):
+            pass
+        os.close(lock)
+        return None
+
+    def _remove(self, path: Path) -> bool:
+        """Remove a ready entry unless somebody uses it."""
+        try:
+            lock = os.open(path / MARKER, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It leaves the name that is looked for before its content goes.
+            removed = path.rename(path.parent / f".removed-{secrets.token_hex(8)}")
+        except OSError:
+            return False
+        finally:
+            os.close(lock)
+        shutil.rmtree(removed, ignore_errors=True)
+        return True
+
+    def _remove_remains(self) -> None:
+        for path in self.directory.glob(".removed-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.directory.glob(".building-*"):
+            key = path.name.removeprefix(".building-").rpartition(".")[0]
+            with contextlib.suppress(BlockingIOError), self._locked(key, blocking=False):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in self.directory.glob(".lock-*"):
+            # Should somebody be about to take it, the worst is that two build the same entry.
+            if path.stat().st_mtime < time.time() - KEEP_DAYS * 86400:
+                path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _building(self, key: str, report: Report) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._locked(key, blocking=False))
+            except BlockingIOError:
+                report("waiting for another dbsafe that prepares the same")
+                stack.enter_context(self._locked(key, blocking=True))
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, key: str, *, blocking: bool) -> Iterator[None]:
+        lock = os.open(self.directory / f".lock-{key}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(lock)
+
+
+def manifest(directory: Path) -> list[int]:
+    """How many files there are below `directory`, and their bytes: shows truncated or lost files."""
+    count = size = 0
+    waiting = [str(directory)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as found:
+                for item in found:
+                    if item.is_dir(follow_symlinks=False):
+                        waiting.append(item.path)
+                    else:
+                        count += 1
+                        size += item.stat(follow_symlinks=False).st_size
+        except OSError:
+            return [0, 0]
+    return [count, size]
+
+
+def cache_directory(account: Account, environment: Mapping[str, str] = os.environ) -> Path:
+    """The directory that holds the cache, made if needed, and reachable for the servers' account.
+
+    `DBSAFE_CACHE_DIR` decides where it is set. Else it is `dbsafe` below `XDG_CACHE_HOME` or
+    `~/.cache`; for root, whose home is closed to others, `/var/cache/dbsafe`; and where that cannot
+    be written, a directory below the one for temporary files.
+
+    Raises:
+        UserError: `cache-unusable`.
+    """
+    reasons = []
+    for directory in candidate_directories(account.switch, environment, tempfile.gettempdir()):
+        try:
+            _claim(directory)
+        except OSError as error:
+            reasons.append(f"{directory}: {error.strerror or error}")
+            continue
+        if account.can_read([directory]):
+            return directory
+        reasons.append(f"{directory}: the user {account.name}, whom servers run as, cannot enter it")
+    raise UserError(
+        "cache-unusable",
+        "There is no directory to keep prepared servers in.",
+        cause="\n".join(reasons),
+        hint="Name one with the environment variable DBSAFE_CACHE_DIR.",
+        exit_code=ExitCode.SERVER,
+    )
+
+
+def candidate_directories(root: bool, environment: Mapping[str, str], temporary: str) -> list[Path]:
+    """Where the cache may be, best first. `temporary` is the directory for temporary files."""
+    if given := environment.get("DBSAFE_CACHE_DIR"):
+        return [Path(given).expanduser().absolute()]
+    fallback = Path(temporary) / f"dbsafe-cache-{os.geteuid()}"
+    if root:
+        return [Path("/var/cache/dbsafe"), fallback]
+    if xdg := environment.get("XDG_CACHE_HOME"):
+        return [Path(xdg) / "dbsafe", fallback]
+    if home := environment.get("HOME"):
+        return [Path(home) / ".cache" / "dbsafe", fallback]
+    return [fallback]
+
+
+def _claim(directory: Path) -> None:
+    """Make the directory where it is missing; it must be ours and writable."""
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if directory.stat().st_uid != os.geteuid():
+        raise PermissionError(0, "it belongs to another user")
+    tag = directory / "CACHEDIR.TAG"
+    if not tag.exists():
+        tag.write_text(
+            "Signature: 8a477f597d28d172789f06886806bc55\n# Made by dbsafe; safe to delete.\n"
+        )
+
+
+def _age(marker: Path) -> str:
+    # Entry names end in the time at which they were begun: the newest first.
+    suffix = marker.parent.name.rpartition(".")[2]
+    return "".join(chr(255 - ord(letter)) for letter in suffix)
+
+
+def _vanished(directory: Path) -> UserError:
+    return UserError(
+        "cache-unusable",
+        f"What was just prepared in {directory} is not there, or is damaged.",
+        hint="Another program may be clearing that directory. Name another one with DBSAFE_CACHE_DIR.",
+        exit_code=ExitCode.SERVER,
+    )

@@ -1,0 +1,109 @@
+"""What earlier runs left behind: found by locks that nobody holds any more, and removed.
+
+Nothing is removed that dbsafe did not make, or that a living run owns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from dbsafe_runner.database.cache import manifest
+from dbsafe_runner.database.rundir import OWNER, disk_root, memory_root
+from dbsafe_runner.database.server import end_orphan
+
+#: Seconds after which a directory without a locked owner is a leftover rather than just being made.
+_GRACE: Final = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunFound:
+    """One run directory on this machine that belongs to us."""
+
+    path: Path
+    living: bool
+    #: The process that made it, 0 when that is unknown.
+    pid: int
+    #: Unix time.
+    started: float
+    #: Data directories in it, with servers or without.
+    servers: int
+    #: Bytes of its files.
+    size: int
+
+
+def find_runs() -> list[RunFound]:
+    """All run directories of this user on this machine, oldest first."""
+    found = []
+    for path in _run_directories():
+        facts = _owner_facts(path)
+        found.append(
+            RunFound(
+                path=path,
+                living=not _abandoned(path),
+                pid=int(facts.get("pid", 0)),
+                started=float(facts.get("started", 0.0)),
+                servers=len(list(path.glob("*/data"))),
+                size=manifest(path)[1],
+            )
+        )
+    return sorted(found, key=lambda run: run.started)
+
+
+def remove_leftovers() -> int:
+    """End the servers and remove the directories of runs that are gone; how many runs those were."""
+    removed = set[str]()
+    for path in _run_directories():
+        if _abandoned(path):
+            for data in path.glob("*/data"):
+                end_orphan(data)
+            shutil.rmtree(path, ignore_errors=True)
+            removed.add(path.name)
+    return len(removed)
+
+
+def _run_directories() -> Iterator[Path]:
+    for root in {disk_root(), memory_root() or disk_root()}:
+        with contextlib.suppress(OSError):
+            if root.stat().st_uid == os.geteuid() and not root.is_symlink():
+                yield from sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether no living run holds the directory's lock."""
+    try:
+        owner = os.open(path / OWNER, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return _old(path)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        # Between its making and its locking it is nobody's for a moment.
+        return not path.name.startswith(".new-") or _old(path)
+    finally:
+        os.close(owner)
+
+
+def _old(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime < time.time() - _GRACE
+    return False
+
+
+def _owner_facts(path: Path) -> dict[str, float]:
+    with contextlib.suppress(OSError, ValueError):
+        facts = json.loads((path / OWNER).read_text())
+        return facts if isinstance(facts, dict) else {}
+    return {}
