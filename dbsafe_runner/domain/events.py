@@ -60,6 +60,8 @@ class Collected(RunEvent):
     deselected: int
     seconds: float
     pytest_version: str
+    #: Selected tests by file, relative to the root directory.
+    per_file: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
