@@ -1,0 +1,146 @@
+"""Checking: the values of one layer against the declared settings, each problem with its place.
+
+pydantic decides what is wrong; the words are our own, so that a wrong value reads the same in
+whatever form it was given, and passwords in URLs stay out of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pydantic_core
+
+from dbsafe_runner.config.reference import settings_by_name
+from dbsafe_runner.config.settings import Rule, Settings
+
+_SHOWN = 60
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value was given: `runner.toml:4`, `--timeout` or `DBSAFE_RUN_TIMEOUT`."""
+
+    text: str
+    in_file: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, in words that complete `PLACE: ...`."""
+
+    place: Place
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one origin, nested as in runner.toml."""
+
+    values: Mapping[str, Any]
+    place: Callable[[tuple[str | int, ...]], Place]
+    #: The directory that relative paths start from; None means where dbsafe was started.
+    base: Path | None
+    #: What was found wrong while the layer was read.
+    problems: tuple[Problem, ...] = ()
+
+
+def check(layer: Layer) -> list[Problem]:
+    """Everything that is wrong in `layer`, in the order of its places."""
+    problems = list(layer.problems)
+    try:
+        Settings.model_validate(layer.values)
+    except pydantic.ValidationError as error:
+        seen = set()
+        for details in error.errors(include_url=False):
+            path, message = _explain(details, layer.values)
+            # A value that may be several things fails once for each of them.
+            if path not in seen:
+                seen.add(path)
+                problems.append(Problem(layer.place(path), message))
+    return sorted(problems, key=lambda problem: _natural(problem.place.text))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean ...?)` when something known is close to `word`, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f' (did you mean "{close[0]}"?)' if close else ""
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    return [(int(part or 0), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text)]
+
+
+def _explain(
+    details: pydantic_core.ErrorDetails, values: Mapping[str, Any]
+) -> tuple[tuple[str | int, ...], str]:
+    """The path that an error is about and what is wrong there."""
+    path = details["loc"]
+    if details["type"] == "extra_forbidden":
+        return path, _unknown(path)
+    path = path[:3] if path[0] == "rules" else path[:2]
+    if not isinstance(values[str(path[0])], Mapping | list | tuple):
+        path = path[:1]
+    name = ".".join(str(part) for part in path if isinstance(part, str))
+    setting = settings_by_name().get(name)
+    value = _value_at(values, path)
+    if setting is not None:
+        return path, f"{path[1]} must be {setting.key.expects}, not {show(value)}"
+    if path[0] == "rules":
+        return path, _bad_rule(path, details, value)
+    if path[0] == "strategies" and len(path) == 2 and isinstance(path[1], str):
+        return path, f"a strategy is a table, [strategies.{path[-1]}], not {show(value)}"
+    return path, f"{path[0]} must be a table, [{path[0]}], not {show(value)}"
+
+
+def _unknown(path: tuple[str | int, ...]) -> str:
+    word = str(path[-1])
+    if len(path) == 1:
+        return f"unknown section [{word}]{did_you_mean(word, Settings.model_fields)}"
+    if path[0] == "rules":
+        return f'unknown key "{word}" in a rule{did_you_mean(word, Rule.model_fields)}'
+    settings = settings_by_name().values()
+    own = [setting.name for setting in settings if setting.section == path[0]]
+    elsewhere = [setting.section for setting in settings if setting.name == word]
+    suggestion = f" (it belongs to [{elsewhere[0]}])" if elsewhere else did_you_mean(word, own)
+    return f'unknown key "{word}" in [{path[0]}]{suggestion}'
+
+
+_RULE_KEYS = {
+    "nodeid": "a pattern for node ids",
+    "mark": "the name of a mark",
+    "fixture": "the name of a fixture",
+    "level": "a level from 0 to 5 or its name, such as READ_ONLY",
+    "group": "a name",
+    "exclusive": "true or false",
+}
+
+
+def _bad_rule(path: tuple[str | int, ...], details: pydantic_core.ErrorDetails, value: object) -> str:
+    if len(path) == 3:
+        return f"{path[2]} must be {_RULE_KEYS[str(path[2])]}, not {show(value)}"
+    if details["type"] == "value_error":
+        return f"a rule {details['ctx']['error']}"
+    return "rules must be tables, each one under [[rules]]"
+
+
+def _value_at(values: Any, path: tuple[str | int, ...]) -> object:
+    for part in path:
+        values = values[part]
+    return values
+
+
+def show(value: object) -> str:
+    """`value` as runner.toml would have it, shortened, without the password of a URL."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:
+        text = str(value)
+    text = re.sub(r"(://[^:/@\s\"]*):[^@\s\"]*@", r"\1:***@", text)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

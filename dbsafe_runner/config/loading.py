@@ -1,0 +1,247 @@
+"""Loading: finds the configuration file, merges it with the environment and the options, checks all.
+
+Options outrank the environment, which outranks the file, which outranks the defaults. Every problem
+in any of them is found before anything is reported. Nothing is acted upon, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dbsafe_runner.config.checking import Layer, Place, Problem, check, did_you_mean, show
+from dbsafe_runner.config.keys import TextForm, value_of_text
+from dbsafe_runner.config.positions import find_lines, line_of
+from dbsafe_runner.config.reference import Setting, settings_by_name
+from dbsafe_runner.config.settings import STRATEGIES, Config, Settings
+from dbsafe_runner.errors import ExitCode, UserError
+
+FILE_NAME: Final = "runner.toml"
+_PYPROJECT: Final = "pyproject.toml"
+
+
+def load_config(
+    start: Path,
+    *,
+    environment: Mapping[str, str],
+    options: Mapping[str, object] | None = None,
+    file: Path | None = None,
+) -> Config:
+    """The configuration in force for a run that starts in the directory `start`.
+
+    Args:
+        start: where dbsafe was started; the file is looked for here and in the directories above, up
+            to the root of the repository.
+        environment: variables named DBSAFE_<SECTION>_<KEY> are settings.
+        options: values by "section.key", as text or as values; None means not given.
+        file: a configuration file to use instead of the one that would be found.
+
+    Raises:
+        UserError: the file cannot be read or is not TOML, two files compete, or any value in the
+            file, the environment or the options is unknown or wrong; all problems in one error.
+    """
+    found = file or _find_file(start)
+    layers = [] if found is None else [_file_layer(found, asked_for=file is not None)]
+    layers.append(_environment_layer(environment))
+    layers.append(_options_layer(options or {}))
+    problems = [problem for layer in layers for problem in check(layer)]
+    merged = {} if problems else _merge(layers)
+    problems = problems or _check_strategy(merged, layers)
+    if problems:
+        raise _bad_configuration(problems, found)
+    return _config(Settings.model_validate(merged), start, found, layers)
+
+
+def _find_file(start: Path) -> Path | None:
+    for directory in (start, *start.parents):
+        candidates = [directory / FILE_NAME] if (directory / FILE_NAME).is_file() else []
+        pyproject = directory / _PYPROJECT
+        if pyproject.is_file() and "dbsafe" in _read_toml(pyproject)[0].get("tool", {}):
+            candidates.append(pyproject)
+        if len(candidates) == 2:
+            raise UserError(
+                "two-configurations",
+                f"Both {FILE_NAME} and {_PYPROJECT} configure dbsafe, and only one may.",
+                cause="\n".join(str(candidate) for candidate in candidates),
+                hint=f"Move what is under [tool.dbsafe] to {FILE_NAME}, or delete {FILE_NAME}.",
+                exit_code=ExitCode.USAGE,
+            )
+        if candidates:
+            return candidates[0]
+        if (directory / ".git").exists():
+            return None
+    return None
+
+
+def _read_toml(file: Path) -> tuple[dict[str, Any], str]:
+    """The values in `file` and its text."""
+    try:
+        text = file.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except OSError as error:
+        raise UserError(
+            "configuration-unreadable",
+            f"{file} cannot be read.",
+            cause=error.strerror or str(error),
+            hint="Check the path and the permissions of the file.",
+            exit_code=ExitCode.USAGE,
+        ) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        cause = f"{file.name}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8"
+        raise _bad_toml(file, cause) from None
+    try:
+        return tomllib.loads(text), text
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _bad_toml(file, _toml_cause(file, text, str(error))) from None
+
+
+def _bad_toml(file: Path, cause: str) -> UserError:
+    return UserError(
+        "bad-toml",
+        f"{file.name} is not valid TOML.",
+        cause=cause,
+        hint="Texts stand in quotes, lists in square brackets: https://toml.io shows all forms.",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def _toml_cause(file: Path, text: str, message: str) -> str:
+    """What the parser said, with the line it is about and a mark under the place."""
+    match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
+    if match is None:
+        return f"{file.name}: {message}"
+    lines = text.split("\n")
+    number = int(match[2]) if match[2] else len(text.rstrip("\n").split("\n"))
+    column = int(match[3]) if match[3] else len(lines[number - 1]) + 1
+    shown = lines[number - 1].replace("\t", " ")
+    return f"{file.name}:{number}:{column}: {match[1]}\n  {shown}\n  {' ' * (column - 1)}^"
+
+
+def _file_layer(file: Path, *, asked_for: bool) -> Layer:
+    values, text = _read_toml(file)
+    prefix: tuple[str, ...] = ()
+    if file.name == _PYPROJECT or (asked_for and "dbsafe" in values.get("tool", {})):
+        prefix = ("tool", "dbsafe")
+        values = values.get("tool", {}).get("dbsafe", {})
+    lines = find_lines(text)
+
+    def place(path: tuple[str | int, ...]) -> Place:
+        return Place(f"{file.name}:{line_of(lines, (*prefix, *path))}", in_file=True)
+
+    return Layer(values, place, base=file.parent)
+
+
+def _environment_layer(environment: Mapping[str, str]) -> Layer:
+    known = {setting.variable: setting for setting in settings_by_name().values()}
+    given = {known[name]: environment[name] for name in known if name in environment}
+    problems = [
+        Problem(Place(name), f'unknown variable (did you mean "{meant}"?)')
+        for name in sorted(environment)
+        if (meant := _meant_variable(name, known))
+    ]
+    return _text_layer(given, lambda setting: setting.variable, problems)
+
+
+def _meant_variable(name: str, known: Iterable[str]) -> str:
+    """The variable that `name` is a slip of; "" for others, which may be a project's own."""
+    if not name.startswith("DBSAFE_") or name in known:
+        return ""
+    longer = [variable for variable in known if variable.startswith(f"{name}_")]
+    close = longer or difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return close[0] if close else ""
+
+
+def _options_layer(options: Mapping[str, object]) -> Layer:
+    settings = settings_by_name()
+    given = {settings[name]: value for name, value in options.items() if value is not None}
+    return _text_layer(given, lambda setting: setting.key.option, [])
+
+
+def _text_layer(
+    given: Mapping[Setting, object], name_of: Callable[[Setting], str], problems: list[Problem]
+) -> Layer:
+    """A layer of values that are texts, or that were texts and have been read already."""
+    values: dict[str, dict[str, object]] = {}
+    for setting, value in given.items():
+        try:
+            read = _read(value, setting.key.form)
+        except ValueError:
+            message = f"{setting.name} has a quote that is not closed: {show(value)}"
+            problems.append(Problem(Place(name_of(setting)), message))
+        else:
+            values.setdefault(setting.section, {})[setting.name] = read
+
+    def place(path: tuple[str | int, ...]) -> Place:
+        return Place(name_of(settings_by_name()[f"{path[0]}.{path[1]}"]))
+
+    return Layer(values, place, base=None, problems=tuple(problems))
+
+
+def _read(value: object, form: TextForm) -> object:
+    """A value as given; of an option that may be repeated, all words of all its texts."""
+    if isinstance(value, str):
+        return value_of_text(value, form)
+    if form is TextForm.WORDS and isinstance(value, list | tuple):
+        return [word for text in value for word in shlex.split(text)]
+    return value
+
+
+def _merge(layers: list[Layer]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for section, values in layer.values.items():
+            if isinstance(values, Mapping):
+                merged[section] = {**merged.get(section, {}), **values}
+            else:
+                merged[section] = values
+    return merged
+
+
+def _check_strategy(merged: Mapping[str, Any], layers: list[Layer]) -> list[Problem]:
+    name = merged.get("run", {}).get("isolation")
+    known = (*STRATEGIES, *merged.get("strategies", {}))
+    if name is None or name in known:
+        return []
+    origin = next(layer for layer in reversed(layers) if "isolation" in layer.values.get("run", {}))
+    suggestion = did_you_mean(name, known) or f" (there are {', '.join(known)})"
+    return [Problem(origin.place(("run", "isolation")), f'unknown strategy "{name}"{suggestion}')]
+
+
+def _bad_configuration(problems: list[Problem], file: Path | None) -> UserError:
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    in_file = file is not None and all(problem.place.in_file for problem in problems)
+    subject = file.name if file is not None and in_file else "configuration"
+    return UserError(
+        "bad-configuration",
+        f"The {subject} has {count}." if not in_file else f"{subject} has {count}.",
+        cause="\n".join(f"{problem.place.text}: {problem.message}" for problem in problems),
+        hint="docs/configuration.md lists every key with its option and its variable.",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def _config(settings: Settings, start: Path, file: Path | None, layers: list[Layer]) -> Config:
+    root = (file.parent if file is not None else start).resolve()
+
+    def absolute(name: str, path: Path) -> Path:
+        """Paths in a file are relative to it, those in options and variables to where we started."""
+        origin = next((layer for layer in reversed(layers) if name in layer.values.get("run", {})), None)
+        base = root if origin is None or origin.base is not None else start.resolve()
+        return base / path.expanduser()
+
+    paths = {name: absolute(name, getattr(settings.run, name)) for name in ("output", "history")}
+    return Config(
+        root=root,
+        file=file.resolve() if file is not None else None,
+        database=settings.database,
+        workers=settings.workers,
+        run=settings.run.model_copy(update=paths),
+        verdict=settings.verdict,
+        rules=settings.rules,
+        strategies=settings.strategies,
+    )

