@@ -6,6 +6,7 @@ It decides nothing: the route comes from `routing`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from . import routing, search_path, urls
 
 if TYPE_CHECKING:
     from .routing import Route
+
+_ESCAPED = re.compile(r"(['\\\\])")
+_ESCAPE = r"\\\1"
 
 #: What describes the way to the suite's server and would break or slow down the way to ours, with the
 #: value that undoes it where the environment or a service file sets it. "" means "as if not set".
@@ -78,6 +82,9 @@ def rewrite(
         result["password"] = endpoint.password
     if route.database:
         result["dbname"] = route.database
+    elif endpoint.user and not effective.get("dbname"):
+        # Without a name libpq takes the user's.
+        result["dbname"] = route.target.database
     if endpoint.schema:
         options = search_path.options_with_schema(options, endpoint.schema)
     if options:
@@ -90,3 +97,8 @@ def _joined(first: str, second: str) -> str:
     if not first or second.startswith(first):
         return second
     return first + " " + second if second else first
+
+
+def key_value(params: Mapping[str, object]) -> str:
+    """The parameters as a `key=value` string."""
+    return " ".join(f"{key}='{_ESCAPED.sub(_ESCAPE, str(value))}'" for key, value in params.items())

@@ -20,7 +20,12 @@ LOOPBACK = "localhost"
 
 #: Directories in which libpq and the distributions look for the default server's socket.
 _DEFAULT_SOCKET_DIRECTORIES = frozenset(
-    ["/var/run/postgresql", "/run/postgresql", "/tmp", "/private/tmp"]
+    [
+        "/var/run/postgresql",
+        "/run/postgresql",
+        "/tmp",  # noqa: S108 - Nothing is written there.
+        "/private/tmp",
+    ]
 )
 _LOOPBACK_NAMES = frozenset(
     [
