@@ -1,0 +1,221 @@
+"""Link: our own session on a PostgreSQL server, over libpq's C interface and nothing above it.
+
+It runs inside the process of the suite under test. So it uses `psycopg.pq` only: a test that replaces
+`psycopg.connect` or freezes the clock does not reach it. It knows SQL text, COPY and results as text; it
+does not know what the statements are for, makes no threads, and never opens a connection by itself again.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from psycopg import pq
+
+Row = tuple[str | None, ...]
+
+_OPEN_FAILURES = frozenset((pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE))
+
+#: Whatever the suite set for its roles and databases, our session behaves the same: nothing is logged or
+#: counted, no trigger or rule of the suite fires, no time-out of the suite applies.
+QUIET_SETTINGS: Mapping[str, str] = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "synchronous_commit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "synchronize_seqscans": "off",
+    "row_security": "off",
+    "extra_float_digits": "1",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "xmloption": "content",
+    "client_min_messages": "error",
+}
+#: Settings that only a superuser may make.
+SUPERUSER_SETTINGS: Mapping[str, str] = {
+    "session_replication_role": "replica",
+    "track_counts": "off",
+    "log_min_messages": "panic",
+    "log_min_error_statement": "panic",
+    "log_min_duration_statement": "-1",
+    "log_statement": "none",
+    "log_duration": "off",
+    "log_replication_commands": "off",
+    "pg_stat_statements.track": "none",
+}
+
+
+class LinkError(Exception):
+    """A statement failed or the session is gone. `sqlstate` is "" when the server sent none."""
+
+    def __init__(self, message: str, sqlstate: str = "") -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+def quote_name(*parts: str) -> str:
+    """Quote identifiers and join them with dots."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def quote_text(value: str) -> str:
+    """Quote a string as an SQL literal that means the same under every server setting."""
+    escaped = value.replace("'", "''")
+    if "\\" in escaped:
+        return " E'" + escaped.replace("\\", "\\\\") + "'"
+    return f"'{escaped}'"
+
+
+def load_sql(name: str) -> str:
+    """Return the text of `sql/<name>.sql`."""
+    return (importlib.resources.files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def connection_string(dsn: str, database: str, settings: Mapping[str, str]) -> str:
+    """Return `dsn` pointed at `database`, with `settings` put on the session from its start.
+
+    Raises:
+        LinkError: libpq cannot read the DSN.
+    """
+    try:
+        options = pq.Conninfo.parse(dsn.encode())
+    except Exception as error:
+        raise LinkError(f"the connection string cannot be read: {error}") from error
+    values = {option.keyword.decode(): option.val.decode() for option in options if option.val}
+    flags = [
+        f"-c {name}={value.replace(chr(92), chr(92) * 2).replace(' ', chr(92) + ' ')}"
+        for name, value in settings.items()
+    ]
+    values["options"] = " ".join(filter(None, (values.get("options", ""), *flags)))
+    values["application_name"] = "dbsafe"
+    values["client_encoding"] = "UTF8"
+    if database:
+        values["dbname"] = database
+    return " ".join(
+        "{}='{}'".format(key, value.replace("\\", "\\\\").replace("'", "\\'"))
+        for key, value in values.items()
+    )
+
+
+class Link:
+    """One session. Not for use in a child of the process that opened it.
+
+    Raises:
+        LinkError: from every method, when the server refuses or the session is gone.
+    """
+
+    def __init__(
+        self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS
+    ) -> None:
+        self._conn = pq.PGconn.connect(connection_string(dsn, database, settings).encode())
+        if self._conn.status != pq.ConnStatus.OK:
+            message = self._conn.error_message.decode(errors="replace").strip()
+            self._conn.finish()
+            raise LinkError(message)
+        self.pid = self._conn.backend_pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the session was usable when it was last used, and has not been ended since.
+
+        The server tells of an ended session by an unread message; this looks for it without waiting.
+        """
+        if self._conn.status != pq.ConnStatus.OK:
+            return False
+        try:
+            # The first reads the server's farewell, the second finds the socket closed.
+            self._conn.consume_input()
+            self._conn.consume_input()
+        except Exception:  # noqa: BLE001  psycopg raises its own OperationalError, which may be patched.
+            return False
+        return self._conn.status == pq.ConnStatus.OK
+
+    def query(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
+        """Run one statement with parameters as text; return its rows as text."""
+        values = [
+            None if value is None else value.encode("utf-8", "surrogateescape") for value in params
+        ]
+        result = self._conn.exec_params(sql.encode("utf-8", "surrogateescape"), values)
+        self._check(result)
+        return _rows(result)
+
+    def execute(
+        self,
+        sql: str,
+        copy_in: Iterable[Iterable[bytes]] = (),
+        copy_out: Callable[[bytes], None] | None = None,
+    ) -> list[list[Row]]:
+        """Run several statements in one round trip and one transaction; return the rows of each.
+
+        Args:
+            sql: statements, joined by semicolons; COPY FROM STDIN and COPY TO STDOUT are permitted.
+            copy_in: for each COPY FROM STDIN in turn, chunks of its data.
+            copy_out: receives each row that a COPY TO STDOUT sends, and b"" behind its last one.
+        """
+        sources = iter(copy_in)
+        self._conn.send_query(sql.encode("utf-8", "surrogateescape"))
+        found: list[list[Row]] = []
+        failure: LinkError | None = None
+        while (result := self._conn.get_result()) is not None:
+            if result.status == pq.ExecStatus.COPY_IN:
+                self._send(next(sources, ()))
+            elif result.status == pq.ExecStatus.COPY_OUT:
+                self._receive(copy_out or _discard)
+            elif result.status in _OPEN_FAILURES:
+                failure = failure or _error(result, self._conn)
+                if self._conn.status != pq.ConnStatus.OK:
+                    break
+            else:
+                found.append(_rows(result))
+        if failure is not None:
+            raise failure
+        return found
+
+    def close(self) -> None:
+        """End the session; harmless when it has ended."""
+        self._conn.finish()
+
+    def _send(self, chunks: Iterable[bytes]) -> None:
+        for chunk in chunks:
+            self._conn.put_copy_data(chunk)
+        self._conn.put_copy_end()
+
+    def _receive(self, sink: Callable[[bytes], None]) -> None:
+        while True:
+            length, data = self._conn.get_copy_data(0)
+            if length < 0:
+                break
+            sink(bytes(data))
+        sink(b"")
+
+    def _check(self, result: pq.abc.PGresult) -> None:
+        if result.status in _OPEN_FAILURES:
+            raise _error(result, self._conn)
+
+
+def _discard(_: bytes) -> None:
+    """Drop data that nobody asked for."""
+
+
+def _rows(result: pq.abc.PGresult) -> list[Row]:
+    columns = range(result.nfields)
+    value = result.get_value
+    return [
+        tuple(
+            None if (cell := value(row, column)) is None else cell.decode("utf-8", "surrogateescape")
+            for column in columns
+        )
+        for row in range(result.ntuples)
+    ]
+
+
+def _error(result: pq.abc.PGresult, conn: pq.abc.PGconn) -> LinkError:
+    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+    message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or conn.error_message
+    return LinkError(message.decode(errors="replace").strip(), state.decode() if state else "")

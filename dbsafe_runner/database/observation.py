@@ -1,0 +1,89 @@
+"""Observation: what may have happened to a server since the last look, at the least cost.
+
+An observer names suspects: tables whose content, and catalogs whose rows, may differ now. Whether they do
+is found out by `dbsafe_runner.database.baseline`, which compares them; observers read no table of the suite.
+There are two observers with one interface: `wal_observation` reads the WAL and names exactly what was
+written; `scan_observation` names everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from dbsafe_runner.database.link import Link, load_sql
+
+_PULSE = load_sql("pulse")
+
+#: A file of a relation: (oid of its database, file node), both as text.
+File = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pulse:
+    """A server at one moment. `wal` is the place up to which WAL has been written."""
+
+    wal: str
+    #: Whether all WAL up to there has been handed to the operating system, so that it can be read.
+    flushed: bool
+    #: The next transaction id, 64 bits.
+    next_xid: int
+    #: Client sessions other than ours, and how many of them are inside a transaction.
+    sessions: int
+    open_transactions: int
+    #: Changes with ALTER SYSTEM.
+    settings_file: str
+    #: Names of the replication slots that outlive their session.
+    slots: str
+    prepared: int
+
+
+@dataclasses.dataclass(slots=True)
+class Sighting:
+    """Suspects of one look. Databases are oids as text, "0" the catalogs that all databases share."""
+
+    #: Tables and sequences that committed transactions wrote to -> the ids of these transactions.
+    written: dict[File, set[int]] = dataclasses.field(default_factory=dict)
+    #: What transactions wrote to that were rolled back.
+    undone: set[File] = dataclasses.field(default_factory=set)
+    #: Transactions that are still open -> what they wrote to.
+    open: dict[int, set[File]] = dataclasses.field(default_factory=dict)
+    #: True when the observer cannot tell: everything is suspect.
+    everything: bool = False
+
+
+class Observer(Protocol):
+    """Names what is suspect since the look before."""
+
+    #: "wal" or "scan".
+    method: str
+
+    def start(self, pulse: Pulse) -> None:
+        """Begin at `pulse`: what happened before it is no concern."""
+
+    def look(self, pulse: Pulse) -> Sighting:
+        """Name the suspects since the look before; `pulse` was taken just now."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a look is due even if nothing has been written since."""
+
+    def ours(self, xid: int) -> None:
+        """Leave out what this transaction, one of our own, has written."""
+
+
+def take_pulse(link: Link, own_sessions: list[int]) -> Pulse:
+    """Return the server's pulse, leaving out sessions with the given process ids."""
+    pids = "{" + ",".join(map(str, own_sessions)) + "}"
+    (row,) = link.query(_PULSE, (pids,))
+    wal, flushed, next_xid, sessions, inside, settings, slots, prepared = (cell or "" for cell in row)
+    return Pulse(
+        wal=wal,
+        flushed=flushed == "t",
+        next_xid=int(next_xid),
+        sessions=int(sessions),
+        open_transactions=int(inside),
+        settings_file=settings,
+        slots=slots,
+        prepared=int(prepared),
+    )
