@@ -32,9 +32,19 @@ def successors(batches: Sequence[Batch]) -> dict[int, list[int]]:
 
 
 def tails(
-    batches: Sequence[Batch], following: Mapping[int, list[int]], workers: int
+    batches: Sequence[Batch],
+    following: Mapping[int, list[int]],
+    workers: int,
+    *,
+    skip_exclusive: bool = False,
 ) -> dict[int, float]:
-    """Batch id -> seconds of the longest chain of batches that wait for it.
+    """Batch id -> seconds of the longest chain of batches that wait for it; empty when none waits.
+
+    Args:
+        batches: all batches.
+        following: what `successors` returned for them.
+        workers: between how many workers a batch may be split.
+        skip_exclusive: count exclusive batches as taking no time.
 
     Raises:
         ValueError: batches wait for each other in a circle.
@@ -49,7 +59,8 @@ def tails(
     while free:
         batch = by_id[free.pop()]
         visited += 1
-        length = result[batch.id] + indivisible_seconds(batch, workers)
+        skipped = skip_exclusive and batch.exclusive
+        length = result[batch.id] + (0.0 if skipped else indivisible_seconds(batch, workers))
         for earlier in dict.fromkeys(batch.after):
             result[earlier] = max(result[earlier], length)
             missing[earlier] -= 1

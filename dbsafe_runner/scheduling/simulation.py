@@ -52,7 +52,7 @@ class Simulation:
 class _Worker:
     """A simulated worker: its assignment and how far it is."""
 
-    __slots__ = ("assignment", "busy", "lengths", "name", "position", "stop")
+    __slots__ = ("assignment", "busy", "last", "lengths", "name", "position", "stop")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -61,6 +61,7 @@ class _Worker:
         self.lengths: list[float] = []
         self.position = 0
         self.stop = 0
+        self.last = -1
 
 
 class _Run:
@@ -132,7 +133,10 @@ class _Run:
         worker.lengths = [seconds[test] for test in assignment.tests]
         worker.position, worker.stop = 0, len(assignment.tests)
         batch = assignment.batch
-        first = batch.setup_seconds + (self.costs.fresh if batch.fresh else 0.0)
+        # A worker that goes on with the batch that it had has its fixtures still.
+        first = self.costs.fresh if batch.fresh else 0.0
+        first += 0.0 if worker.last == batch.id else batch.setup_seconds
+        worker.last = batch.id
         self._start_test(worker, now, first)
 
     def _start_test(self, worker: _Worker, now: float, extra: float) -> None:

@@ -1,0 +1,201 @@
+"""Grouping: which tests must stay together, and which may go anywhere.
+
+The outcome is a partition of the tests into clusters, each with the reasons that hold it together;
+what is made of a cluster (isolation, reset, splitting) is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dbsafe_runner.domain.evidence import Source
+from dbsafe_runner.domain.footprint import Classification
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.domain.test import Test
+from dbsafe_runner.planning.circles import components
+from dbsafe_runner.planning.marks import Declared
+from dbsafe_runner.planning.request import Grouping, PlanRequest
+
+#: Static analysis has to be this sure before tests are taken out of their file on its word.
+TRUSTED_CONFIDENCE = 0.8
+_STRONG = {Source.MARKER, Source.RULE, Source.OBSERVED}
+
+
+class Clusters:
+    """A partition that grows by joining (union-find). Members are positions in the tests."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+        self._reasons: dict[int, dict[str, None]] = {}
+
+    def root(self, member: int) -> int:
+        """The smallest member of the cluster that this one is in."""
+        parent = self._parent
+        top = member
+        while parent[top] != top:
+            top = parent[top]
+        while parent[member] != top:
+            parent[member], member = top, parent[member]
+        return top
+
+    def join(self, one: int, other: int, reason: str) -> None:
+        """Put two into one cluster, because of `reason`."""
+        first, second = sorted((self.root(one), self.root(other)))
+        if first != second:
+            self._parent[second] = first
+            merged = self._reasons.setdefault(first, {})
+            merged.update(self._reasons.pop(second, {}))
+        self._reasons.setdefault(first, {})[reason] = None
+
+    def reasons(self, member: int) -> list[str]:
+        """Why the cluster of this member is together; empty for one that was never joined."""
+        return list(self._reasons.get(self.root(member), {}))
+
+
+@dataclasses.dataclass(slots=True)
+class Groups:
+    """The tests in collection order, what they are clustered into, and what was found on the way."""
+
+    tests: list[Test]
+    kinds: list[Classification]
+    clusters: Clusters
+    #: Tests that nothing holds to their neighbours.
+    free: list[bool]
+    declared: Declared
+    notes: list[str]
+
+
+def group(request: PlanRequest, declared: Declared, tests: list[Test]) -> Groups:
+    """Cluster the tests of a request, given in collection order."""
+    kinds = [request.classification(test) for test in tests]
+    clusters = Clusters(len(tests))
+    groups = Groups(tests, kinds, clusters, [True] * len(tests), declared, list(declared.notes))
+    _join_needs(request, groups)
+    _join_named(groups)
+    _join_packages(request, groups)
+    _join_files(request, groups)
+    return groups
+
+
+def strongest(kind: Classification) -> Source:
+    """The source of the level in force."""
+    return kind.chain[0].source if kind.chain else Source.UNKNOWN
+
+
+def leaves_nothing(kind: Classification) -> bool:
+    """Whether it may be relied on that the test neither changes nor needs what others leave behind."""
+    if kind.level > Level.ISOLATED_WRITES:
+        return False
+    if strongest(kind) in _STRONG:
+        return True
+    return kind.level <= Level.READ_ONLY and kind.footprint.confidence >= TRUSTED_CONFIDENCE
+
+
+def is_independent(request: PlanRequest, test: Test) -> bool:
+    """Whether the test is known not to need the others of its file."""
+    return test.file in request.independent or test.nodeid in request.independent
+
+
+def _join_needs(request: PlanRequest, groups: Groups) -> None:
+    """Join tests with those that they need, declared or found out."""
+    numbers = {test.nodeid: number for number, test in enumerate(groups.tests)}
+    needs = list(groups.declared.needs)
+    for nodeid in sorted(request.dependencies):
+        for needed in request.dependencies[nodeid]:
+            if nodeid in numbers and needed in numbers:
+                needs.append((numbers[nodeid], numbers[needed]))
+            elif nodeid in numbers:
+                groups.notes.append(f"{nodeid} needs {needed}, which is not selected")
+    graph: dict[int, list[int]] = {}
+    for test, other in needs:
+        name, needed = groups.tests[test].nodeid, groups.tests[other].nodeid
+        if test == other:
+            groups.notes.append(f"{name} needs itself; this is ignored")
+            continue
+        graph.setdefault(test, []).append(other)
+        groups.clusters.join(test, other, f"{_short(name)} needs {_short(needed)}")
+        groups.free[test] = groups.free[other] = False
+    for circle in components(graph):
+        names = ", ".join(groups.tests[number].nodeid for number in circle)
+        groups.notes.append(f"need each other in a circle, so the order of collection is kept: {names}")
+
+
+def _join_named(groups: Groups) -> None:
+    """Join tests of the same xdist_group or group mark."""
+    first: dict[str, int] = {}
+    for number, (test, kind) in enumerate(zip(groups.tests, groups.kinds, strict=True)):
+        for name in (kind.group, test.xdist_group):
+            if name:
+                groups.free[number] = False
+                groups.clusters.join(first.setdefault(name, number), number, f"group {name}")
+
+
+def _join_packages(request: PlanRequest, groups: Groups) -> None:
+    """Join tests that write and share a package-scoped fixture: it is one instance for all of them."""
+    if request.grouping is Grouping.FILE:
+        return
+    first: dict[tuple[str, str], int] = {}
+    for number, (test, kind) in enumerate(zip(groups.tests, groups.kinds, strict=True)):
+        if kind.level < Level.ISOLATED_WRITES or is_independent(request, test):
+            continue
+        for fixture in test.fixtures:
+            if fixture.scope == "package" and fixture.file:
+                groups.free[number] = False
+                other = first.setdefault((fixture.file, fixture.name), number)
+                groups.clusters.join(other, number, f"fixture {fixture.name} is shared by the package")
+
+
+def _join_files(request: PlanRequest, groups: Groups) -> None:
+    """Join the tests of a file that may need each other."""
+    core: dict[str, int] = {}
+    writers: set[str] = set()
+    for number, (test, kind) in enumerate(zip(groups.tests, groups.kinds, strict=True)):
+        if number not in groups.declared.ordered and _may_leave_file(request, test, kind, writers):
+            continue
+        groups.free[number] = False
+        if not (leaves_nothing(kind) or is_independent(request, test)):
+            writers.add(test.file)
+        joined = core.setdefault(test.file, number)
+        if joined != number:
+            groups.clusters.join(joined, number, f"file {test.file}")
+
+
+def _may_leave_file(request: PlanRequest, test: Test, kind: Classification, writers: set[str]) -> bool:
+    """Whether the test may run away from its neighbours."""
+    if request.grouping is Grouping.FILE:
+        return False
+    if request.grouping in {Grouping.PERFORMANCE, Grouping.TEST}:
+        return True
+    # A named group is what its author wants kept together, as under pytest-xdist's loadgroup.
+    if kind.group or test.xdist_group or is_independent(request, test):
+        return True
+    # A test that only reads may read what a test before it in the file has left.
+    return leaves_nothing(kind) and (kind.level is Level.NONE or test.file not in writers)
+
+
+def _short(nodeid: str) -> str:
+    file, _, name = nodeid.partition("::")
+    return f"{file.rpartition('/')[2]}::{name}"
+
+
+def join_circles(groups: Groups) -> list[tuple[int, int]]:
+    """Join clusters between which order is declared both ways; the order that is left, by roots."""
+    clusters = groups.clusters
+    graph: dict[int, list[int]] = {}
+    for earlier, later in groups.declared.precedes:
+        graph.setdefault(clusters.root(earlier), []).append(clusters.root(later))
+    for circle in components(graph):
+        for member in circle[1:]:
+            clusters.join(circle[0], member, "declared order runs to and fro between them")
+    order = {
+        (clusters.root(earlier), clusters.root(later)) for earlier, later in groups.declared.precedes
+    }
+    return sorted(pair for pair in order if pair[0] != pair[1])
+
+
+def members(groups: Groups) -> dict[int, list[int]]:
+    """Root -> members in collection order."""
+    result: dict[int, list[int]] = {}
+    for number in range(len(groups.tests)):
+        result.setdefault(groups.clusters.root(number), []).append(number)
+    return result

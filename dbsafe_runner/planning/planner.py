@@ -1,0 +1,113 @@
+"""Planner: from tests, levels and forecasts to the plan of a run.
+
+`make_plan` composes the stages: marks -> groups -> drafts -> order -> batches -> bounds -> predictions.
+It does not run or simulate anything itself: the simulation is the schedule's, and is passed in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from dbsafe_runner.domain.batch import Batch
+from dbsafe_runner.domain.isolation import Isolation, NamespaceKind
+from dbsafe_runner.domain.plan import Plan
+from dbsafe_runner.planning.batching import Builder, Draft, draft
+from dbsafe_runner.planning.bounds import lower_bound
+from dbsafe_runner.planning.grouping import Groups, group, join_circles
+from dbsafe_runner.planning.marks import read_marks
+from dbsafe_runner.planning.ordering import meet, waits
+from dbsafe_runner.planning.request import PlanRequest
+
+#: Predicted wall time of a plan, in seconds.
+Simulate = Callable[[Plan], float]
+
+#: Exclusive batches go first only if that is predicted to gain more than this share of the wall time.
+LEAST_GAIN = 0.01
+
+
+def make_plan(request: PlanRequest, simulate: Simulate | None = None) -> Plan:
+    """The plan for a request. Equal requests give equal plans.
+
+    Args:
+        request: what the plan follows from.
+        simulate: predicts the wall time of a plan; without it `predicted_wall` is 0 and
+            `alternatives` is empty.
+    """
+    tests = sorted(request.tests, key=lambda test: test.index)
+    groups = group(request, read_marks(tests), tests)
+    open_conflicts, apart = meet(request, groups)
+    order = join_circles(groups)
+    drafts = draft(request, groups, apart | _ordered_roots(order))
+    after = waits(groups, drafts, order, open_conflicts)
+    plan = Plan(
+        batches=_batches(request, groups, drafts, after),
+        workers=max(request.workers, 1),
+        strategy=request.strategy.name,
+        caps=request.strategy.caps(request.workers, request.namespace_kind),
+        connections=request.connections,
+    )
+    bound = lower_bound(plan)
+    notes = (*groups.notes, *_notes(request, groups, plan))
+    plan = dataclasses.replace(
+        plan, lower_bound=bound.seconds, limited_by=bound.words, notes=tuple(dict.fromkeys(notes))
+    )
+    return predict(plan, request, simulate) if simulate else plan
+
+
+def _ordered_roots(order: list[tuple[int, int]]) -> frozenset[int]:
+    return frozenset(root for pair in order for root in pair)
+
+
+def _batches(
+    request: PlanRequest, groups: Groups, drafts: list[Draft], after: dict[int, set[int]]
+) -> tuple[Batch, ...]:
+    builder = Builder(request, groups)
+    result = []
+    for number, item in enumerate(drafts):
+        batch = builder.build(number, item)
+        if number in after:
+            batch = dataclasses.replace(batch, after=tuple(sorted(after[number])))
+        result.append(batch)
+    return tuple(result)
+
+
+def predict(plan: Plan, request: PlanRequest, simulate: Simulate) -> Plan:
+    """The plan with its predicted wall time, also for other numbers of workers."""
+    wall = simulate(plan)
+    if 0 < sum(batch.exclusive for batch in plan.batches) < len(plan.batches):
+        first = dataclasses.replace(plan, exclusive_first=True)
+        wall_first = simulate(first)
+        if wall_first < wall * (1 - LEAST_GAIN):
+            plan, wall = first, wall_first
+    alternatives = {}
+    for workers in request.alternatives:
+        caps = request.strategy.caps(workers, request.namespace_kind)
+        other = dataclasses.replace(plan, workers=workers, caps=caps)
+        alternatives[workers] = wall if workers == plan.workers else simulate(other)
+    return dataclasses.replace(plan, predicted_wall=wall, alternatives=alternatives)
+
+
+def _notes(request: PlanRequest, groups: Groups, plan: Plan) -> list[str]:
+    """What the user should know about the batches."""
+    notes = []
+    names = {test.index: test.nodeid for test in groups.tests}
+    alone = {test.index for test, kind in zip(groups.tests, groups.kinds, strict=True) if kind.exclusive}
+    for batch in plan.batches:
+        culprits = [names[test] for test in batch.tests if test in alone]
+        if batch.exclusive and culprits and len(culprits) < len(batch.tests):
+            notes.append(
+                f"{len(batch.tests)} tests run alone because of {culprits[0]}, with which they stay"
+                f" {batch.why}"
+            )
+    weak = {Isolation.DATABASE, Isolation.SERVER}
+    if request.namespace_kind is NamespaceKind.SCHEMA:
+        levels = sorted(
+            {b.level for b in plan.batches if request.strategy.levels[b.level].isolation in weak}
+        )
+        notes.extend(
+            f"{level.name} tests should have a {request.strategy.levels[level].isolation.value} of their"
+            " own, but the server permits only schemas: their cap stays"
+            for level in levels
+        )
+    return notes
