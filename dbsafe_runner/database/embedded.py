@@ -14,27 +14,20 @@ import dataclasses
 import itertools
 import threading
 import time
+from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
 
 from dbsafe_runner.database.account import server_account
-from dbsafe_runner.database.binaries import choose, inspect
-from dbsafe_runner.database.cache import Cache, Entry, cache_directory
+from dbsafe_runner.database.cache import cache_directory, manifest
 from dbsafe_runner.database.cluster import copy_data
 from dbsafe_runner.database.janitor import remove_leftovers
+from dbsafe_runner.database.preparation import Preparation, Prepared, prune_cache
 from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo, TemplateRequest
-from dbsafe_runner.database.relocation import reachable
 from dbsafe_runner.database.rundir import RunDirectory
-from dbsafe_runner.database.server import Installation, Server
+from dbsafe_runner.database.server import Server, free_port
 from dbsafe_runner.database.sources import Source, create_names
-from dbsafe_runner.database.templates import (
-    TemplateBuilder,
-    base_key,
-    input_digests,
-    obtain_base,
-    template_key,
-)
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint, Namespace
 
@@ -57,12 +50,15 @@ class _Slot:
 class EmbeddedProvider:
     """Servers of our own, as namespaces.
 
+    The caller must call `close` in the end, also after an error; not from within a signal handler, but
+    where the handler's exception arrives. Should the process die without it, a guardian process ends
+    the servers and removes their files.
+
     Args:
         request: what the template shall be.
         postgres: "auto", or the directory of the server programs to use.
-        port: names the sockets, and is listened on where `listen` is set.
-        listen: TCP address that every server listens on, "" for none. Servers that listen need a
-            network namespace each, or a port each.
+        tcp: whether each server also listens on 127.0.0.1, on a free port of its own, which is then
+            its endpoint's port. Any local user can connect there, as any role.
         pristine: keep one more server in the template's state to read baseline rows from.
     """
 
@@ -71,14 +67,12 @@ class EmbeddedProvider:
         request: TemplateRequest,
         *,
         postgres: str = "auto",
-        port: int = 5432,
-        listen: str = "",
+        tcp: bool = False,
         pristine: bool = False,
     ) -> None:
         self._request = request
         self._postgres = postgres
-        self._port = port
-        self._listen = listen
+        self._tcp = tcp
         self._pristine_wanted = pristine
         self._lock = threading.RLock()
         self._closed = False
@@ -87,11 +81,13 @@ class EmbeddedProvider:
         self._learned: list[Source] = []
         self._slots: dict[str, _Slot] = {}
         self._building: list[Server] = []
-        self._entries: list[Entry] = []
         self._warm: collections.deque[concurrent.futures.Future[_Slot]] = collections.deque()
         self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-servers")
         self._pristine: concurrent.futures.Future[_Slot] | None = None
         self._run: RunDirectory | None = None
+        self._prepared: Prepared | None = None
+        #: The data directory that servers are copied from, and its bytes.
+        self._state: tuple[Path, int] = (Path(), 0)
 
     @property
     def kind(self) -> NamespaceKind:
@@ -104,31 +100,23 @@ class EmbeddedProvider:
         remove_leftovers()
         account = server_account()
         cache_root = cache_directory(account)
-        self._run = RunDirectory(account)
-        binaries = inspect(choose(self._postgres, self._request.extensions))
-        binaries, copied = reachable(binaries, account, cache_root, report)
-        if copied:
-            self._entries.append(copied)
-        self._installation = Installation(binaries, account)
-        base = obtain_base(self._installation, cache_root, report)
-        self._entries.append(base)
-        builder = TemplateBuilder(
-            self._installation, self._run, self._request, self._register_building, self._port
+        run = RunDirectory(account)
+        with self._lock:
+            self._run = run
+            if self._closed:
+                run.close()
+                raise ProviderClosedError
+        preparation = Preparation(
+            self._request, self._postgres, run, cache_root, self._register_building
         )
-        digests = input_digests(self._request.root, self._request.inputs, report)
-        key = template_key(base_key(self._installation), self._request, digests)
-        templates = Cache(cache_root, "templates")
-        self._template, reused = templates.obtain(
-            key,
-            lambda directory: builder.build(base, directory, report),
-            fresh=self._request.fresh,
-            report=report,
+        prepared = self._prepared = preparation.prepare(report)
+        self._state = (prepared.template.data, prepared.template.facts["manifest"][1])
+        self._makers.submit(prune_cache, cache_root)
+        self._start_pristine()
+        seconds = time.monotonic() - started
+        return TemplateInfo(
+            prepared.installation.binaries.version, prepared.key, seconds, prepared.reused
         )
-        self._entries.append(self._template)
-        templates.prune()
-        if self._pristine_wanted:
-            self._pristine = self._makers.submit(self._make)
-        return TemplateInfo(binaries.version, key, time.monotonic() - started, reused)
 
     def acquire(self, worker: str) -> Namespace:
         """See `NamespaceProvider.acquire`."""
@@ -142,10 +130,10 @@ class EmbeddedProvider:
             name=f"server-{slot.name}",
             kind=self.kind,
             generation=generation,
-            endpoint=Endpoint(host=str(slot.server.home), port=self._port),
+            endpoint=Endpoint(host=str(slot.server.home), port=slot.server.port),
             admin_dsn=slot.server.dsn(self._database),
             database=self._database,
-            server_version=self._installation.binaries.version_num,
+            server_version=self._ready.installation.binaries.version_num,
             pristine_dsn=pristine,
             scratch=str(run.scratch()),
         )
@@ -159,9 +147,9 @@ class EmbeddedProvider:
     def release(self, namespace: Namespace) -> None:
         """See `NamespaceProvider.release`."""
         with self._lock:
-            slot = self._slots.pop(namespace.name.removeprefix("server-"), None)
+            slot = self._slots.get(namespace.name.removeprefix("server-"))
         if slot:
-            self._destroy(slot)
+            self._discard(slot)
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""
@@ -197,8 +185,36 @@ class EmbeddedProvider:
         self._makers.shutdown(wait=True)
         if self._run:
             self._run.close()
-        for entry in self._entries:
-            entry.close()
+        if self._prepared:
+            self._prepared.close()
+
+    def adopt(self, namespace: Namespace) -> None:
+        """Make the state of a namespace the template of every further one of this run.
+
+        For what the suite's collection did to the database. The namespace's server is stopped and
+        started again, so sessions end; servers made ahead, and the pristine one, are made anew.
+
+        Raises:
+            UserError: its server cannot be stopped, copied or started again.
+        """
+        run = self._living_run()
+        slot = self._slots[namespace.name.removeprefix("server-")]
+        slot.server.stop()
+        _, data = run.place(f"adopted-{slot.name}", manifest(slot.server.data)[1])
+        self._ready.builder.keep(slot.server.data, data)
+        with self._lock:
+            self._living_run()
+            self._state = (data, manifest(data)[1])
+            ahead = len(self._warm)
+            outdated = [*self._warm, *filter(None, [self._pristine])]
+            self._warm.clear()
+            slot.server.launch()
+        slot.server.wait()
+        for future in outdated:
+            if not future.cancel():
+                self._discard(_result(future))
+        self._start_pristine()
+        self.warm(ahead)
 
     @property
     def _database(self) -> str:
@@ -213,6 +229,18 @@ class EmbeddedProvider:
             raise ProviderClosedError
         return self._run
 
+    @property
+    def _ready(self) -> Prepared:
+        if self._prepared is None:
+            raise ProviderClosedError
+        return self._prepared
+
+    def _start_pristine(self) -> None:
+        if self._pristine_wanted:
+            with self._lock:
+                self._living_run()
+                self._pristine = self._makers.submit(self._make)
+
     def _next_slot(self) -> _Slot:
         while True:
             with self._lock:
@@ -222,27 +250,26 @@ class EmbeddedProvider:
             if slot.server.running():
                 return slot
             # It was made ahead and has died since; that is nobody's fault here.
-            with self._lock:
-                self._slots.pop(slot.name, None)
-            self._destroy(slot)
+            self._discard(slot)
 
     def _make(self) -> _Slot:
         run = self._living_run()
         name = str(next(self._numbers))
-        home, data = run.place(name, self._template.facts["manifest"][1])
-        slot = _Slot(name, Server(self._installation, home, data, port=self._port, listen=self._listen))
+        state, size = self._state
+        home, data = run.place(name, size)
+        port, listen = (free_port(), "127.0.0.1") if self._tcp else (5432, "")
+        server = Server(self._ready.installation, home, data, port=port, listen=listen)
+        slot = _Slot(name, server)
         try:
-            copy_data(self._installation, self._template.data, data)
+            copy_data(self._ready.installation, state, data)
             with self._lock:
                 self._living_run()
-                slot.server.launch()
+                server.launch()
                 self._slots[name] = slot
-            slot.server.wait()
+            server.wait()
             self._catch_up(slot)
         except BaseException:
-            with self._lock:
-                self._slots.pop(name, None)
-            self._destroy(slot)
+            self._discard(slot)
             raise
         return slot
 
@@ -267,7 +294,9 @@ class EmbeddedProvider:
             self._living_run()
             self._building.append(server)
 
-    def _destroy(self, slot: _Slot) -> None:
+    def _discard(self, slot: _Slot) -> None:
+        with self._lock:
+            self._slots.pop(slot.name, None)
         slot.server.kill()
         if self._run:
             self._run.remove(slot.name)

@@ -9,6 +9,7 @@ guardian missed is left to `dbsafe_runner.database.janitor` of a later run.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -23,16 +24,13 @@ from pathlib import Path
 from typing import Final
 
 from dbsafe_runner.database.account import Account
+from dbsafe_runner.database.space import DISK_RESERVE, MEMORY_RESERVE, free_memory, no_space
 from dbsafe_runner.errors import ExitCode, UserError
 
 OWNER: Final = "owner"
 
 #: A socket's full path must fit into `sockaddr_un`: 104 bytes on macOS, 108 on Linux.
 LONGEST_SOCKET_DIRECTORY: Final = 84
-
-#: Free bytes that stay untouched in memory and on disk when a server is placed.
-RESERVE: Final = 192 * 1024**2
-DISK_RESERVE: Final = 64 * 1024**2
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the place for shared memory, not a temporary file.
 
@@ -53,11 +51,12 @@ while [ $tries -lt 100 ]; do
       kill -QUIT "$pid"
     done
   done
-  [ -z "$left" ] && exit 0
+  [ -z "$left" ] && break
   sleep 0.1 || sleep 1
   rm -rf "$@"
   tries=$((tries + 1))
 done
+for run do rmdir "${run%/*}"; done
 """
 
 
@@ -92,7 +91,7 @@ class RunDirectory:
             UserError: `no-space` when neither has room.
         """
         home = self.account.make_directory(self._short / name)
-        in_memory = self.memory != self.disk and free_memory(self.memory) >= size + RESERVE
+        in_memory = self.memory != self.disk and free_memory(self.memory) >= size + MEMORY_RESERVE
         parent = home if in_memory or self._short == self.disk else self.disk / name
         if not in_memory:
             free = shutil.disk_usage(self.disk).free
@@ -148,6 +147,8 @@ class RunDirectory:
             os.write(owner, json.dumps(facts).encode())
             return new.rename(root / self.id)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise no_space(root, str(error)) from error
             raise _unusable(root, str(error)) from error
 
 
@@ -163,33 +164,6 @@ def memory_root(environment: Mapping[str, str] = os.environ) -> Path | None:
     if environment.get("DBSAFE_RUN_DIR") or not os.access(MEMORY, os.W_OK | os.X_OK):
         return None
     return MEMORY / f"dbsafe-{os.geteuid()}"
-
-
-def free_memory(directory: Path) -> int:
-    """Bytes that may be put into a file system in memory.
-
-    That is half of what the machine, or our control group, has left, and no more than fits.
-    """
-    free = shutil.disk_usage(directory).free
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        free = min(free, int(available.split()[1]) * 1024 // 2)
-    with contextlib.suppress(OSError, ValueError):
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        free = min(free, (limit - int(Path("/sys/fs/cgroup/memory.current").read_text())) // 2)
-    return free
-
-
-def no_space(directory: Path, cause: str) -> UserError:
-    """The error for a full file system."""
-    return UserError(
-        "no-space",
-        f"There is no room for another PostgreSQL server in {directory}.",
-        cause=cause,
-        hint="Free some space, use fewer workers, or name another directory with DBSAFE_RUN_DIR.",
-        exit_code=ExitCode.SERVER,
-    )
 
 
 def _claim_root(root: Path, account: Account) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import dataclasses
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Final
 
 from dbsafe_runner.database.account import Account
 from dbsafe_runner.database.binaries import Binaries
-from dbsafe_runner.database.rundir import no_space
+from dbsafe_runner.database.space import is_full, no_space
 from dbsafe_runner.errors import ExitCode, UserError
 
 #: Seconds that a server may take until it accepts connections, and until it has ended.
@@ -155,14 +156,14 @@ class Server:
 
     def _failure(self, what: str) -> UserError:
         tail = self.log_tail()
-        if "No space left on device" in tail:
+        if is_full(tail):
             return no_space(self.data, tail)
         version = self._installation.binaries.version
         return UserError(
             "server-start-failed",
             f"PostgreSQL {version} could not be started.",
             cause=f"{what}\n{tail}".strip(),
-            hint=f"The server ran as {self._installation.account.name} on {self.data}.",
+            hint="Where it fails again, build the template anew with --fresh-template.",
             exit_code=ExitCode.SERVER,
         )
 
@@ -200,3 +201,10 @@ def end_orphan(data: Path) -> bool:
     finally:
         remove_shared_memory(data)
     return True
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -27,7 +27,7 @@ from dbsafe_runner.database.cluster import (
 from dbsafe_runner.database.provider import Report, TemplateRequest
 from dbsafe_runner.database.rundir import RunDirectory
 from dbsafe_runner.database.server import Installation, Server
-from dbsafe_runner.database.setup_command import run_setup
+from dbsafe_runner.database.setup_command import SetupFailedError, missing_extensions, run_setup
 from dbsafe_runner.database.sources import Source, create_names
 from dbsafe_runner.domain.namespace import Endpoint
 
@@ -88,18 +88,12 @@ class TemplateBuilder:
     """Builds the templates of one run."""
 
     def __init__(
-        self,
-        installation: Installation,
-        run: RunDirectory,
-        request: TemplateRequest,
-        register: Register,
-        port: int = 5432,
+        self, installation: Installation, run: RunDirectory, request: TemplateRequest, register: Register
     ) -> None:
         self._installation = installation
         self._run = run
         self._request = request
         self._register = register
-        self._port = port
 
     def build(self, base: Entry, directory: Path, report: Report) -> Mapping[str, Any]:
         """Fill `directory/data` with the template, built upon `base`.
@@ -109,7 +103,7 @@ class TemplateBuilder:
         """
         name = f"t{secrets.token_hex(3)}"
         home, data = self._run.place(name, base.facts["manifest"][1])
-        server = Server(self._installation, home, data, port=self._port)
+        server = Server(self._installation, home, data)
         try:
             copy_data(self._installation, base.data, data)
             self._register(server)
@@ -121,17 +115,16 @@ class TemplateBuilder:
                 report(f"running set-up: {self._request.setup}")
                 self._set_up(server)
             server.stop()
-            self.keep(data, directory)
+            self.keep(data, self._installation.account.make_directory(directory / "data"))
         finally:
             server.kill()
             self._run.remove(name)
         return {"version": self._installation.binaries.version, "setup": self._request.setup}
 
-    def keep(self, data: Path, directory: Path) -> None:
-        """Copy the data directory of a server that stopped in an orderly way to `directory/data`."""
+    def keep(self, data: Path, target: Path) -> None:
+        """Copy the data directory of a server that stopped in an orderly way to the empty `target`."""
         shorten_wal(self._installation, data)
         bring_in_tablespaces(data)
-        target = self._installation.account.make_directory(directory / "data")
         copy_data(self._installation, data, target)
 
     def _set_up(self, server: Server) -> None:
@@ -141,6 +134,10 @@ class TemplateBuilder:
         log = self._run.scratch() / f"setup-{secrets.token_hex(3)}"
         try:
             run_setup(self._request.setup, environment, self._request.root, self._request.timeout, log)
+        except SetupFailedError as error:
+            # What the set-up kept to itself stands in the server's log.
+            error.extensions = error.extensions or missing_extensions(server.log_tail(200))
+            raise
         finally:
             log.unlink(missing_ok=True)
 
