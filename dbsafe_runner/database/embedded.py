@@ -161,15 +161,14 @@ class EmbeddedProvider:
             return ""
         return f"its server ended\n{slot.server.log_tail()}".strip()
 
-    def learn(self, role: str, database: str) -> None:
+    def learn(self, role: str, database: str, namespace: Namespace) -> None:
         """See `NamespaceProvider.learn`."""
         source = Source(user=role or self._user, database=database)
         with self._lock:
             self._learned.append(source)
-            ready = [slot for slot in self._slots.values() if slot.ready]
-            done = [self._makers.submit(self._teach, slot, source) for slot in ready]
-        for future in done:
-            _result(future)
+            slot = self._slots.get(namespace.name.removeprefix("server-"))
+        if slot is not None:
+            _result(self._makers.submit(self._teach, slot, source))
 
     def close(self) -> None:
         """See `NamespaceProvider.close`."""

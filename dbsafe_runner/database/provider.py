@@ -97,10 +97,22 @@ class NamespaceProvider(Protocol):
         """Why a namespace is no longer usable, e.g. its server died, in words; "" when it is fine."""
         ...
 
-    def learn(self, role: str, database: str) -> None:
-        """Make a role and a database exist, in every living namespace and in all further ones.
+    def learn(self, role: str, database: str, namespace: Namespace) -> None:
+        """Make a role and a database exist, in `namespace` and in all that are made from now on.
 
         Either may be "". For what the suite turned out to use beyond the URLs that were configured.
+        Other living namespaces are left as they are: their workers would see a change that no test made.
+        """
+        ...
+
+    def adopt(self, namespace: Namespace) -> None:
+        """Make the present state of a namespace the template of every further one of this run.
+
+        For suites whose collection changes the database. The kept template is not changed. Sessions in
+        the namespace end.
+
+        Raises:
+            UserError: its state cannot be taken.
         """
         ...
 
