@@ -114,6 +114,8 @@ class Schedule:
         """
         if self._stopped or self._exclusive_running or idle_worker in self._running:
             return None
+        if self._exclusive and self._plan.exclusive_first:
+            return None
         held: list[Running] = []
         found: Steal | None = None
         while found is None and (worst := self._victims.worst(now)) is not None:
@@ -214,6 +216,13 @@ class Schedule:
     def remaining(self) -> int:
         """How many tests have not been finished."""
         return len(self._unfinished)
+
+    def queued(self) -> int:
+        """How many unfinished tests no worker has been given, or 0 after `stop`."""
+        if self._stopped:
+            return 0
+        given = sum(running.piece.stop - running.position for running in self._running.values())
+        return len(self._unfinished) - given
 
     def unfinished(self) -> tuple[int, ...]:
         """The tests that have not been finished, in collection order."""
