@@ -14,7 +14,8 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from . import drivers, patching, routing
+from . import drivers, patching, programs, routing
+from .environment import child_environment, serial_environment
 from .import_hook import ImportHook
 from .routing import ConnectionRefusedByGuardError, Router, Rules
 from .urls import Target
@@ -23,9 +24,11 @@ __all__ = [
     "ConnectionRefusedByGuardError",
     "Rules",
     "Target",
+    "child_environment",
     "install",
     "loaded_drivers",
     "replace_rules",
+    "serial_environment",
     "uninstall",
 ]
 
@@ -61,15 +64,16 @@ def loaded_drivers() -> tuple[str, ...]:
     return tuple(name for name in drivers.SUPPORTED if name in sys.modules)
 
 
-def _patch(driver: ModuleType) -> None:
+def _patch(module: ModuleType) -> None:
     try:
-        drivers.patch(driver)
+        _PATCHES[module.__name__](module)
     except Exception as error:  # noqa: BLE001 - A driver must stay usable whatever its version.
-        version = getattr(driver, "__version__", "of unknown version")
+        version = getattr(module, "__version__", "of unknown version")
         routing.warn(
-            f"{driver.__name__} {version}: its connections are not redirected"
+            f"{module.__name__} {version}: its connections are not redirected"
             f" ({type(error).__name__}: {error})"
         )
 
 
-_hook = ImportHook(dict.fromkeys(drivers.SUPPORTED, _patch))
+_PATCHES = {**dict.fromkeys(drivers.SUPPORTED, drivers.patch), **programs.watched()}
+_hook = ImportHook(dict.fromkeys(_PATCHES, _patch))

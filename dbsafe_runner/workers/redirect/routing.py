@@ -7,8 +7,9 @@ namespace, None for "leave it alone", or an exception that refuses the connectio
 from __future__ import annotations
 
 import fnmatch
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import urls
@@ -90,9 +91,10 @@ class Router:
         """Take over what an earlier router learned; its namespaces count as sources from now on."""
         self.rules = rules
         self.learned: tuple[Target, ...] = before.learned if before else ()
-        self._endpoints: dict[tuple[str, int], Endpoint] = (
-            dict(before.known_endpoints()) if before else {}
-        )
+        #: Every endpoint that was ever routed to, by server.
+        self.endpoints: dict[tuple[str, int], Endpoint] = dict(before.endpoints) if before else {}
+        self._latest: Endpoint | None = None
+        self._pid = os.getpid()
         # One at a time: pools open connections from several threads at once, and the first of them
         # leases the namespace for all. Reentrant, as a callback may connect.
         self._lock = threading.RLock()
@@ -102,13 +104,10 @@ class Router:
         """The configured sources, else the learned one."""
         return self.rules.sources or self.learned
 
-    def known_endpoints(self) -> dict[tuple[str, int], Endpoint]:
-        """Every endpoint that was ever routed to, by server."""
-        return self._endpoints
-
-    def remember(self, endpoint: Endpoint) -> None:
-        """Treat a server as one of our own: connections to it go to the namespace of the moment."""
-        self._endpoints[Target(endpoint.host, endpoint.port).server] = endpoint
+    @property
+    def latest(self) -> Endpoint | None:
+        """The endpoint that was resolved last, None before the first."""
+        return self._latest
 
     def route(self, targets: Sequence[Target], error: type[BaseException] = Exception) -> Route | None:
         """Decide about the servers that one connection would try.
@@ -127,25 +126,53 @@ class Router:
 
     def is_ours(self, target: Target) -> bool:
         """Whether a target is a source or a namespace of ours, this one or an earlier one."""
-        return target.server in self._endpoints or any(target.server == s.server for s in self.sources)
+        return target.server in self.endpoints or any(target.server == s.server for s in self.sources)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the callbacks may be used; in a process that the suite forked they may not."""
+        return os.getpid() == self._pid
 
     def endpoint_for(self, target: Target) -> Endpoint:
         """The endpoint of a source, leased if need be, without a connection being opened."""
         with self._lock:
+            if self._latest is not None and not self.asks:
+                return self._latest
             endpoint = self.rules.resolve(target)
-            self.remember(endpoint)
+            self.endpoints[Target(endpoint.host, endpoint.port).server] = endpoint
+            self._latest = endpoint
             return endpoint
+
+    def source_for(self, environ: Mapping[str, str]) -> Target | None:
+        """The server that a program with this environment would take for the suite's database.
+
+        It is learned where none is configured. None when nothing hints at a database.
+        """
+        if self.sources:
+            return self.sources[0]
+        with self._lock:
+            for text in environ.values():
+                if urls.is_url(text) and self._learn(Target.parse(text, environ)):
+                    return self.sources[0]
+            if any(environ.get(name) for name in ("PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE")):
+                self._learn(Target.parse("", environ))
+        return self.sources[0] if self.sources else None
+
+    def renew_lock(self) -> None:
+        """After a fork: another thread may have held the lock, and is not here to give it back."""
+        self._lock = threading.RLock()
 
     def _redirect(self, target: Target) -> Route:
         named = self._as_the_suite_names_it(target)
         endpoint = self.endpoint_for(named)
-        self.rules.on_connect(named)
+        if self.asks:
+            self.rules.on_connect(named)
         database = endpoint.databases.get(named.database, named.database)
         return Route(endpoint, named, database if database != target.database else "")
 
     def _as_the_suite_names_it(self, target: Target) -> Target:
         """Undo the renaming of databases where a suite reuses what a connection said about itself."""
-        known = self._endpoints.get(target.server)
+        known = self.endpoints.get(target.server)
         if known is not None:
             for name, renamed in known.databases.items():
                 if renamed == target.database:
@@ -189,6 +216,15 @@ def current() -> Router | None:
 def use(router: Router | None) -> None:
     """Put a router in force."""
     _Current.router = router
+
+
+def _after_fork() -> None:
+    if _Current.router is not None:
+        _Current.router.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def route(targets: Sequence[Target], error: type[BaseException] = Exception) -> Route | None:

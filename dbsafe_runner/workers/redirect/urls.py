@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 DEFAULT_PORT = 5432
 #: What every local address of the machine's own default server is called here.
@@ -55,6 +55,8 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>\d*))?$")
 _KEY_VALUE = re.compile(
     r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<quoted>(?:[^'\\]|\\.)*)'|(?P<bare>(?:[^\s\\']|\\.)*))"
 )
+#: Marks, while a URL is parsed, that its query has named a host already.
+_REPEATED = "\0host"
 _ESCAPE = re.compile(r"\\(.)")
 
 #: libpq's environment variables for the parameters that redirection reads or has to neutralise.
@@ -71,6 +73,9 @@ ENVIRONMENT = {
     "sslnegotiation": "PGSSLNEGOTIATION",
     "sslcertmode": "PGSSLCERTMODE",
     "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
     "gssencmode": "PGGSSENCMODE",
     "channel_binding": "PGCHANNELBINDING",
     "require_auth": "PGREQUIREAUTH",
@@ -172,7 +177,48 @@ def parse_url(url: str) -> dict[str, str]:
         params["port"] = ",".join(ports)
     for key, value in parse_qsl(match.group("query") or "", keep_blank_values=True):
         _add_query_parameter(params, key, value)
+    params.pop(_REPEATED, None)
     return params
+
+
+def with_parameters(url: str, params: Mapping[str, str]) -> str:
+    """The URL with these parameters in force, and no others in its query than these.
+
+    A socket or another host goes into the query, where it overrides the host that stays in its place;
+    a network address takes that place. Driver-specific scheme and password stay.
+    """
+    match = _URL_PARTS.match(url)
+    if match is None:
+        msg = "not a PostgreSQL URL"
+        raise ValueError(msg)
+    rest = dict(params)
+    hosts = match.group("hosts").split(",")[0]
+    if not is_socket(rest["host"]):
+        host = rest.pop("host")
+        hosts = f"[{host}]" if ":" in host else host
+        hosts += ":" + rest.pop("port")
+    login = match.group("user") or ""
+    if "user" in rest and rest.pop("user") != unquote(login):
+        login = quote(params["user"], safe="")
+    password = match.group("password")
+    if "password" in rest and rest.pop("password") != unquote(password or ""):
+        password = quote(params["password"], safe="")
+    login += "" if password is None else ":" + password
+    database = match.group("database")
+    if "dbname" in rest and rest.pop("dbname") != unquote(database or ""):
+        database = quote(params["dbname"], safe="")
+    query = urlencode(rest, safe="/", quote_via=quote)
+    return "".join(
+        (
+            match.group("scheme"),
+            "://",
+            login and login + "@",
+            hosts,
+            "/",
+            database or "",
+            query and "?" + query,
+        )
+    )
 
 
 def _split_hosts(text: str) -> tuple[list[str], list[str]]:
@@ -191,8 +237,8 @@ def _add_query_parameter(params: dict[str, str], key: str, value: str) -> None:
     """The query overrides the rest, as in libpq; repeated `host=name:port` is SQLAlchemy's form."""
     if key == "host" and value and not is_socket(value):
         hosts, ports = _split_hosts(value)
-        repeated = "\0hosts" in params
-        params["\0hosts"] = ""
+        repeated = _REPEATED in params
+        params[_REPEATED] = ""
         value = ",".join([params["host"], *hosts] if repeated else hosts)
         if any(ports):
             params["port"] = ",".join([params.get("port", ""), *ports] if repeated else ports)

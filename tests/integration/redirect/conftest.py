@@ -21,8 +21,6 @@ from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.workers import redirect
 from dbsafe_runner.workers.redirect import Rules, Target
 
-SUITE_PORT = 54399
-
 
 @dataclasses.dataclass
 class Server:
@@ -191,19 +189,21 @@ def own_server(servers: tuple[Server, Server]) -> Server:
     return servers[1]
 
 
-@pytest.fixture
-def port() -> int:
+@pytest.fixture(scope="session")
+def port() -> Iterator[int]:
     """A port on which nothing listens: what the suites under test believe to be their server's."""
-    return SUITE_PORT
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture
-def record(server: Server) -> Iterator[Callable[..., Recorder]]:
+def record(server: Server, port: int) -> Iterator[Callable[..., Recorder]]:
     """Install `record(endpoint, sources, allow_hosts)`; by default localhost:port goes to `server`."""
 
     def install(
         endpoint: Endpoint = server.endpoint,
-        sources: tuple[Target, ...] = (Target("localhost", SUITE_PORT, "app", "app"),),
+        sources: tuple[Target, ...] = (Target("localhost", port, "app", "app"),),
         allow_hosts: tuple[str, ...] = (),
     ) -> Recorder:
         recorder = Recorder(endpoint, sources, allow_hosts)
@@ -227,6 +227,6 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def url() -> str:
+def url(port: int) -> str:
     """The URL that the suite believes in."""
-    return f"postgresql://app:secret@localhost:{SUITE_PORT}/app"
+    return f"postgresql://app:secret@localhost:{port}/app"
