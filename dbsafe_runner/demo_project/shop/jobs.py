@@ -83,6 +83,6 @@ def work_all(connection: Connection, handlers: Mapping[str, Handler]) -> int:
     return done
 
 
-def wait_for_job(listener: Connection, timeout: float) -> str | None:
-    """Wait so many seconds for news on a listening autocommit connection: ``id:kind``, or None."""
-    return next((note.payload for note in listener.notifies(timeout=timeout, stop_after=1)), None)
+def wait_for_jobs(listener: Connection, timeout: float) -> list[str]:
+    """What a listening autocommit connection hears, ``id:kind``, or nothing after so many seconds."""
+    return [note.payload for note in listener.notifies(timeout=timeout, stop_after=1)]

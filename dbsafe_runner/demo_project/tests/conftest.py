@@ -48,12 +48,23 @@ def connection():
         connection.rollback()
 
 
+@pytest.fixture(scope="session")
+def empty_tables(engine):
+    """A function that empties the tables; numbers start from 1 again."""
+
+    def empty():
+        with engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {FILLED_TABLES} RESTART IDENTITY CASCADE"))
+
+    return empty
+
+
 @pytest.fixture
-def committed(engine):
-    """For tests whose code commits: the tables are emptied afterwards, and numbers start from 1 again."""
+def committed(engine, empty_tables):
+    """For tests whose code commits: the tables are empty before and after."""
+    empty_tables()
     yield engine
-    with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {FILLED_TABLES} RESTART IDENTITY CASCADE"))
+    empty_tables()
 
 
 @pytest.fixture
