@@ -1,0 +1,111 @@
+"""The closing block: verdict, times and paths, after everything that pytest itself says at the end.
+
+Gives lines of (style, text) pairs; how they are coloured is the work of the console.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.reporting.formatting import counted, seconds_text
+from dbsafe_runner.reporting.printer import StyledLine
+from dbsafe_runner.reporting.progress import Progress
+
+_OUTCOME_STYLES = {
+    Outcome.FAILED: "bad",
+    Outcome.ERROR: "bad",
+    Outcome.PASSED: "good",
+    Outcome.SKIPPED: "warn",
+    Outcome.XFAILED: "warn",
+    Outcome.XPASSED: "warn",
+    Outcome.NOT_RUN: "bad",
+}
+_SHOWN_VERDICTS = (Verdict.FLAKY, Verdict.VICTIM, Verdict.BRITTLE)
+
+
+def closing_lines(progress: Progress, reports: Iterable[Path]) -> list[StyledLine]:
+    """What to say at the end of the run."""
+    lines = [_verdict(progress)]
+    rows = [*_speed(progress), *_findings(progress), *_resets(progress), *_namespaces(progress)]
+    paths = [str(path) for path in reports]
+    rows += [("reports" if number == 0 else "", path) for number, path in enumerate(paths)]
+    lines += [[("dim", f"  {title:<12}"), ("", text)] for title, text in rows]
+    return lines
+
+
+def _verdict(progress: Progress) -> StyledLine:
+    line: StyledLine = []
+    for outcome, style in _OUTCOME_STYLES.items():
+        if progress.outcomes[outcome]:
+            line += [("", ", ")] if line else []
+            line.append((style, f"{progress.outcomes[outcome]:,} {outcome.value.replace('-', ' ')}"))
+    missing = progress.total - progress.done
+    if missing > 0:
+        line += [("", ", ")] if line else []
+        line.append(("bad", f"{missing:,} not run"))
+    if not line:
+        line = [("warn", "no tests ran")]
+    workers = len(progress.workers)
+    span = _span(progress)
+    line.append(("", f" in {seconds_text(span)} on {counted(workers, 'worker')}" if workers else ""))
+    if progress.finished is not None and progress.finished.interrupted:
+        line.append(("bad", ", interrupted"))
+    return line
+
+
+def _span(progress: Progress) -> float:
+    if progress.finished is not None and progress.finished.span > 0:
+        return progress.finished.span
+    return max(0.0, progress.last_end - (progress.first_start or 0.0))
+
+
+def _speed(progress: Progress) -> list[tuple[str, str]]:
+    span = _span(progress)
+    if span <= 0 or not progress.done:
+        return []
+    ratio = progress.test_seconds / span
+    rows = [("speed-up", f"{ratio:.1f}x ({seconds_text(progress.test_seconds)} of tests)")]
+    plan = progress.plan
+    if plan is not None and plan.lower_bound > 0 and progress.done >= progress.total:
+        because = f", limited by {plan.limited_by}" if plan.limited_by else ""
+        bound = seconds_text(plan.lower_bound)
+        rows.append(
+            ("efficiency", f"{plan.lower_bound / span:.0%} of the lower bound, {bound}{because}")
+        )
+    if plan is not None and plan.predicted_wall > 0 and progress.done >= progress.total:
+        rows.append(("predicted", f"{seconds_text(plan.predicted_wall)}"))
+    return rows
+
+
+def _findings(progress: Progress) -> list[tuple[str, str]]:
+    found = [
+        f"{progress.verdicts[verdict]:,} {verdict.value}"
+        for verdict in _SHOWN_VERDICTS
+        if progress.verdicts[verdict]
+    ]
+    rows = [("findings", ", ".join(found))] if found else []
+    if progress.leaks:
+        rows.append(("leaks", f"{counted(len(progress.leaks), 'leak')} found and ended"))
+    return rows
+
+
+def _resets(progress: Progress) -> list[tuple[str, str]]:
+    seconds = progress.reset_seconds
+    if not seconds:
+        return []
+    median = seconds_text(statistics.median(seconds))
+    return [("resets", f"{len(seconds):,}, median {median}, {seconds_text(sum(seconds))} in all")]
+
+
+def _namespaces(progress: Progress) -> list[tuple[str, str]]:
+    if not progress.namespaces:
+        return []
+    server = progress.server
+    kind = f"of kind {server.kind}, PostgreSQL {server.server_version}" if server else ""
+    parts = [f"{len(progress.namespaces):,} {kind}".strip()]
+    if progress.crashes:
+        parts.append(f"{counted(progress.crashes, 'worker')} lost")
+    return [("namespaces", ", ".join(parts))]

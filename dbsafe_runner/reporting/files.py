@@ -1,0 +1,111 @@
+"""The report files: results.json, junit.xml and report.html, written when the run is over.
+
+Each file is put in place whole or not at all, so that a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.reporting import html, junit, results
+from dbsafe_runner.reporting.recorder import Recorder
+
+_WRITERS: Final[Mapping[str, Callable[[results.RunReport], str]]] = {
+    "report.html": html.as_html,
+    "results.json": results.as_json,
+    "junit.xml": junit.as_xml,
+}
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Make `folder` if it is missing, and see to it that files can be written there.
+
+    Raises:
+        UserError: they cannot.
+    """
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+        if folder.parent.name == ".dbsafe":
+            _keep_out_of_git(folder.parent)
+    except OSError as error:
+        raise UserError(
+            "output-not-writable",
+            f"Reports cannot be written to {folder}.",
+            cause=error.strerror or str(error),
+            hint="Choose another directory: --output DIR, or `output` under [run] in runner.toml.",
+            exit_code=ExitCode.USAGE,
+        ) from None
+    return folder
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# Made by dbsafe.\n*\n")
+
+
+class ReportFiles:
+    """A `Sink` that writes the files on `RunFinished`, or on `close` when there was none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._recorder = Recorder()
+        self._written = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where the files will be."""
+        return tuple(self._folder / name for name in _WRITERS)
+
+    def on(self, event: events.RunEvent) -> None:
+        """Take one event."""
+        self._recorder.on(event)
+        if isinstance(event, events.RunFinished):
+            self._write()
+
+    def tick(self, now: float) -> None:
+        """Nothing changes with time."""
+
+    def close(self) -> None:
+        """Write the files, if that has not been done."""
+        if not self._written:
+            self._write()
+
+    def _write(self) -> None:
+        self._written = True
+        report = self._recorder.report()
+        failures: list[str] = []
+        for name, writer in _WRITERS.items():
+            try:
+                _replace(self._folder / name, writer(report))
+            except OSError as error:
+                failures.append(f"{self._folder / name}: {error.strerror or error}")
+        if failures:
+            raise UserError(
+                "report-not-written",
+                "The tests ran, but not all reports could be written.",
+                cause="\n".join(failures),
+                hint="Free some disk space, or choose another directory with --output DIR.",
+                exit_code=ExitCode.USAGE,
+            )
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `path` whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise

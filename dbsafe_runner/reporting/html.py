@@ -1,0 +1,140 @@
+"""report.html: one file that opens offline, with the failures first.
+
+The page's text, its style and its script stand in `templates/report.html.j2`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import re
+from typing import Any, Final
+
+import jinja2
+import markupsafe
+
+from dbsafe_runner.reporting.formatting import counted, seconds_text
+from dbsafe_runner.reporting.results import RunReport, TestInfo
+from dbsafe_runner.reporting.timeline import make_lanes
+
+#: Failures that are written out; a page with more could not be read, nor opened quickly.
+MOST_FAILURES: Final = 200
+
+_LEVELS: Final = (
+    "NONE",
+    "READ_ONLY",
+    "ISOLATED_WRITES",
+    "SHARED_WRITES",
+    "SCHEMA_CHANGES",
+    "SEQUENTIAL_ONLY",
+)
+_UNSAFE_IN_SCRIPT: Final = re.compile("[<>&\u2028\u2029]")
+
+
+def as_html(report: RunReport) -> str:
+    """The text of report.html."""
+    bad = [test for test in report.tests if test.outcome in {"failed", "error", "not-run"}]
+    lanes, whole = make_lanes(report)
+    return _template().render(
+        report=report,
+        verdict=_verdict(report),
+        started=_started(report),
+        tiles=_tiles(report, lanes_used=[lane.used for lane in lanes]),
+        failures=bad[:MOST_FAILURES],
+        hidden_failures=len(bad) - len(bad[:MOST_FAILURES]),
+        lanes=lanes,
+        ticks=_ticks(whole),
+        levels=_LEVELS,
+        data=markupsafe.Markup(_data(report)),  # noqa: S704 - escaped by _data.
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("dbsafe_runner.reporting", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["seconds"] = seconds_text
+    return environment.get_template("report.html.j2")
+
+
+def _verdict(report: RunReport) -> tuple[str, str]:
+    """The run in a word, and the style of it."""
+    totals = report.totals
+    bad = totals.failed + totals.error
+    if report.run.interrupted:
+        return "interrupted", "bad"
+    if bad:
+        return f"{counted(bad, 'test')} failed", "bad"
+    if report.run.exit_code:
+        return f"ended with exit code {report.run.exit_code}", "bad"
+    return ("passed", "good") if report.tests else ("no tests ran", "warn")
+
+
+def _started(report: RunReport) -> str:
+    started = datetime.datetime.fromtimestamp(report.run.started, datetime.UTC).astimezone()
+    return started.strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, str]]:
+    """(value, title, style) of each number at the top."""
+    totals, run = report.totals, report.run
+    counts = [
+        (totals.failed, "failed", "bad"),
+        (totals.error, "errors", "bad"),
+        (totals.passed, "passed", "good"),
+        (totals.skipped, "skipped", "warn"),
+        (totals.xfailed, "expected failures", "warn"),
+        (totals.xpassed, "unexpected passes", "warn"),
+        (totals.not_run, "not run", "bad"),
+    ]
+    tiles = [(f"{count:,}", title, style) for count, title, style in counts if count]
+    tiles.append((seconds_text(run.span), "from first to last test", ""))
+    work = sum(test.seconds for test in report.tests)
+    if run.span > 0 and work > 0:
+        tiles.append((f"{work / run.span:.1f}x", f"speed-up, {seconds_text(work)} of tests", ""))
+    if lanes_used:
+        share = f"{sum(lanes_used) / len(lanes_used):.0%}"
+        tiles.append((f"{len(lanes_used)}", f"workers, {share} busy", ""))
+    if run.lower_bound > 0 and run.span > 0:
+        tiles.append((f"{run.lower_bound / run.span:.0%}", "of the lower bound", ""))
+    if report.resets.count:
+        median = seconds_text(report.resets.median)
+        tiles.append((f"{report.resets.count:,}", f"resets, median {median}", ""))
+    return tiles
+
+
+def _ticks(whole: float) -> list[tuple[float, str]]:
+    """(place, text) of the marks under the timeline; places go from 0 to 1."""
+    if whole <= 0:
+        return []
+    return [(part / 5, seconds_text(whole * part / 5) if part else "0") for part in range(6)]
+
+
+def _data(report: RunReport) -> str:
+    """The rows of the table, for the script, as JSON that cannot end the script element."""
+    rows = [_row(test) for test in report.tests]
+    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return _UNSAFE_IN_SCRIPT.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _row(test: TestInfo) -> list[Any]:
+    changes = test.changes
+    touched = "" if changes is None else ", ".join((*changes.remaining, *changes.ddl, *changes.cluster))
+    verdict = "" if test.verdict in {"clear", "failed"} else test.verdict
+    return [
+        test.nodeid,
+        test.outcome,
+        round(test.seconds, 4),
+        test.worker,
+        test.level,
+        test.isolation,
+        verdict,
+        test.reason,
+        touched,
+    ]

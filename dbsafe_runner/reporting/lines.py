@@ -1,0 +1,139 @@
+"""The lines that consoles print: tests, notices, preparation, progress, and the closing block."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.reporting.closing import closing_lines
+from dbsafe_runner.reporting.formatting import counted, elided, seconds_text
+from dbsafe_runner.reporting.printer import Printer, StyledLine
+from dbsafe_runner.reporting.progress import Progress, WorkerView
+
+LETTERS: Final = {
+    Outcome.PASSED: ".",
+    Outcome.FAILED: "F",
+    Outcome.ERROR: "E",
+    Outcome.SKIPPED: "s",
+    Outcome.XFAILED: "x",
+    Outcome.XPASSED: "X",
+    Outcome.NOT_RUN: "-",
+}
+OUTCOME_STYLES: Final = {
+    Outcome.PASSED: "good",
+    Outcome.FAILED: "bad",
+    Outcome.ERROR: "bad",
+    Outcome.NOT_RUN: "bad",
+}
+
+
+def print_closing(progress: Progress, printer: Printer) -> None:
+    """The closing block; with -q only its first line."""
+    lines = closing_lines(progress, printer.style.reports)
+    for line in lines if printer.style.verbosity >= 0 else lines[:1]:
+        printer.line(line)
+
+
+def percentage(progress: Progress) -> str:
+    """How much is done: `[ 43%]`."""
+    return f"[{100 * progress.done // progress.total:3d}%]" if progress.total else ""
+
+
+def failure_text(event: events.TestFinished, *, colour: bool) -> str:
+    """A failure as pytest prints it, its heading included."""
+    result = event.result
+    text = event.coloured if colour and event.coloured else result.text or event.coloured
+    if not text:
+        text = f"{result.outcome.value.upper()} {result.nodeid}"
+        text += f"\n{result.reason}" if result.reason else ""
+    return text if text.endswith("\n") else text + "\n"
+
+
+def test_line(progress: Progress, event: events.TestFinished, printer: Printer) -> StyledLine:
+    """One test on one line, for -v."""
+    result = event.result
+    outcome = result.outcome
+    style = OUTCOME_STYLES.get(outcome, "warn")
+    line = [
+        ("dim", f"[{result.worker}] {percentage(progress)} " if result.worker else ""),
+        (style, outcome.value.upper()),
+        ("", f" {result.nodeid} "),
+        ("dim", f"({seconds_text(result.seconds)})"),
+    ]
+    if result.reason and outcome in {Outcome.SKIPPED, Outcome.XFAILED}:
+        room = printer.style.width - sum(len(text) for _, text in line) - 3
+        reason = elided(result.reason, room, printer.ellipsis)
+        line += [("dim", f" ({reason})")] if room > 10 else []
+    return line
+
+
+def notice_lines(event: events.Notice) -> list[StyledLine]:
+    """A notice, with its hint on a line of its own."""
+    style = {"error": "bad", "warning": "warn"}.get(event.kind, "dim")
+    code = f"[{event.code}]" if event.code else ""
+    about = f" ({event.nodeid})" if event.nodeid and event.nodeid not in event.message else ""
+    lines: list[StyledLine] = [[(style, f"{event.kind}{code}"), ("", f": {event.message}{about}")]]
+    return [*lines, [("dim", f"  hint: {event.hint}")]] if event.hint else lines
+
+
+def preparation_lines(event: events.RunEvent) -> list[StyledLine]:
+    """What happens before the first test, a line for each step; nothing for other events."""
+    match event:
+        case events.RunStarted():
+            parts = [
+                f"dbsafe {event.dbsafe_version}",
+                f"Python {event.python_version}",
+                counted(event.workers, "worker"),
+                event.strategy,
+            ]
+            return [[("bold", parts[0]), ("", " · " + " · ".join(parts[1:]))]]
+        case events.Preparing():
+            return [[("dim", event.what)]]
+        case events.ServerReady():
+            ready = f"PostgreSQL {event.server_version} ready in {seconds_text(event.seconds)}"
+            return [[("dim", f"{ready}, one {event.kind} for each worker")]]
+        case events.Collected():
+            text = f"{counted(event.tests, 'test')} in {counted(event.files, 'file')} collected"
+            deselected = f", {event.deselected:,} deselected" if event.deselected else ""
+            return [[("", f"{text} in {seconds_text(event.seconds)}{deselected}")]]
+        case events.PlanFixed():
+            return _plan_lines(event)
+        case events.WorkerEnded() if event.cause:
+            during = f" during {event.nodeid}" if event.nodeid else ""
+            return [[("warn", f"worker {event.worker} was lost: {event.cause}{during}")]]
+    return []
+
+
+def _plan_lines(event: events.PlanFixed) -> list[StyledLine]:
+    plan = event.plan
+    lines: list[StyledLine] = [[("warn", f"note: {note}")] for note in plan.notes]
+    if plan.predicted_wall > 0:
+        batches = counted(len(plan.batches), "batch", "batches")
+        text = f"{batches}, predicted {seconds_text(plan.predicted_wall)}"
+        lines.append([("dim", text)])
+    return lines
+
+
+def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLine:
+    """How far the run is, and the test that has been running longest."""
+    parts = [f"{progress.done:,} of {counted(progress.total, 'test')}", seconds_text(now)]
+    if progress.bad:
+        parts.append(f"{progress.bad:,} failed")
+    remaining = progress.remaining(now)
+    if remaining is not None:
+        parts.append(f"about {seconds_text(remaining)} left")
+    text = f"{percentage(progress)} " + " · ".join(parts)
+    slowest = longest_running(progress)
+    if slowest is not None:
+        took = seconds_text(now - slowest.since)
+        room = printer.style.width - len(text) - len(took) - 6
+        if room >= 20:
+            text += f" · {elided(slowest.nodeid, room, printer.ellipsis)} {took}"
+    return [("dim", text)]
+
+
+def longest_running(progress: Progress) -> WorkerView | None:
+    """The worker whose test started first."""
+    running = [view for view in progress.workers.values() if view.nodeid]
+    return min(running, key=lambda view: view.since, default=None)

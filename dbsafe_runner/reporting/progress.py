@@ -1,0 +1,189 @@
+"""Progress: the state of a run as its events tell it; what the displays draw from.
+
+Draws nothing and knows no clock: times are those of the events, in seconds since the run started.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.domain.plan import Plan
+
+#: Outcomes that make a run fail.
+BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
+
+
+@dataclasses.dataclass(slots=True)
+class WorkerView:
+    """What is known of one worker now."""
+
+    name: str
+    #: The test that it runs, "" between tests, and when that started.
+    nodeid: str = ""
+    since: float = 0.0
+    namespace: str = ""
+    #: The batch that it works on, and how many of the batch's tests it has finished.
+    batch: int = -1
+    position: int = 0
+
+
+class Progress:
+    """Follows the stream. Each event costs a dictionary look-up and a few assignments."""
+
+    def __init__(self) -> None:
+        self.run: events.RunStarted | None = None
+        self.collected: events.Collected | None = None
+        self.server: events.ServerReady | None = None
+        self.finished: events.RunFinished | None = None
+        self.plan: Plan | None = None
+        #: The step that goes on before the first test.
+        self.step = ""
+        self.workers: dict[str, WorkerView] = {}
+        self.outcomes: collections.Counter[Outcome] = collections.Counter()
+        self.verdicts: collections.Counter[Verdict] = collections.Counter()
+        self.done = 0
+        #: Seconds of all finished tests together.
+        self.test_seconds = 0.0
+        self.first_start: float | None = None
+        self.last_end = 0.0
+        self.namespaces: set[str] = set()
+        self.replaced = 0
+        self.crashes = 0
+        self.reset_seconds: list[float] = []
+        self.leaks: list[tuple[str, str]] = []
+        self._predicted_done = 0.0
+        self._predicted_all = 0.0
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            events.RunStarted: self._run_started,
+            events.Preparing: self._preparing,
+            events.ServerReady: self._server_ready,
+            events.Collected: self._collected,
+            events.PlanFixed: self._plan_fixed,
+            events.WorkerStarted: self._worker_started,
+            events.WorkerEnded: self._worker_ended,
+            events.NamespaceLeased: self._namespace_leased,
+            events.BatchStarted: self._batch_started,
+            events.TestStarted: self._test_started,
+            events.TestFinished: self._test_finished,
+            events.NamespaceReset: self._namespace_reset,
+            events.RunFinished: self._run_finished,
+        }
+
+    def on(self, event: events.RunEvent) -> None:
+        """Take one event; unknown ones change nothing."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    @property
+    def total(self) -> int:
+        """Tests selected; 0 before collection."""
+        return self.collected.tests if self.collected else 0
+
+    @property
+    def bad(self) -> int:
+        """Tests that failed so far."""
+        return sum(self.outcomes[outcome] for outcome in BAD)
+
+    def level_of(self, worker: WorkerView) -> tuple[str, str]:
+        """Isolation and level of the batch that `worker` has, as words; "" when not known."""
+        if self.plan is None or not 0 <= worker.batch < len(self.plan.batches):
+            return "", ""
+        batch = self.plan.batches[worker.batch]
+        return batch.isolation.value, batch.level.name
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds that the tests will still take; None while nothing can be said.
+
+        What the plan predicts counts less, and what has been seen counts more, the more is done.
+        """
+        if self.first_start is None or not self.total:
+            return None
+        elapsed = max(0.0, now - self.first_start)
+        known = self._predicted_all > 0 and self.plan is not None and self.plan.predicted_wall > 0
+        part = self._predicted_done / self._predicted_all if known else self.done / self.total
+        part = min(1.0, part)
+        if known and self.plan is not None:
+            by_plan = self.plan.predicted_wall
+            by_rate = elapsed / part if part else by_plan
+            return max(0.0, (1 - part) * ((1 - part) * by_plan + part * by_rate))
+        if part < 0.05 and self.done < 20:
+            return None
+        return elapsed * (1 - part) / part
+
+    def _run_started(self, event: events.RunStarted) -> None:
+        self.run = event
+
+    def _preparing(self, event: events.Preparing) -> None:
+        self.step = event.what
+
+    def _server_ready(self, event: events.ServerReady) -> None:
+        self.server = event
+
+    def _collected(self, event: events.Collected) -> None:
+        self.collected = event
+
+    def _plan_fixed(self, event: events.PlanFixed) -> None:
+        self.plan = event.plan
+        self._predicted_all = sum(batch.total_seconds for batch in event.plan.batches)
+
+    def _worker_started(self, event: events.WorkerStarted) -> None:
+        self.step = ""
+        if event.worker in self.workers:
+            self.replaced += 1
+        self.workers[event.worker] = WorkerView(event.worker)
+
+    def _worker_ended(self, event: events.WorkerEnded) -> None:
+        self.crashes += bool(event.cause)
+        view = self.workers.get(event.worker)
+        if view is not None:
+            view.nodeid, view.namespace, view.batch = "", "", -1
+
+    def _namespace_leased(self, event: events.NamespaceLeased) -> None:
+        self.namespaces.add(event.namespace)
+        self._view(event.worker).namespace = event.namespace
+
+    def _batch_started(self, event: events.BatchStarted) -> None:
+        view = self._view(event.worker)
+        view.batch, view.position = event.batch, 0
+
+    def _test_started(self, event: events.TestStarted) -> None:
+        view = self._view(event.worker)
+        view.nodeid, view.since = event.nodeid, event.at
+        if self.first_start is None:
+            self.first_start = event.at
+
+    def _test_finished(self, event: events.TestFinished) -> None:
+        result = event.result
+        self.done += 1
+        self.outcomes[result.outcome] += 1
+        self.verdicts[result.verdict] += 1
+        self.test_seconds += result.seconds
+        self.last_end = event.at
+        view = self.workers.get(result.worker)
+        if view is None:
+            return
+        if view.nodeid == result.nodeid:
+            view.nodeid = ""
+        if self.plan is not None and 0 <= view.batch < len(self.plan.batches):
+            seconds = self.plan.batches[view.batch].seconds
+            if view.position < len(seconds):
+                self._predicted_done += seconds[view.position]
+            view.position += 1
+
+    def _namespace_reset(self, event: events.NamespaceReset) -> None:
+        self.reset_seconds.append(event.report.seconds)
+        self.leaks.extend((event.worker, leak) for leak in event.report.leaks)
+
+    def _run_finished(self, event: events.RunFinished) -> None:
+        self.finished = event
+
+    def _view(self, worker: str) -> WorkerView:
+        if worker not in self.workers:
+            self.workers[worker] = WorkerView(worker)
+        return self.workers[worker]
