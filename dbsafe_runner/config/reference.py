@@ -1,19 +1,14 @@
-"""The reference of settings: all keys as a table, for options, variables and the documentation.
-
-`python -m dbsafe_runner.config.reference` prints the part of docs/configuration.md that is made
-from it.
-"""
+"""The reference of settings: all keys as a table, for options, variables and the documentation."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dbsafe_runner.config.keys import Key, TextForm
+from dbsafe_runner.config.keys import Key
 from dbsafe_runner.config.settings import Settings
 
 
@@ -53,33 +48,3 @@ def as_toml(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return f'"{value}"' if isinstance(value, str | Path) else str(value)
-
-
-def as_markdown() -> str:
-    """The sections of docs/configuration.md that describe the keys."""
-    lines: list[str] = []
-    section = ""
-    for setting in settings_by_name().values():
-        if setting.section != section:
-            section = setting.section
-            lines += [f"## [{section}]", ""]
-        key = setting.key
-        options = f"{key.option} {key.metavar}".strip()
-        if key.form is TextForm.SWITCH:
-            options = f"{key.option}`, `--no-{key.option.removeprefix('--')}"
-        lines += [
-            f"### {setting.name}",
-            "",
-            key.help,
-            "",
-            f"- Value: {key.expects}",
-            f"- Default: `{as_toml(setting.default)}`",
-            f"- Option: `{options}`",
-            f"- Variable: `{setting.variable}`",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(as_markdown())

@@ -135,4 +135,6 @@ class PlainConsole:
 
     def _print_closing(self) -> None:
         self._ended = True
-        print_closing(self.progress, self.printer)
+        # Before collection there is nothing to close: an error tells why the run ended.
+        if self.progress.collected is not None:
+            print_closing(self.progress, self.printer)

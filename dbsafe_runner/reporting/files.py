@@ -76,8 +76,8 @@ class ReportFiles:
         """Nothing changes with time."""
 
     def close(self) -> None:
-        """Write the files, if that has not been done."""
-        if not self._written:
+        """Write the files, if that has not been done and there is something to write about."""
+        if not self._written and self._recorder.collected:
             self._write()
 
     def _write(self) -> None:

@@ -99,7 +99,8 @@ class LiveConsole:
 
     def _end(self) -> None:
         self._ended = True
-        print_closing(self.progress, self._printer)
+        if self.progress.collected is not None:
+            print_closing(self.progress, self._printer)
         self._live.update(Group(), refresh=True)
         self._live.stop()
         self._console.out("".join(self._pending), end="", highlight=False)

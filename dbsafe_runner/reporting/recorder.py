@@ -63,6 +63,11 @@ class Recorder:
         if handler is not None:
             handler(event)
 
+    @property
+    def collected(self) -> bool:
+        """Whether the run got as far as knowing its tests."""
+        return self._collected is not None
+
     def report(self) -> results.RunReport:
         """What has been recorded so far."""
         return results.RunReport(
