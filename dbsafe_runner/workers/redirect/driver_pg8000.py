@@ -36,13 +36,28 @@ def patch(pg8000: ModuleType) -> None:
                 original(self, *args, **kwargs)
                 return
             later = _rewrite(arguments, route)
-            original(*bound.args, **bound.kwargs)
+            try:
+                original(*bound.args, **bound.kwargs)
+            except pg8000.exceptions.InterfaceError as error:
+                raise _told_by_the_server(error, pg8000.exceptions.DatabaseError) from None
             if later:
                 self.execute_simple(later)
 
         return connect
 
     patching.function(pg8000.core.CoreConnection, "__init__", wrap_init)
+
+
+def _told_by_the_server(error: BaseException, database_error: type[BaseException]) -> BaseException:
+    """What the server said before the driver met a closed socket while it said goodbye.
+
+    Over TCP the last message is buffered and lost unnoticed; over a Unix socket it fails at once and
+    hides the server's answer to a wrong password or database.
+    """
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, database_error):
+        found = found.__cause__ or found.__context__
+    return error if found is None else found
 
 
 def _target(arguments: dict[str, Any]) -> Target:
@@ -67,7 +82,7 @@ def _rewrite(arguments: dict[str, Any], route: Route) -> str:
         port=endpoint.port,
         unix_sock=f"{endpoint.host}/.s.PGSQL.{endpoint.port}" if over_socket else None,
         source_address=None,
-        ssl_context=False if over_socket else _tls(endpoint.options),
+        ssl_context=None if over_socket else _tls(endpoint.options),
     )
     if endpoint.user:
         arguments["user"] = endpoint.user
@@ -82,10 +97,13 @@ def _rewrite(arguments: dict[str, Any], route: Route) -> str:
 
 
 def _tls(options: Any) -> Any:
-    """What pg8000 calls ssl_context: False for none, None for "if the server can", else a context."""
+    """What pg8000 calls ssl_context.
+
+    None is "no TLS" up to 1.30 and "if the server can" later; False is an error before it is "no TLS".
+    """
     mode = options.get("sslmode", "prefer")
     if mode in {"disable", "allow", "prefer"}:
-        return False if mode == "disable" else None
+        return None
     if mode == "require" and "sslrootcert" not in options:
         return True
     import ssl

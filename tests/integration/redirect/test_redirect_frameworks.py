@@ -82,7 +82,7 @@ DJANGO_TESTS = """
     settings.configure(
         DATABASES={"default": {
             "ENGINE": "django.db.backends.postgresql", "NAME": "app",
-            "USER": "app", "PASSWORD": "secret", "HOST": "localhost", "PORT": PORT,
+            "USER": "app", "PASSWORD": "secret", "HOST": "localhost", "PORT": @PORT@,
         }},
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
         USE_TZ=True,
@@ -103,7 +103,7 @@ DJANGO_TESTS = """
             assert connection.settings_dict["NAME"] == "test_app"
             with connection.cursor() as cursor:
                 cursor.execute("SHOW port")
-                assert cursor.fetchone() == ("EXPECTED",)
+                assert cursor.fetchone() == ("@EXPECTED@",)
             print("driver", connection.Database.__name__)
 
 
@@ -116,7 +116,8 @@ DJANGO_TESTS = """
 def test_django_makes_its_test_database_in_the_namespace(
     driver: str, server: Server, port: int, redirected: Recorder, tmp_path: Path
 ) -> None:
-    code = textwrap.dedent(DJANGO_TESTS).replace("PORT", str(port)).replace("EXPECTED", str(server.port))
+    code = textwrap.dedent(DJANGO_TESTS).replace("@PORT@", str(port))
+    code = code.replace("@EXPECTED@", str(server.port))
     if driver == "psycopg2":
         code = "import sys\nsys.modules['psycopg'] = None\n" + code
     (tmp_path / "shop_tests.py").write_text(code)
