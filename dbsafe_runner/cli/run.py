@@ -39,4 +39,5 @@ def run(
         from dbsafe_runner import session
         from dbsafe_runner.cli.sinks import build_sinks
 
-        raise typer.Exit(session.run(config, request, build_sinks(config, request)))
+        code = session.run(config, request, build_sinks(config, request))
+    raise typer.Exit(code)

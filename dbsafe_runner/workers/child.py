@@ -1,0 +1,369 @@
+"""A worker's main loop: runs the tests that it is fed, in order, and streams what happened.
+
+The tests run through pytest's own hooks, with the next one known when the current one is torn down,
+so fixtures of wider scope live exactly as in a serial run of the same tests. At the end of a batch
+everything below the session is torn down and the namespace is reset. What to run is decided by the
+dispatcher, which never feeds tests of two batches at a time; how the database is observed and reset,
+by `dbsafe_runner.database`.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import pickle
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from _pytest import runner
+from _pytest.outcomes import Exit
+
+from dbsafe_runner.domain.changes import Changes, ResetReport
+from dbsafe_runner.domain.isolation import ResetPolicy
+from dbsafe_runner.workers import after_fork, outcomes
+from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
+from dbsafe_runner.workers.tenant import NamespaceLostError, NoNamespaceError, Tenant
+
+_WIDE_SCOPES = ("session", "package")
+_BATCH_SCOPES = ("module", "class")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fed:
+    """A test that the dispatcher wants run."""
+
+    index: int
+    batch: int
+    reset: ResetPolicy
+
+
+class _Boundary:
+    """Stands for "no next item yet" at teardown: only what belongs to the session stays up."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self._session = session
+
+    def listchain(self) -> list[pytest.Session]:
+        return [self._session]
+
+
+class _Undecided:
+    """The next item before it is known. Looking at it in any way asks the dispatcher."""
+
+    def __init__(self, decide: Callable[[], pytest.Item | None]) -> None:
+        self._decide = decide
+
+    def __bool__(self) -> bool:
+        return self._decide() is not None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decide(), name)
+
+
+class Child:
+    """One worker. Made after the fork (or in a spawned process after collection)."""
+
+    def __init__(
+        self, session: pytest.Session, channel: Channel, tenant: Tenant, settings: dict[str, Any]
+    ) -> None:
+        self._session = session
+        self._channel = channel
+        self._tenant = tenant
+        self._settings = settings
+        self._queue: collections.deque[_Fed] = collections.deque()
+        self._reports: list[pytest.TestReport] = []
+        self._running: _Fed | None = None
+        self._decided = False
+        self._next: pytest.Item | None = None
+        self._stopping = False
+        self._final = False
+        self._dirty = False
+        self._fixture_wrote = False
+        #: Why the namespace is spent although its reset would say otherwise; "" if it is not.
+        self._retire = ""
+        #: Why the namespace is gone; "" while it is there.
+        self._lost = ""
+        self._phase = ""
+        self._batch: int | None = None
+        self._teardown_exact = session._setupstate.teardown_exact  # noqa: SLF001
+
+    def run(self) -> None:
+        """Run until the dispatcher says stop, the namespace is spent, or a test ends the session."""
+        self._take_over_teardown()
+        self._session.config.pluginmanager.register(self, "dbsafe-child")
+        try:
+            self._loop()
+        except KeyboardInterrupt:
+            self._send("halt", why="interrupt", message="")
+        except Exit as error:
+            self._send("halt", why="exit", message=str(error.msg), code=error.returncode)
+        except ChannelClosedError:
+            # The dispatcher is gone, and with it everybody who wants to know.
+            self._final = True
+        self._tear_session_down()
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        if not self._lease_early():
+            return
+        while True:
+            while not self._queue and not self._stopping:
+                self._send("need", idle=True)
+                self._accept(self._channel.receive("run", "end", "stop", "revoke"))
+            if not self._queue:
+                return
+            fed = self._queue.popleft()
+            if fed.batch != self._batch:
+                self._begin_batch(fed)
+            self._run_test(fed)
+            if not self._channel.usable:
+                # A test forked and its child fell through to here; it has no business of its own.
+                os._exit(0)
+            if self._ends_with(fed):
+                return
+
+    def _ends_with(self, fed: _Fed) -> bool:
+        """Report the test, and tell whether this worker ends with it."""
+        retire = self._after_test(fed)
+        while (message := self._channel.poll("stop", "revoke")) is not None:
+            self._accept(message)
+        if retire:
+            self._send("retire", reason=retire, unstarted=[left.index for left in self._queue])
+            return True
+        if self._session.shouldstop:
+            self._send("halt", why="shouldstop", message=str(self._session.shouldstop))
+            return True
+        return False
+
+    def _lease_early(self) -> bool:
+        if self._settings.get("lease_early"):
+            try:
+                self._tenant.ensure()
+            except NoNamespaceError as error:
+                self._send("halt", why="no-namespace", message=str(error))
+                return False
+        return True
+
+    def _begin_batch(self, fed: _Fed) -> None:
+        self._batch = fed.batch
+        self._fixture_wrote = False
+        first = self._session.items[fed.index].nodeid
+        after_fork.reseed(self._settings["seed"], first)
+
+    def _run_test(self, fed: _Fed) -> None:
+        item = self._session.items[fed.index]
+        self._running = fed
+        self._decided = False
+        self._reports = []
+        self._tenant.take_connections()
+        if self._queue:
+            self._decide()
+        upcoming = self._next if self._decided else _Undecided(self._decide)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=upcoming)
+
+    def _after_test(self, fed: _Fed) -> str:
+        """Report the test and bring the namespace back where that is due. Returns why to retire."""
+        changes = self._look()
+        self._report(fed, changes)
+        ended = not self._queue
+        each = fed.reset is ResetPolicy.EACH_TEST and not self._fixture_wrote
+        if self._lost:
+            return self._lost
+        if not self._dirty or not (ended or each):
+            return ""
+        return self._retire or self._reset()
+
+    def _reset(self) -> str:
+        try:
+            report = self._tenant.reset()
+        except NamespaceLostError as error:
+            return str(error)
+        if report is None:
+            return ""
+        self._dirty = False
+        self._send("reset", report=_reset_fields(report))
+        return report.retire
+
+    def _look(self) -> Changes | None:
+        try:
+            changes = self._tenant.look()
+        except NamespaceLostError as error:
+            self._lost = str(error)
+            return None
+        if changes is not None and not changes.nothing:
+            self._dirty = True
+        return changes
+
+    def _report(self, fed: _Fed, changes: Changes | None) -> None:
+        reports = self._reports
+        fields: dict[str, Any] = {"test": fed.index, "connections": self._tenant.take_connections()}
+        if changes is not None:
+            fields["changes"] = change_fields(changes)
+        if self._lost:
+            fields["lost"] = self._lost
+        if outcomes.is_plain(reports):
+            times = [report.duration for report in reports]
+            self._channel.send("ok", seconds=times, started=reports[0].start, **fields)
+            return
+        config = self._session.config
+        blob = outcomes.pack(reports, config)
+        self._channel.send("done", blob, **fields, **outcomes.summarise(reports, config))
+
+    # --- what comes next -------------------------------------------------------------------------
+
+    def _accept(self, message: Any) -> None:
+        if message.kind == "run":
+            policy = ResetPolicy(message["reset"])
+            self._queue.extend(_Fed(index, message["batch"], policy) for index in message["tests"])
+        elif message.kind == "stop":
+            self._stopping = True
+            self._queue.clear()
+        elif message.kind == "revoke":
+            wanted = set(message["tests"])
+            given = [fed.index for fed in self._queue if fed.index in wanted]
+            self._queue = collections.deque(fed for fed in self._queue if fed.index not in wanted)
+            self._send("revoked", tests=given)
+
+    def _decide(self) -> pytest.Item | None:
+        """Find out the next item, at the latest when the current one is torn down."""
+        if self._decided:
+            return self._next
+        while (message := self._channel.poll("run", "stop", "revoke", "end")) is not None:
+            self._accept(message)
+        if not self._queue and not self._stopping:
+            self._send("need", idle=False)
+            while True:
+                message = self._channel.receive("run", "end", "stop", "revoke")
+                self._accept(message)
+                if message.kind != "revoke":
+                    break
+        self._decided = True
+        self._next = self._session.items[self._queue[0].index] if self._queue else None
+        return self._next
+
+    def _take_over_teardown(self) -> None:
+        """Make pytest's teardown ask for the next item, and keep the session up between batches."""
+        usual = runner.call_and_report
+
+        def call_and_report(item: pytest.Item, when: Any, log: bool = True, **kwds: Any) -> Any:
+            self._phase = when
+            if when == "teardown" and isinstance(kwds.get("nextitem"), _Undecided):
+                kwds["nextitem"] = self._decide()
+            return usual(item, when, log, **kwds)
+
+        runner.call_and_report = call_and_report
+        self._session._setupstate.teardown_exact = self._bounded_teardown  # type: ignore[method-assign]  # noqa: SLF001
+
+    def _bounded_teardown(self, nextitem: Any) -> None:
+        if isinstance(nextitem, _Undecided):
+            nextitem = self._decide()
+        if not self._final and nextitem is None:
+            nextitem = _Boundary(self._session)
+        self._teardown_exact(nextitem)
+
+    # --- hooks ---------------------------------------------------------------------------------
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the report until the test has ended."""
+        self._reports.append(report)
+
+    @pytest.hookimpl
+    def pytest_warning_recorded(
+        self, warning_message: Any, when: Any, nodeid: str, location: Any
+    ) -> None:
+        """Pass a warning on to the zygote, whose terminal summary lists it."""
+        values = {
+            "message": warning_message.message,
+            "category": warning_message.category,
+            "filename": warning_message.filename,
+            "lineno": warning_message.lineno,
+        }
+        try:
+            blob = pickle.dumps(values, protocol=5)
+            # What cannot be loaded is found out here, where it can still be replaced.
+            pickle.loads(blob)  # noqa: S301
+        except Exception:  # noqa: BLE001  # Warnings may hold anything.
+            values["message"] = str(warning_message.message)
+            values["category"] = UserWarning
+            blob = pickle.dumps(values, protocol=5)
+        self._send("warn", blob, when=when, nodeid=nodeid, location=location)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+        """Tell the writes of wide fixtures, which belong to the baseline, from those of tests."""
+        del request
+        if fixturedef.scope in _WIDE_SCOPES:
+            self._look()
+            try:
+                return (yield)
+            finally:
+                self._adopt()
+        if fixturedef.scope in _BATCH_SCOPES and self._tenant.leased:
+            self._look()
+            try:
+                return (yield)
+            finally:
+                changes = self._look()
+                if changes is not None and not changes.nothing:
+                    self._fixture_wrote = True
+        return (yield)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_fixture_post_finalizer(self, fixturedef: Any, request: Any) -> None:
+        """Tell what a wide fixture's teardown changed from what tests did."""
+        del request
+        if fixturedef.scope not in _WIDE_SCOPES or self._final or not self._tenant.leased:
+            return
+        if self._phase == "setup":
+            # A parametrised fixture makes room for its next value: nothing else has run meanwhile.
+            self._adopt()
+            return
+        changes = self._look()
+        if changes is not None and not changes.nothing:
+            self._retire = f"the teardown of the {fixturedef.scope} fixture {fixturedef.argname} wrote"
+
+    def _adopt(self) -> None:
+        try:
+            self._tenant.rebase()
+        except NamespaceLostError as error:
+            self._lost = str(error)
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _tear_session_down(self) -> None:
+        """Tear down what is left. An error here belongs to the last test of a serial run."""
+        self._final = True
+        last = self._session.items[-1]
+        call = runner.CallInfo.from_call(lambda: self._teardown_exact(None), when="teardown", reraise=())
+        fields: dict[str, Any] = {}
+        blob = b""
+        if call.excinfo is not None and not call.excinfo.errisinstance(KeyboardInterrupt):
+            report = pytest.TestReport.from_item_and_call(last, call)
+            fields = {"test": len(self._session.items) - 1}
+            fields.update(outcomes.summarise([report], self._session.config))
+            blob = outcomes.pack([report], self._session.config)
+        self._tenant.close()
+        self._send("bye", blob, **fields)
+
+    def _send(self, kind: str, blob: bytes = b"", **fields: Any) -> None:
+        try:
+            self._channel.send(kind, blob, **fields)
+        except ChannelClosedError:
+            self._stopping = True
+
+
+def change_fields(changes: Changes) -> dict[str, Any]:
+    """The parts of an observation that are not empty, as JSON fields."""
+    return {
+        field.name: sorted(value) if isinstance(value, frozenset) else value
+        for field in dataclasses.fields(changes)
+        if (value := getattr(changes, field.name))
+    }
+
+
+def _reset_fields(report: ResetReport) -> dict[str, Any]:
+    return dataclasses.asdict(report)

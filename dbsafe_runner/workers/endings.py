@@ -1,0 +1,279 @@
+"""Endings: of a worker that dies, hangs, retires or leaves, and of the run when it is stopped.
+
+Each one ends with every test accounted for and nothing left running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.workers.after_fork import DUMP_SIGNAL
+from dbsafe_runner.workers.launch import kill_group
+from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.slot import Slot, State
+
+if TYPE_CHECKING:
+    from dbsafe_runner.workers.pool import Pool
+
+#: Seconds for the stacks to be written, then between SIGTERM and SIGKILL.
+_STEPS = (0.2, 1.0)
+#: Seconds that an interrupted worker has for its teardown.
+_PATIENCE = 10.0
+#: A slot whose processes die this often before their first test is given up.
+_STILL_BIRTHS = 3
+_INTERRUPTED = 2
+
+
+class Endings:
+    """What happens when something ends."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.maxfail = 0
+        self.stopping = ""
+        self._message = ""
+        self._code: int | None = None
+        #: The user asked twice: no more waiting for anything.
+        self.at_once = False
+        self._signal = 0
+
+    # --- the run ---------------------------------------------------------------------------------
+
+    def count_failures(self) -> None:
+        """Stop the run when `-x` or `--maxfail` says so."""
+        ledger = self._pool.ledger
+        if ledger is not None and self.maxfail and ledger.failures >= self.maxfail:
+            self.stop("shouldstop", f"stopping after {ledger.failures} failures")
+
+    def stop(self, why: str, message: str, code: int | None = None) -> None:
+        """Hand out nothing more and interrupt what runs."""
+        if self.stopping:
+            return
+        self.stopping, self._message, self._code = why, message, code
+        feeding = self._pool.feeding
+        if feeding is not None:
+            feeding.schedule.stop()
+        for slot in self._pool.slots.values():
+            self._send_off(slot)
+
+    def interrupted(self, number: int) -> None:
+        """The user pressed Ctrl-C, or the process was told to end: once is orderly, twice is now."""
+        if self._signal:
+            self.at_once = True
+            self.kill_all()
+            return
+        self._signal = number
+        zygote = self._pool.zygote
+        if self._pool.feeding is None and zygote is not None:
+            zygote.signal(signal.SIGINT)
+            self.stopping = "interrupt"
+            return
+        self.stop("interrupt", signal.Signals(number).name)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the user or the system ended the run."""
+        return bool(self._signal) or self.stopping == "interrupt"
+
+    def finish_fields(self) -> dict[str, Any]:
+        """Fields of the `finish` message: how pytest's session shall end."""
+        return {"why": self.stopping, "message": self._message, "code": self._code}
+
+    def exit_code(self, pytest_code: int | None) -> int:
+        """What the process exits with."""
+        if self._signal and self._signal != signal.SIGINT:
+            return 128 + self._signal
+        if self.was_interrupted or pytest_code is None:
+            return _INTERRUPTED
+        return pytest_code
+
+    def kill_all(self) -> None:
+        """End every process that is left."""
+        for slot in self._pool.slots.values():
+            if slot.pid and slot.state is not State.GONE:
+                kill_group(slot.pid)
+        zygote = self._pool.zygote
+        if zygote is not None and zygote.poll() is None:
+            zygote.kill()
+
+    # --- a worker --------------------------------------------------------------------------------
+
+    def said(self, slot: Slot, message: Message) -> None:
+        """A worker announced its end, or that of the run."""
+        if message.kind == "halt":
+            self._halted(slot, message)
+        elif message.kind == "bye":
+            slot.said_bye = True
+            ledger = self._pool.ledger
+            if message.fields and ledger is not None:
+                ledger.session_error(message.fields, message.blob, slot.name)
+        elif slot.state is not State.LEAVING:
+            slot.state = State.LEAVING
+            self._let_go(slot, killed=False)
+
+    def connection_lost(self, slot: Slot) -> None:
+        """A worker's connection ended. A forked one's exit code comes from the zygote."""
+        slot.peer = None
+        if slot.process is not None:
+            code = slot.process.wait(_STEPS[1])
+            self.exited(slot, slot.pid, -signal.SIGKILL if code is None else code)
+        elif slot.exit_code is not None:
+            self._bury(slot)
+
+    def exited(self, slot: Slot, pid: int, code: int) -> None:
+        """A worker's process ended."""
+        if slot.pid not in {0, pid}:
+            return
+        slot.pid = slot.pid or pid
+        slot.exit_code = code
+        # Its last messages may still be in the socket; they are read before it is buried.
+        if slot.peer is None:
+            self._bury(slot)
+
+    def look_around(self, now: float) -> None:
+        """Do what time brings about: limits that are passed, kills that did not help."""
+        timeout = self._pool.settings.timeout
+        for slot in self._pool.slots.values():
+            if slot.state is State.GONE or not slot.pid:
+                continue
+            if slot.exit_code is not None and slot.peer is not None and slot.deadline == 0.0:
+                # A grandchild holds the connection open, so its end will never be read.
+                slot.deadline = now + _STEPS[1]
+            elif slot.exit_code is not None and slot.deadline and now >= slot.deadline:
+                self._bury(slot)
+            elif slot.deadline and now >= slot.deadline:
+                self._next_step(slot, now)
+            elif timeout and slot.running is not None and now - slot.since > timeout:
+                self.condemn(slot, f"timeout: the test ran longer than {timeout:g} s")
+
+    def condemn(self, slot: Slot, sentence: str) -> None:
+        """End a worker that will not end by itself: its stacks first, then TERM, then KILL."""
+        if slot.sentence:
+            return
+        slot.sentence = sentence
+        slot.step = 0
+        with contextlib.suppress(OSError):
+            os.kill(slot.pid, DUMP_SIGNAL)
+        slot.deadline = self._pool.now() + _STEPS[0]
+
+    def _next_step(self, slot: Slot, now: float) -> None:
+        slot.step += 1
+        if slot.step == 1:
+            with contextlib.suppress(OSError):
+                os.kill(slot.pid, signal.SIGTERM)
+            slot.deadline = now + _STEPS[1]
+        else:
+            kill_group(slot.pid)
+            slot.deadline = now + _STEPS[1]
+
+    def _send_off(self, slot: Slot) -> None:
+        """Tell a worker to stop, and interrupt the test that it runs."""
+        if slot.state in {State.GONE, State.LEAVING} or slot.peer is None:
+            return
+        running = slot.running is not None
+        slot.state = State.LEAVING
+        slot.peer.send("stop")
+        if running:
+            with contextlib.suppress(OSError):
+                os.kill(slot.pid, signal.SIGINT)
+        slot.deadline = self._pool.now() + _PATIENCE
+        self._let_go(slot, killed=False)
+
+    def _halted(self, slot: Slot, message: Message) -> None:
+        slot.state = State.LEAVING
+        why = message["why"]
+        if why == "no-namespace":
+            return
+        if why != "interrupt" or not self.stopping:
+            self.stop(why, message["message"], message.fields.get("code"))
+        self._let_go(slot, killed=False)
+
+    def _let_go(self, slot: Slot, *, killed: bool) -> None:
+        feeding = self._pool.feeding
+        if feeding is not None and slot.name in feeding.known:
+            feeding.let_go(slot, killed=killed)
+
+    def _bury(self, slot: Slot) -> None:
+        """Account for a process that is gone, and replace it while there is work."""
+        pool = self._pool
+        if slot.state is State.GONE:
+            return
+        if slot.peer is not None:
+            slot.peer.close()
+            slot.peer = None
+        kill_group(slot.pid)
+        cause = self._cause(slot)
+        killer = slot.running
+        if cause and killer is not None:
+            self._record_crash(slot, killer, cause)
+        elif cause and not self.stopping:
+            pool.notice("warning", "worker-died", f"Worker {slot.name} {cause} between tests.")
+        early = not slot.tests_run and killer is None
+        slot.still_births = slot.still_births + 1 if cause and early else 0
+        self._let_go(slot, killed=killer is not None)
+        nodeid = pool.ledger.nodeid(killer) if pool.ledger and killer is not None else ""
+        pool.emit(events.WorkerEnded(pool.now(), slot.name, slot.pid, cause, nodeid))
+        pool.tenancy.end(slot)
+        slot.state = State.GONE
+        self._replace(slot, cause)
+
+    def _replace(self, slot: Slot, cause: str) -> None:
+        pool = self._pool
+        if pool.feeding is None or self.stopping or pool.fatal is not None:
+            return
+        if not pool.feeding.needs_more_workers:
+            return
+        if slot.still_births >= _STILL_BIRTHS:
+            pool.fail(_workers_do_not_start(cause))
+            return
+        pool.start_worker(slot)
+
+    def _cause(self, slot: Slot) -> str:
+        """Say how a process ended, "" when as it should."""
+        if slot.said_bye and not slot.sentence:
+            return ""
+        if slot.sentence:
+            return slot.sentence
+        code = slot.exit_code or 0
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"exited with status {code}"
+
+    def _record_crash(self, slot: Slot, test: int, cause: str) -> None:
+        pool = self._pool
+        assert pool.ledger is not None
+        trouble = pool.desk.trouble(slot.namespace) if slot.namespace is not None else ""
+        if slot.sentence:
+            text = f"{slot.sentence}; worker {slot.name} was ended."
+        else:
+            text = f"Worker {slot.name} {cause} while it ran this test."
+        if trouble:
+            text += f"\n{trouble}"
+        seconds = pool.now() - slot.since
+        stacks = _read_stacks(slot.fault_file)
+        pool.ledger.crashed(test, slot.name, text, stacks, seconds)
+        slot.busy += seconds
+        self.count_failures()
+
+
+def _read_stacks(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _workers_do_not_start(cause: str) -> UserError:
+    return UserError(
+        "workers-do-not-start",
+        "Workers end before they run their first test.",
+        cause=f"The last one {cause}." if cause else "",
+        hint="Try --start spawn; with -v, what the process printed is shown above.",
+        exit_code=ExitCode.WORKERS,
+    )

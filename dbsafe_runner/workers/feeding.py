@@ -1,0 +1,218 @@
+"""Feeding: hands the schedule's assignments to workers, test by test, as far ahead as it allows."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING, Any
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Wait
+from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.settings import PlannedRun
+from dbsafe_runner.workers.slot import Slot, State
+
+if TYPE_CHECKING:
+    from dbsafe_runner.workers.pool import Pool
+
+
+class Feeding:
+    """Keeps workers supplied. The schedule decides; this remembers what was sent to whom."""
+
+    def __init__(self, pool: Pool, planned: PlannedRun, *, stop_on_failure: bool) -> None:
+        self._pool = pool
+        self.schedule = Schedule(planned.plan, stop_on_failure=stop_on_failure)
+        self._batches = len(planned.plan.batches)
+        self._tests = len(planned.classifications)
+        self._splittable = any(batch.splittable for batch in planned.plan.batches)
+        self._again: set[int] = set()
+        #: Names of the workers that the schedule knows.
+        self.known: set[str] = set()
+
+    @property
+    def most_useful_workers(self) -> int:
+        """More workers than this would have nothing to do."""
+        return self._tests if self._splittable else self._batches
+
+    @property
+    def something_left(self) -> bool:
+        """Whether tests are left that no worker is running."""
+        return int(self.schedule.remaining()) > 0
+
+    @property
+    def needs_more_workers(self) -> bool:
+        """Whether a further worker would find something to do, now or when others have ended."""
+        held = sum(len(slot.fed) + len(slot.unfed) for slot in self._pool.slots.values())
+        return int(self.schedule.remaining()) > held
+
+    def add(self, slot: Slot) -> None:
+        """A worker is there."""
+        self.known.add(slot.name)
+        self.schedule.add_worker(slot.name)
+
+    def need(self, slot: Slot, *, idle: bool) -> None:
+        """A worker asks what is next; `idle` when it has nothing to finish first."""
+        if slot.state is State.LEAVING:
+            self._stop(slot)
+            return
+        if slot.unfed:
+            self._feed(slot)
+        elif not idle:
+            self._send(slot, "end")
+        else:
+            self._next_batch(slot)
+
+    def ended(self, slot: Slot, message: Message) -> None:
+        """A worker reports a test."""
+        now = self._pool.now()
+        test = message["test"]
+        ledger = self._pool.ledger
+        assert ledger is not None
+        if slot.running != test:
+            # It was taken from the worker meanwhile: killed for its time, say.
+            return
+        slot.fed.popleft()
+        slot.busy += now - slot.since
+        slot.still_births = 0
+        slot.tests_run += 1
+        self.schedule.finished(slot.name, test, now, now - slot.since)
+        lost = message.fields.get("lost")
+        if lost and test not in self._again:
+            self._again.add(test)
+            self.schedule.requeue([test])
+            nodeid = self.nodeid(test)
+            self._pool.notice(
+                "warning", "namespace-lost", f"The test is run again: {lost}.", nodeid=nodeid
+            )
+        elif message.kind == "ok":
+            ledger.passed(message.fields, slot.name)
+        else:
+            ledger.reported(message.fields, message.blob, slot.name)
+            self._pool.endings.count_failures()
+        if slot.fed:
+            self._started(slot)
+        if slot.unfed:
+            self._top_up(slot)
+
+    def revoked(self, slot: Slot, tests: list[int]) -> None:
+        """A worker gave tests back that it had not started."""
+        taken = set(tests)
+        slot.fed = collections.deque(test for test in slot.fed if test not in taken)
+        slot.unfed.extendleft(reversed(tests))
+
+    def let_go(self, slot: Slot, *, killed: bool) -> None:
+        """A worker is gone or going: its unfinished tests are queued again, except its killer."""
+        now = self._pool.now()
+        self.known.discard(slot.name)
+        if killed:
+            self.schedule.lost(slot.name, now)
+        else:
+            self.schedule.remove_worker(slot.name, now)
+        slot.fed.clear()
+        slot.unfed.clear()
+        slot.assignment = None
+        slot.waiting = False
+        self.wake_the_waiting()
+
+    def wake_the_waiting(self) -> None:
+        """Ask again for workers that had to wait."""
+        for slot in self._pool.slots.values():
+            if slot.waiting and slot.state is State.IDLE:
+                self._next_batch(slot)
+
+    def nodeid(self, test: int) -> str:
+        """Node id of a test."""
+        ledger = self._pool.ledger
+        assert ledger is not None
+        return ledger.nodeid(test)
+
+    def _next_batch(self, slot: Slot) -> None:
+        now = self._pool.now()
+        if slot.assignment is not None:
+            spent = slot.assignment.batch.fresh
+            slot.assignment = None
+            slot.state = State.IDLE
+            self.schedule.batch_ended(slot.name, now)
+            slot.waiting = False
+            self.wake_the_waiting()
+            if spent:
+                self._replace(slot)
+                return
+        answer = self.schedule.next(slot.name, now)
+        if isinstance(answer, Wait):
+            slot.waiting = not self._steal_for(slot, now)
+            return
+        slot.waiting = False
+        if isinstance(answer, Assignment):
+            if answer.batch.fresh and slot.tests_run:
+                self._replace(slot)
+                return
+            self._assign(slot, answer)
+        else:
+            slot.state = State.LEAVING
+            self.known.discard(slot.name)
+            self.schedule.remove_worker(slot.name, now)
+            self._stop(slot)
+
+    def _replace(self, slot: Slot) -> None:
+        """End this process in an orderly way; its successor goes on with what is left."""
+        slot.state = State.LEAVING
+        self.let_go(slot, killed=False)
+        self._stop(slot)
+
+    def _assign(self, slot: Slot, assignment: Assignment) -> None:
+        slot.assignment = assignment
+        slot.unfed = collections.deque(assignment.tests)
+        slot.state = State.BUSY
+        self._pool.emit(events.BatchStarted(self._pool.now(), slot.name, assignment.batch.id))
+        self._feed(slot)
+
+    def _steal_for(self, slot: Slot, now: float) -> bool:
+        """Take tests from the end of another worker's part; True when there was something."""
+        steal = self.schedule.steal(slot.name, now)
+        if steal is None:
+            return False
+        victim = self._pool.slots[steal.victim]
+        wanted = set(steal.tests)
+        # Only what was not sent yet is taken: it needs no question to the victim, which is busy.
+        taken = [test for test in victim.unfed if test in wanted]
+        victim.unfed = collections.deque(test for test in victim.unfed if test not in wanted)
+        self.schedule.revoked(steal.victim, taken, now)
+        if not taken:
+            return False
+        slot.waiting = False
+        self._next_batch(slot)
+        return True
+
+    def _feed(self, slot: Slot) -> None:
+        self._give(slot, 1 + self.schedule.feed_ahead(slot.name, self._pool.now()) - len(slot.fed))
+
+    def _top_up(self, slot: Slot) -> None:
+        ahead = self.schedule.feed_ahead(slot.name, self._pool.now())
+        self._give(slot, 1 + ahead - len(slot.fed) if ahead else 0)
+
+    def _give(self, slot: Slot, count: int) -> None:
+        count = min(max(count, 0 if slot.fed else 1), len(slot.unfed))
+        if count <= 0 or slot.assignment is None:
+            return
+        tests = [slot.unfed.popleft() for _ in range(count)]
+        batch = slot.assignment.batch
+        starts = not slot.fed
+        slot.fed.extend(tests)
+        self._send(slot, "run", batch=batch.id, tests=tests, reset=batch.reset.value)
+        if starts:
+            self._started(slot)
+
+    def _started(self, slot: Slot) -> None:
+        now = self._pool.now()
+        test = slot.fed[0]
+        slot.since = now
+        self.schedule.started(slot.name, test, now)
+        self._pool.emit(events.TestStarted(now, self.nodeid(test), slot.name))
+
+    def _stop(self, slot: Slot) -> None:
+        self._send(slot, "stop")
+
+    @staticmethod
+    def _send(slot: Slot, kind: str, **fields: Any) -> None:
+        if slot.peer is not None:
+            slot.peer.send(kind, **fields)

@@ -1,0 +1,171 @@
+"""The ledger of a run: every test that ended, once, as an event for the sinks and a report for pytest.
+
+It decides nothing; the pool writes into it what became of each test.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+from dbsafe_runner.domain.changes import Changes
+from dbsafe_runner.domain.events import RunEvent, TestFinished
+from dbsafe_runner.domain.outcome import Outcome, Result
+from dbsafe_runner.workers.replay import pack_entry
+from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
+
+_PHASES = ("setup", "call", "teardown")
+_SETS = frozenset({"written", "remaining", "pending"})
+
+Emit = Callable[[RunEvent], None]
+
+
+class Ledger:
+    """Outcomes of one run.
+
+    Args:
+        suite: what was collected.
+        planned: the plan, for the isolation and the level of each test.
+        emit: takes the events.
+        now: the dispatcher's clock.
+    """
+
+    def __init__(
+        self, suite: CollectedSuite, planned: PlannedRun, emit: Emit, now: Callable[[], float]
+    ) -> None:
+        self._suite = suite
+        self._emit = emit
+        self._now = now
+        self._levels = [classification.level for classification in planned.classifications]
+        self._isolations = {
+            test: batch.isolation.value for batch in planned.plan.batches for test in batch.tests
+        }
+        self._ended: set[int] = set()
+        self._session_error = False
+        self.totals: collections.Counter[str] = collections.Counter()
+        self.failures = 0
+        self._replay = bytearray()
+        self.first = 0.0
+        self.last = 0.0
+
+    def nodeid(self, test: int) -> str:
+        """Node id of a test."""
+        return self._suite.tests[test].nodeid
+
+    @property
+    def not_run(self) -> int:
+        """How many tests have no outcome."""
+        return len(self._suite.tests) - len(self._ended)
+
+    @property
+    def waiting_for_replay(self) -> int:
+        """Bytes of reports that pytest's hooks in the zygote have not been sent."""
+        return len(self._replay)
+
+    def take_replay(self) -> bytes:
+        """Reports for pytest's hooks since the last call."""
+        taken = bytes(self._replay)
+        self._replay.clear()
+        return taken
+
+    def passed(self, fields: dict[str, Any], worker: str) -> None:
+        """Enter a test that passed with nothing to show (an `ok` message)."""
+        self._replay += pack_entry("ok", {k: fields[k] for k in ("test", "seconds", "started")}, b"")
+        self._enter(
+            fields["test"],
+            Result(
+                nodeid=self._suite.tests[fields["test"]].nodeid,
+                outcome=Outcome.PASSED,
+                durations=dict(zip(_PHASES, fields["seconds"], strict=True)),
+                worker=worker,
+                started=fields["started"],
+            ),
+            _changes(fields),
+        )
+
+    def reported(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
+        """Enter a test with full reports (a `done` message)."""
+        self._replay += pack_entry("done", {"test": fields["test"]}, blob)
+        result = Result(
+            nodeid=self._suite.tests[fields["test"]].nodeid,
+            outcome=Outcome(fields["outcome"]),
+            durations=fields["seconds"],
+            worker=worker,
+            started=fields["started"],
+            text=fields["text"],
+            reason=fields["reason"],
+            sections=tuple((title, text) for title, text in fields["sections"]),
+            properties=tuple((name, value) for name, value in fields["properties"]),
+        )
+        self._enter(fields["test"], result, _changes(fields), fields["coloured"])
+
+    def crashed(self, test: int, worker: str, text: str, stacks: str, seconds: float) -> None:
+        """Enter a test whose worker did not live to report it."""
+        fields = {"test": test, "text": text, "stacks": stacks, "seconds": seconds}
+        self._replay += pack_entry("failed", fields, b"")
+        nodeid = self._suite.tests[test].nodeid
+        headline = f"{'_' * 20} {nodeid} {'_' * 20}\n"
+        shown = headline + text + "\n" + (f"\n{stacks}\n" if stacks else "")
+        result = Result(
+            nodeid=nodeid,
+            outcome=Outcome.FAILED,
+            durations={"call": seconds},
+            worker=worker,
+            started=0.0,
+            text=shown,
+            reason=text.split("\n", 1)[0],
+            sections=(("Captured stacks", stacks),) if stacks else (),
+        )
+        self._enter(test, result, None, shown)
+
+    def session_error(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
+        """Enter an error in the teardown of session fixtures, where a serial run has it.
+
+        pytest tears the session down after the last test and charges it with the error. Every worker
+        tears its own session down, so the error may come several times; it counts once.
+        """
+        test = fields["test"]
+        if self._session_error:
+            return
+        self._session_error = True
+        self._replay += pack_entry("extra", {}, blob)
+        result = Result(
+            nodeid=self._suite.tests[test].nodeid,
+            outcome=Outcome.ERROR,
+            durations=fields["seconds"],
+            worker=worker,
+            started=fields["started"],
+            text=fields["text"],
+            reason=fields["reason"],
+        )
+        self._enter(test, result, None, fields["coloured"])
+
+    def warning(self, fields: dict[str, Any], blob: bytes) -> None:
+        """Pass a warning on to pytest's summary."""
+        self._replay += pack_entry("warn", fields, blob)
+
+    def _enter(self, test: int, result: Result, changes: Changes | None, coloured: str = "") -> None:
+        now = self._now()
+        self._ended.add(test)
+        self.totals[result.outcome.value] += 1
+        if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
+            self.failures += 1
+        self.first = self.first or now - result.seconds
+        self.last = now
+        level = self._levels[test] if test < len(self._levels) else 3
+        isolation = self._isolations.get(test, "")
+        self._emit(TestFinished(now, result, isolation, int(level), changes=changes, coloured=coloured))
+
+
+def _changes(fields: dict[str, Any]) -> Changes | None:
+    packed = fields.get("changes")
+    if packed is None:
+        return None
+    values: dict[str, Any] = {}
+    for name, value in packed.items():
+        if isinstance(value, list):
+            values[name] = frozenset(value) if name in _SETS else tuple(value)
+        else:
+            values[name] = value
+    return Changes(**values)

@@ -1,0 +1,131 @@
+"""From pytest's reports of one test to what the dispatcher and the zygote need of them.
+
+`summarise` makes the fields that the dispatcher reads, `pack` the blob that only the zygote opens to
+give the reports to pytest's own hooks. A test that passed with nothing to show needs neither.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from _pytest._io import TerminalWriter
+
+from dbsafe_runner.domain.outcome import Outcome
+
+_SELECT_GRAPHIC = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_SECTION = 1_000_000
+
+
+def is_plain(reports: Sequence[pytest.TestReport]) -> bool:
+    """Whether the test passed in its three phases with nothing captured and nothing recorded."""
+    return len(reports) == 3 and all(
+        type(report) is pytest.TestReport
+        and report.outcome == "passed"
+        and report.longrepr is None
+        and not report.sections
+        and not report.user_properties
+        and not hasattr(report, "wasxfail")
+        for report in reports
+    )
+
+
+def outcome_of(reports: Sequence[pytest.TestReport]) -> Outcome:
+    """Tell how the test ended, as pytest counts it; a failed call outweighs a failed teardown."""
+    outcome = Outcome.NOT_RUN
+    errors = False
+    for report in reports:
+        if report.outcome == "failed":
+            if report.when == "call":
+                return Outcome.FAILED
+            errors = True
+        elif report.outcome == "skipped":
+            outcome = Outcome.XFAILED if hasattr(report, "wasxfail") else Outcome.SKIPPED
+        elif report.when == "call" and report.outcome == "passed":
+            outcome = Outcome.XPASSED if hasattr(report, "wasxfail") else Outcome.PASSED
+    return Outcome.ERROR if errors else outcome
+
+
+def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> dict[str, Any]:
+    """Fields of a `done` message: outcome, seconds by phase, text, reason, sections, properties."""
+    last = reports[-1] if reports else None
+    coloured = "".join(_render(report, config) for report in reports if report.outcome == "failed")
+    return {
+        "outcome": outcome_of(reports).value,
+        "seconds": {report.when: report.duration for report in reports},
+        "started": getattr(reports[0], "start", 0.0) if reports else 0.0,
+        "coloured": coloured,
+        "text": _SELECT_GRAPHIC.sub("", coloured),
+        "reason": next(filter(None, (_reason(report) for report in reports)), ""),
+        "sections": [[title, text[:_LONGEST_SECTION]] for title, text in last.sections] if last else [],
+        "properties": [[str(k), str(v)] for k, v in last.user_properties] if last else [],
+    }
+
+
+def pack(reports: Sequence[pytest.TestReport], config: pytest.Config) -> bytes:
+    """Serialise reports with pytest's own hook, which plugins extend for reports of their own."""
+    data = [
+        config.hook.pytest_report_to_serializable(config=config, report=report) for report in reports
+    ]
+    try:
+        return pickle.dumps(data, protocol=5)
+    except Exception:  # noqa: BLE001  # User properties may hold anything at all.
+        for entry in data:
+            entry["user_properties"] = [
+                (str(name), repr(value)) for name, value in entry.get("user_properties", ())
+            ]
+        return pickle.dumps(data, protocol=5)
+
+
+def unpack(blob: bytes, config: pytest.Config) -> list[Any]:
+    """Undo `pack`."""
+    return [
+        config.hook.pytest_report_from_serializable(config=config, data=data)
+        for data in pickle.loads(blob)  # noqa: S301  # Our own worker made it.
+    ]
+
+
+def _render(report: pytest.TestReport, config: pytest.Config) -> str:
+    """Print a failure into a string with the terminal reporter's own methods."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    style = config.option.tbstyle
+    if reporter is None:
+        return f"{report.longreprtext}\n"
+    if style == "no":
+        return ""
+    stream = io.StringIO()
+    usual = reporter._tw  # noqa: SLF001
+    writer = TerminalWriter(stream)
+    writer.hasmarkup = getattr(config, "dbsafe_colour", False)
+    writer.fullwidth = usual.fullwidth
+    reporter._tw = writer  # noqa: SLF001
+    try:
+        headline = reporter._getfailureheadline(report)  # noqa: SLF001
+        if report.when != "call":
+            headline = f"ERROR at {report.when} of {headline}"
+        if style != "line":
+            writer.sep("_", headline, red=True, bold=True)
+        reporter._outrep_summary(report)  # noqa: SLF001
+        if style == "line":
+            writer.line(reporter._getcrashline(report))  # noqa: SLF001
+    finally:
+        reporter._tw = usual  # noqa: SLF001
+    return stream.getvalue()
+
+
+def _reason(report: pytest.TestReport) -> str:
+    wasxfail = getattr(report, "wasxfail", None)
+    if wasxfail is not None:
+        return str(wasxfail)
+    longrepr = report.longrepr
+    if report.outcome == "skipped" and isinstance(longrepr, tuple):
+        return str(longrepr[2]).removeprefix("Skipped: ")
+    if report.outcome == "failed":
+        crash = getattr(longrepr, "reprcrash", None)
+        text = crash.message if crash is not None else str(longrepr)
+        return str(text).strip().split("\n", 1)[0]
+    return ""

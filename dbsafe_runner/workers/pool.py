@@ -1,0 +1,434 @@
+"""The dispatcher: one loop that everything passes through, from collection to the end of the run.
+
+It starts the zygote, has the plan made, has workers forked, hands out tests as the schedule says,
+answers leases, and turns all of it into one stream of events. It renders nothing, plans nothing and
+runs no test. What to do with a worker that ends, well or badly, is in `dbsafe_runner.workers.endings`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import selectors
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dbsafe_runner.database.provider import NamespaceProvider
+from dbsafe_runner.domain import events
+from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.workers import catalogue
+from dbsafe_runner.workers.endings import Endings
+from dbsafe_runner.workers.feeding import Feeding
+from dbsafe_runner.workers.launch import Process, start_pytest
+from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
+from dbsafe_runner.workers.ledger import Emit, Ledger
+from dbsafe_runner.workers.peer import Peer
+from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.settings import CollectedSuite, Planner, PoolSettings
+from dbsafe_runner.workers.slot import Slot, State
+from dbsafe_runner.workers.tenancy import Tenancy
+
+#: Seconds between two looks at clocks and processes.
+_TICK = 0.1
+#: Reports are sent to the zygote when there are this many bytes, or at the next tick.
+_REPLAY_BYTES = 131072
+#: Seconds that the zygote has to print its summary and end after it was told to finish.
+_FAREWELL = 60.0
+
+
+class Pool:
+    """One run of a suite.
+
+    Args:
+        settings: what to run and how.
+        provider: makes the workers' namespaces.
+        planner: makes the plan once the suite is collected.
+        emit: takes every event, in order, in the calling thread.
+        tick: called about ten times a second, for displays.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        provider: NamespaceProvider,
+        planner: Planner,
+        emit: Emit,
+        tick: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self.emit = emit
+        self._planner = planner
+        self._tick = tick
+        self._zero = time.monotonic()
+        self.selector = selectors.DefaultSelector()
+        self.mailbox = Mailbox()
+        self.desk = LeaseDesk(provider, self.mailbox, threads=max(4, min(settings.workers, 16)))
+        self.tenancy = Tenancy(self)
+        self.endings = Endings(self)
+        self.slots: dict[str, Slot] = {}
+        self.ledger: Ledger | None = None
+        self.feeding: Feeding | None = None
+        self.run_id = uuid.uuid4().hex
+        self.zygote: Process | None = None
+        self._zygote_peer: Peer | None = None
+        self._zygote_code: int | None = None
+        self._output = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.collected: Message | None = None
+        self.fatal: BaseException | None = None
+        self._finishing_since = 0.0
+        self.spawning = False
+
+    def now(self) -> float:
+        """Seconds since the run started."""
+        return time.monotonic() - self._zero
+
+    def run(self) -> int:
+        """Run the suite and return pytest's exit code.
+
+        Raises:
+            UserError: the server, the template or the workers cannot be had.
+        """
+        previous = self._take_signals()
+        try:
+            self._start()
+            while not self._over():
+                for key, mask in self.selector.select(_TICK):
+                    key.data(mask)
+                self._look_around()
+            self._drain_output()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            self._close()
+        if self.fatal is not None:
+            raise self.fatal
+        return self.endings.exit_code(self._zygote_code)
+
+    # --- starting --------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self.selector.register(self.mailbox.reader, selectors.EVENT_READ, self._mail)
+        path = self.settings.run_directory / "dispatcher"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(128)
+        listener.setblocking(False)
+        self._listener = listener
+        self.selector.register(listener, selectors.EVENT_READ, self._accept)
+        if self.settings.prepare_early:
+            self.prepare()
+        self.zygote = start_pytest(
+            self.settings.directory, self.settings.environment, self.start_fields(None)
+        )
+        self._watch_output(self.zygote)
+        self._zygote_peer = Peer(
+            self.zygote.connection, self.selector, self._from_zygote, self._zygote_closed
+        )
+
+    def start_fields(self, slot: Slot | None) -> dict[str, Any]:
+        """Fields of a `start` message: for the zygote, or for a spawned worker."""
+        fields: dict[str, Any] = {
+            "arguments": list(self.settings.arguments),
+            "program": "pytest",
+            "width": self.settings.width,
+            "colour": self.settings.colour,
+            "sources": [list(source) for source in self.tenancy.sources],
+            "allow_hosts": list(self.settings.allow_hosts),
+        }
+        if slot is not None:
+            fields["worker"] = slot.name
+            fields["settings"] = self.worker_settings(slot)
+        return fields
+
+    def worker_settings(self, slot: Slot) -> dict[str, Any]:
+        """What a worker is told at its birth."""
+        assert self.collected is not None
+        slot.fault_file = str(self.settings.run_directory / f"{slot.name}.{slot.lives}.stacks")
+        return {
+            "worker": slot.name,
+            "count": len(self.slots),
+            "run": self.run_id,
+            "seed": self.settings.seed,
+            "basetemp": self.collected["basetemp"],
+            "fault_file": slot.fault_file,
+            "socket": str(self.settings.run_directory / "dispatcher"),
+            "sources": [list(source) for source in self.tenancy.sources],
+            "allow_hosts": list(self.settings.allow_hosts),
+            "lease_early": self.tenancy.wanted,
+        }
+
+    def prepare(self) -> None:
+        """Have the template made ready, once."""
+        self.desk.prepare(
+            lambda text: self.emit(events.Preparing(self.now(), text)),
+            self.tenancy.prepared,
+            self.fail,
+        )
+
+    def start_worker(self, slot: Slot) -> None:
+        """Have a process made for a slot."""
+        slot.reborn()
+        if self.spawning:
+            process = start_pytest(
+                self.settings.directory, self.settings.environment, self.start_fields(slot)
+            )
+            slot.process = process
+            slot.pid = process.pid
+            self._watch_output(process)
+            slot.peer = Peer(process.connection, self.selector, self._from_worker, self._lost_peer)
+        else:
+            self.to_zygote("fork", settings=self.worker_settings(slot))
+
+    def to_zygote(self, kind: str, blob: bytes = b"", **fields: Any) -> None:
+        """Send the zygote a message."""
+        if self._zygote_peer is not None:
+            self._zygote_peer.send(kind, blob, **fields)
+
+    # --- what comes in -----------------------------------------------------------------------------
+
+    def _mail(self, _mask: int) -> None:
+        self.mailbox.run_all()
+
+    def _accept(self, _mask: int) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        Peer(connection, self.selector, self._from_worker, self._lost_peer)
+
+    def _from_zygote(self, _peer: Peer, message: Message) -> None:
+        if message.kind == "collected":
+            self._collected(message)
+        elif message.kind == "exited":
+            self.endings.exited(self.slots[message["worker"]], message["pid"], message["code"])
+        elif message.kind == "shouldstop":
+            self.endings.stop("shouldstop", message["reason"])
+        elif message.kind == "ended":
+            self._zygote_code = message["code"]
+        elif message.kind == "notice":
+            self.notice("warning", message["code"], message["message"], nodeid=message["nodeid"])
+        else:
+            self.tenancy.request("zygote", message, self.to_zygote)
+
+    def _from_worker(self, peer: Peer, message: Message) -> None:
+        if message.kind == "hello":
+            self._hello(peer, message)
+            return
+        slot = self.slot_of(peer)
+        assert slot is not None
+        assert self.feeding is not None
+        assert self.ledger is not None
+        if message.kind in {"ok", "done"}:
+            self.feeding.ended(slot, message)
+        elif message.kind == "need":
+            self.feeding.need(slot, idle=message["idle"])
+        elif message.kind == "warn":
+            self.ledger.warning(message.fields, message.blob)
+        elif message.kind == "reset":
+            self.tenancy.was_reset(slot, message["report"])
+        elif message.kind == "revoked":
+            self.feeding.revoked(slot, message["tests"])
+        elif message.kind in {"retire", "halt", "bye"}:
+            self.endings.said(slot, message)
+        elif message.kind == "notice":
+            self.notice("warning", message["code"], message["message"], nodeid=message["nodeid"])
+        else:
+            self.tenancy.request(slot.name, message, peer.send)
+
+    def slot_of(self, peer: Peer) -> Slot | None:
+        """The worker at the other end of a connection."""
+        return next((slot for slot in self.slots.values() if slot.peer is peer), None)
+
+    def notice(self, kind: str, code: str, message: str, *, hint: str = "", nodeid: str = "") -> None:
+        """Tell the user something."""
+        self.emit(events.Notice(self.now(), kind, code, message, hint, nodeid))
+
+    def _hello(self, peer: Peer, message: Message) -> None:
+        slot = self.slots[message["worker"]]
+        slot.peer, slot.pid, slot.state = peer, message["pid"], State.IDLE
+        assert self.feeding is not None
+        assert self.collected is not None
+        digest = message["digest"]
+        if digest and digest != self.collected["digest"]:
+            self.fail(_collected_differently(slot.name))
+            return
+        self.emit(events.WorkerStarted(self.now(), slot.name, slot.pid, "spawn" if digest else "fork"))
+        self.feeding.add(slot)
+
+    def _collected(self, message: Message) -> None:
+        self.collected = message
+        tests = tuple(catalogue.decode(message.blob))
+        suite = CollectedSuite(tests, Path(message["rootdir"]), message["maxfail"])
+        files: dict[str, int] = {}
+        for test in tests:
+            files[test.file] = files.get(test.file, 0) + 1
+        self.emit(
+            events.Collected(
+                self.now(),
+                len(tests),
+                len(files),
+                message["deselected"],
+                message["seconds"],
+                message["pytest_version"],
+                files,
+            )
+        )
+        self.tenancy.after_collection(message)
+        planned = self._planner(suite)
+        self.ledger = Ledger(suite, planned, self.emit, self.now)
+        self.feeding = Feeding(self, planned, stop_on_failure=bool(suite.maxfail))
+        self.endings.maxfail = suite.maxfail
+        levels: dict[int, int] = {}
+        for classification in planned.classifications:
+            levels[int(classification.level)] = levels.get(int(classification.level), 0) + 1
+        self.emit(events.PlanFixed(self.now(), planned.plan, levels))
+        self._start_workers(planned.plan.workers, message)
+
+    def _start_workers(self, wanted: int, message: Message) -> None:
+        assert self.feeding is not None
+        count = max(1, min(wanted, self.feeding.most_useful_workers))
+        self.slots = {f"gw{number}": Slot(f"gw{number}") for number in range(count)}
+        unsafe = message["unsafe"] if self.settings.start == "auto" else []
+        self.spawning = bool(unsafe) or self.settings.start == "spawn"
+        if unsafe:
+            self.notice(
+                "info",
+                "workers-are-spawned",
+                f"Workers are started as new processes, which is slower than forking: {unsafe[0]}.",
+                hint="Start threads and connections in fixtures instead of at import.",
+            )
+        if self.tenancy.wanted:
+            self.prepare()
+            self.desk.warm(count)
+        for slot in self.slots.values():
+            self.start_worker(slot)
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    def _look_around(self) -> None:
+        """Do what time rather than a message brings about."""
+        now = self.now()
+        self.endings.look_around(now)
+        if self.ledger is not None:
+            waiting = self.ledger.waiting_for_replay
+            if waiting and (waiting > _REPLAY_BYTES or now - self._last_replay > _TICK):
+                self._last_replay = now
+                self.to_zygote("replay", self.ledger.take_replay())
+        self._finish_when_done(now)
+        self._tick()
+
+    _last_replay = 0.0
+
+    def _finish_when_done(self, now: float) -> None:
+        if self._finishing_since or self.feeding is None or self.ledger is None:
+            return
+        if any(slot.state is not State.GONE for slot in self.slots.values()):
+            return
+        if self.feeding.something_left and not self.endings.stopping:
+            return
+        if self.ledger.waiting_for_replay:
+            self.to_zygote("replay", self.ledger.take_replay())
+        self._finishing_since = now
+        self.to_zygote("finish", **self.endings.finish_fields())
+
+    def fail(self, error: BaseException) -> None:
+        """End the run: nothing can be had from going on."""
+        if self.fatal is None:
+            self.fatal = error
+            self.endings.kill_all()
+
+    def _zygote_closed(self, _peer: Peer) -> None:
+        self._zygote_peer = None
+
+    def _lost_peer(self, peer: Peer) -> None:
+        slot = self.slot_of(peer)
+        if slot is not None:
+            self.endings.connection_lost(slot)
+
+    def _over(self) -> bool:
+        if self.zygote is None:
+            return True
+        if self.fatal is not None or self.endings.at_once:
+            self.zygote.kill()
+            return True
+        code = self.zygote.poll()
+        if code is None:
+            overdue = self._finishing_since and self.now() - self._finishing_since > _FAREWELL
+            if overdue:
+                self.notice("warning", "zygote-did-not-end", "pytest did not end; it was killed.")
+                self.zygote.kill()
+            return False
+        if self._zygote_peer is not None and self._zygote_code is None:
+            # What it said last is still to be read.
+            return False
+        if self._zygote_code is None and not self.endings.stopping:
+            self.fatal = _zygote_died(code)
+        return True
+
+    def _watch_output(self, process: Process) -> None:
+        def ready(_mask: int) -> None:
+            self._read_output(process.output)
+
+        self.selector.register(process.output, selectors.EVENT_READ, ready)
+
+    def _read_output(self, descriptor: int) -> bool:
+        try:
+            data = os.read(descriptor, 65536)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.selector.unregister(descriptor)
+            os.close(descriptor)
+            return False
+        text = self._output.decode(data)
+        if text:
+            self.emit(events.PytestOutput(self.now(), text))
+        return True
+
+    def _drain_output(self) -> None:
+        """Show what is in the pipe, without waiting for its end: a test's daemon may hold it open."""
+        if self.zygote is not None:
+            try:
+                while self._read_output(self.zygote.output):
+                    continue
+            except OSError:
+                return
+
+    def _take_signals(self) -> dict[int, Any]:
+        def handle(number: int, _frame: object) -> None:
+            self.mailbox.post(lambda: self.endings.interrupted(number))
+
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        return {number: signal.signal(number, handle) for number in wanted}
+
+    def _close(self) -> None:
+        self.endings.kill_all()
+        self.desk.close()
+        self.selector.close()
+        self._listener.close()
+        self.mailbox.close()
+
+
+def _zygote_died(code: int) -> UserError:
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return UserError(
+        "zygote-died",
+        "The process that collects the suite ended without a word.",
+        cause=f"It ended with {how}.",
+        hint="Run `pytest --collect-only`: what ends that ends dbsafe's collection too.",
+        exit_code=ExitCode.WORKERS,
+    )
+
+
+def _collected_differently(worker: str) -> UserError:
+    return UserError(
+        "collected-differently",
+        f"Worker {worker} collected other tests, or in another order, than the process before it.",
+        hint="Make parametrisation deterministic: no sets, no random values, no clock in node ids.",
+        exit_code=ExitCode.WORKERS,
+    )

@@ -1,0 +1,116 @@
+"""Gives the reports of the workers to pytest's own hooks in the zygote, as if the tests had run there.
+
+So the terminal summary, junitxml, last-failed, durations and every plugin that listens to reports work
+as in a serial run. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dbsafe_runner.workers import outcomes
+
+_LENGTH = struct.Struct(">I")
+_PHASES = ("setup", "call", "teardown")
+
+
+def pack_entry(kind: str, fields: dict[str, Any], blob: bytes) -> bytes:
+    """One entry of a `replay` message."""
+    body = pickle.dumps((kind, fields, blob), protocol=5)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Replay:
+    """Feeds entries into the hooks of one pytest session."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self._session = session
+        self._config = session.config
+
+    def feed(self, blob: bytes) -> None:
+        """Replay the entries of one message, in order."""
+        for kind, fields, inner in _entries(blob):
+            if kind == "ok":
+                self._passed(fields)
+            elif kind == "done":
+                self._reports(fields["test"], outcomes.unpack(inner, self._config))
+            elif kind == "failed":
+                self._reports(fields["test"], [self._crash(fields)])
+            elif kind == "extra":
+                for report in outcomes.unpack(inner, self._config):
+                    self._config.hook.pytest_runtest_logreport(report=report)
+            elif kind == "warn":
+                self._warning(fields, inner)
+
+    def _passed(self, fields: dict[str, Any]) -> None:
+        item = self._session.items[fields["test"]]
+        keywords: Any = dict.fromkeys(item.keywords, 1)
+        started = fields["started"]
+        reports = []
+        for when, seconds in zip(_PHASES, fields["seconds"], strict=True):
+            reports.append(
+                pytest.TestReport(
+                    item.nodeid,
+                    item.location,
+                    keywords,
+                    "passed",
+                    None,
+                    when,
+                    (),
+                    seconds,
+                    started,
+                    started + seconds,
+                )
+            )
+            started += seconds
+        self._reports(fields["test"], reports)
+
+    def _reports(self, test: int, reports: list[Any]) -> None:
+        item = self._session.items[test]
+        hook = self._config.hook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in reports:
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def _crash(self, fields: dict[str, Any]) -> pytest.TestReport:
+        """Make the report of a test that its worker did not live to report."""
+        item = self._session.items[fields["test"]]
+        return pytest.TestReport(
+            item.nodeid,
+            item.location,
+            dict.fromkeys(item.keywords, 1),  # type: ignore[arg-type]
+            "failed",
+            fields["text"],
+            "call",
+            [("Captured stacks", fields["stacks"])] if fields["stacks"] else (),
+            fields["seconds"],
+        )
+
+    def _warning(self, fields: dict[str, Any], blob: bytes) -> None:
+        values = pickle.loads(blob)  # noqa: S301  # Our own worker made it.
+        message = warnings.WarningMessage(**values)
+        location = fields["location"]
+        self._config.hook.pytest_warning_recorded.call_historic(
+            kwargs={
+                "warning_message": message,
+                "when": fields["when"],
+                "nodeid": fields["nodeid"],
+                "location": tuple(location) if location else None,
+            }
+        )
+
+
+def _entries(blob: bytes) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    position = 0
+    while position < len(blob):
+        (length,) = _LENGTH.unpack_from(blob, position)
+        position += _LENGTH.size
+        yield pickle.loads(blob[position : position + length])  # noqa: S301  # Our own parent made it.
+        position += length

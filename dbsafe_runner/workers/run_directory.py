@@ -1,0 +1,48 @@
+"""A private directory for one run's sockets and stack dumps; removed with the run, or by a later one.
+
+A run that was killed cannot remove its own. Each directory holds a file that its run keeps locked; one
+that nobody holds the lock of is left over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = "dbsafe-run-"
+_LOCK = "lock"
+
+
+@contextlib.contextmanager
+def run_directory() -> Iterator[Path]:
+    """Make the directory (short enough for a Unix socket), and remove it in the end."""
+    parent = Path(tempfile.gettempdir())
+    if len(str(parent)) > 60:
+        parent = Path("/tmp")  # noqa: S108  # Names of sockets are limited to about 100 bytes.
+    _remove_leftovers(parent)
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    for directory in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if directory.stat().st_uid != os.getuid():
+                continue
+            lock = os.open(directory / _LOCK, os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory, ignore_errors=True)
+            finally:
+                os.close(lock)

@@ -1,0 +1,58 @@
+"""What the dispatcher is told about a run, and what it asks of the layers above it. Values only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dbsafe_runner.domain.footprint import Classification
+from dbsafe_runner.domain.plan import Plan
+from dbsafe_runner.domain.test import Test
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """One run, as the dispatcher sees it. Times are seconds."""
+
+    arguments: tuple[str, ...]
+    directory: Path
+    #: A directory of our own for sockets and stack dumps, short enough for a socket's name.
+    run_directory: Path
+    workers: int
+    strategy: str
+    #: "auto", "fork" or "spawn".
+    start: str
+    width: int
+    colour: bool
+    #: (host, port, user, database) of the servers that the suite means.
+    sources: tuple[tuple[str, int, str, str], ...]
+    allow_hosts: tuple[str, ...]
+    #: Seconds that one test may take; 0 for no limit.
+    timeout: float
+    #: `random` is seeded from it at the start of every batch.
+    seed: int
+    #: Environment of the zygote: how programs that import drivers during collection are led.
+    environment: Mapping[str, str]
+    #: Whether the template is wanted before the suite has shown that it connects.
+    prepare_early: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CollectedSuite:
+    """What collection found."""
+
+    tests: tuple[Test, ...]
+    rootdir: Path
+    maxfail: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """What the planner made of a collected suite. `classifications` are by `Test.index`."""
+
+    plan: Plan
+    classifications: tuple[Classification, ...]
+
+
+Planner = Callable[[CollectedSuite], PlannedRun]

@@ -1,0 +1,92 @@
+"""The dispatcher's picture of one worker: what it was given, what it has finished, how it is doing."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+
+from dbsafe_runner.domain.namespace import Namespace
+from dbsafe_runner.scheduling.schedule import Assignment
+from dbsafe_runner.workers.launch import Process
+from dbsafe_runner.workers.peer import Peer
+
+
+class State(enum.Enum):
+    """Where a worker is in its life."""
+
+    #: Asked for, has not said hello.
+    STARTING = "starting"
+    #: Waits for work.
+    IDLE = "idle"
+    #: Has unfinished tests.
+    BUSY = "busy"
+    #: Was told to stop, or said that it will.
+    LEAVING = "leaving"
+    #: Its process is gone.
+    GONE = "gone"
+
+
+@dataclasses.dataclass(slots=True)
+class Slot:
+    """One worker, by the name that it keeps when its process is replaced."""
+
+    name: str
+    state: State = State.STARTING
+    pid: int = 0
+    peer: Peer | None = None
+    #: Only for spawned workers.
+    process: Process | None = None
+    assignment: Assignment | None = None
+    #: Tests of the assignment that were not sent to it.
+    unfed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
+    #: Tests that were sent and have not ended; the first one is running.
+    fed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
+    #: When the running test started, on the dispatcher's clock.
+    since: float = 0.0
+    #: It asked for work and there was none that it may do.
+    waiting: bool = False
+    namespace: Namespace | None = None
+    lease_asked: float = 0.0
+    #: Why we are killing it, in words; "" when we are not.
+    sentence: str = ""
+    #: When the next, harder step of ending it is due; 0 when none is.
+    deadline: float = 0.0
+    step: int = 0
+    #: It said goodbye: its process is expected to end.
+    said_bye: bool = False
+    #: How its process ended, once known.
+    exit_code: int | None = None
+    fault_file: str = ""
+    #: Wall time spent in tests, in seconds.
+    busy: float = 0.0
+    #: Processes that this slot has had, dead ones included.
+    lives: int = 0
+    #: Tests that this process has ended.
+    tests_run: int = 0
+    #: Lives in a row that ended before the first test.
+    still_births: int = 0
+
+    @property
+    def running(self) -> int | None:
+        """Index of the test that runs now."""
+        return self.fed[0] if self.fed else None
+
+    def reborn(self) -> None:
+        """Forget the process that is gone; the name, and what it has cost so far, stay."""
+        self.state = State.STARTING
+        self.pid = 0
+        self.peer = None
+        self.process = None
+        self.assignment = None
+        self.unfed.clear()
+        self.fed.clear()
+        self.waiting = False
+        self.namespace = None
+        self.sentence = ""
+        self.deadline = 0.0
+        self.step = 0
+        self.said_bye = False
+        self.exit_code = None
+        self.tests_run = 0
+        self.lives += 1

@@ -1,0 +1,126 @@
+"""Tenancy: who holds which namespace, and what the suite was found to connect to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dbsafe_runner.database.provider import TemplateInfo
+from dbsafe_runner.domain import events
+from dbsafe_runner.domain.changes import ResetReport
+from dbsafe_runner.domain.namespace import Namespace
+from dbsafe_runner.errors import UserError
+from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.slot import Slot
+from dbsafe_runner.workers.tenant import namespace_fields
+
+if TYPE_CHECKING:
+    from dbsafe_runner.workers.pool import Pool
+
+Answer = Callable[..., None]
+
+
+class Tenancy:
+    """Answers the requests of workers (and of the zygote) that concern their namespaces."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.sources = list(pool.settings.sources)
+        #: Whether the suite is known to use a database.
+        self.wanted = bool(pool.settings.sources) or pool.settings.prepare_early
+        self._zygote_namespace: Namespace | None = None
+
+    def prepared(self, info: TemplateInfo) -> None:
+        """The template is ready."""
+        self._pool.emit(
+            events.ServerReady(
+                self._pool.now(),
+                info.server_version,
+                self._pool.desk.kind,
+                "kept from an earlier run" if info.reused else "made anew",
+                info.seconds,
+            )
+        )
+
+    def after_collection(self, message: Message) -> None:
+        """Learn from what collection did: drivers imported, a namespace used or changed."""
+        self.wanted = self.wanted or bool(message["drivers"])
+        if self._zygote_namespace is None:
+            return
+        namespace, self._zygote_namespace = self._zygote_namespace, None
+        if message["changed"] and not message["unsafe"]:
+            self._pool.desk.adopt(namespace, self._pool.fail)
+        else:
+            self._pool.desk.release(namespace)
+
+    def request(self, worker: str, message: Message, answer: Answer) -> None:
+        """Answer `lease` and `learned`."""
+        if message.kind == "lease":
+            self._lease(worker, answer)
+        elif message.kind == "learned":
+            self._learned(worker, message["target"], answer)
+
+    def was_reset(self, slot: Slot, fields: dict[str, Any]) -> None:
+        """A worker has reset its namespace, or found that it cannot."""
+        report = ResetReport(
+            seconds=fields["seconds"],
+            restored=tuple(fields["restored"]),
+            retire=fields["retire"],
+            leaks=tuple(fields["leaks"]),
+        )
+        self._pool.emit(events.NamespaceReset(self._pool.now(), slot.name, report))
+
+    def end(self, slot: Slot) -> None:
+        """Take a worker's namespace back."""
+        if slot.namespace is not None:
+            self._pool.desk.release(slot.namespace)
+            slot.namespace = None
+
+    def _lease(self, worker: str, answer: Answer) -> None:
+        pool = self._pool
+        asked = pool.now()
+        slot = pool.slots.get(worker)
+        pid = slot.pid if slot is not None else 0
+        self.wanted = True
+        pool.prepare()
+
+        def ready(namespace: Namespace) -> None:
+            if slot is not None and (slot.pid != pid or slot.peer is None):
+                # Its worker did not live to use it.
+                pool.desk.release(namespace)
+                return
+            if slot is not None:
+                slot.namespace = namespace
+                seconds = pool.now() - asked
+                pool.emit(
+                    events.NamespaceLeased(
+                        pool.now(), worker, namespace.name, namespace.generation, seconds
+                    )
+                )
+            else:
+                self._zygote_namespace = namespace
+            answer("leased", namespace=namespace_fields(namespace))
+
+        def failed(error: BaseException) -> None:
+            message = error.message if isinstance(error, UserError) else repr(error)
+            answer("leased", error=message)
+            pool.fail(error)
+
+        pool.desk.acquire(worker, ready, failed)
+
+    def _learned(self, worker: str, target: list[Any], answer: Answer) -> None:
+        pool = self._pool
+        host, port, user, database = target
+        if not self.sources:
+            self.sources = [(host, port, user, database)]
+            name = f"{user}@{host}:{port}/{database}" if user else f"{host}:{port}/{database}"
+            pool.notice(
+                "info",
+                "source-learned",
+                f"The suite connects to {name}; connections to it go to each worker's own namespace.",
+                hint=f'Say so in runner.toml: [database] source = "postgresql://{name}"',
+            )
+        slot = pool.slots.get(worker)
+        namespace = slot.namespace if slot is not None else self._zygote_namespace
+        assert namespace is not None
+        pool.desk.learn(user, database, namespace, lambda _done: answer("learnt"))

@@ -1,0 +1,169 @@
+"""A worker's side of its lease: the namespace, its observation and its reset.
+
+The namespace is leased at the first connection (or earlier, when it is known to be needed), so a
+worker whose tests never connect costs no server. Which tests run when is not known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dbsafe_runner.domain.changes import Changes, ResetReport
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.namespace import Endpoint, Namespace
+from dbsafe_runner.workers import redirect
+from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
+
+if TYPE_CHECKING:
+    from dbsafe_runner.database.reset import Keeper
+
+_Answer = TypeVar("_Answer")
+
+
+class NoNamespaceError(Exception):
+    """The dispatcher could not give this worker a namespace; the message says why."""
+
+
+def namespace_fields(namespace: Namespace) -> dict[str, Any]:
+    """A namespace as JSON fields, with its secrets: only for our own channel."""
+    fields = dataclasses.asdict(namespace)
+    fields["kind"] = namespace.kind.value
+    return fields
+
+
+def namespace_from_fields(fields: Mapping[str, Any]) -> Namespace:
+    """Undo `namespace_fields`."""
+    values = dict(fields)
+    values["kind"] = NamespaceKind(values["kind"])
+    values["endpoint"] = Endpoint(**values["endpoint"])
+    return Namespace(**values)
+
+
+class NamespaceLostError(Exception):
+    """The namespace does not answer any more; the message says how it went."""
+
+
+class Tenant:
+    """The holder of a lease. Any thread of a test may ask for the namespace; it is leased once."""
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+        self._lock = threading.RLock()
+        self._namespace: Namespace | None = None
+        self._keeper: Keeper | None = None
+        self._failed = ""
+        #: Connections that the suite has opened since the last `take_connections`.
+        self._connections = 0
+
+    @property
+    def leased(self) -> bool:
+        """Whether there is a namespace already."""
+        return self._namespace is not None
+
+    def ensure(self) -> Endpoint:
+        """Lease a namespace if there is none and say how to reach it.
+
+        Raises NoNamespaceError when the dispatcher has none to give.
+        """
+        with self._lock:
+            if self._failed:
+                raise NoNamespaceError(self._failed)
+            if self._namespace is None:
+                self._channel.send("lease", worker=self._name)
+                answer = self._channel.receive("leased")
+                if answer.fields.get("error"):
+                    self._failed = answer["error"]
+                    raise NoNamespaceError(self._failed)
+                namespace = namespace_from_fields(answer["namespace"])
+                self._keeper = _keeper(namespace)
+                self._namespace = namespace
+            return self._namespace.endpoint
+
+    def resolve(self, _target: redirect.Target) -> Endpoint:
+        """Answer the redirection: where a connection to the suite's server goes."""
+        return self.ensure()
+
+    def learn(self, target: redirect.Target) -> None:
+        """Have the role and the database that a learned target names made in the namespace.
+
+        Raises NoNamespaceError and NamespaceLostError.
+        """
+        with self._lock:
+            self.ensure()
+            self._channel.send("learned", worker=self._name, target=list(target))
+            self._channel.receive("learnt")
+            # What the dispatcher made there for us is no test's doing.
+            self.rebase()
+
+    def prepare_for_children(self) -> None:
+        """Lease before a child process is made, which cannot lease, if the suite uses a database."""
+        if self.leased or not self._channel.usable or not redirect.loaded_drivers():
+            return
+        with contextlib.suppress(NoNamespaceError, ChannelClosedError):
+            self.ensure()
+
+    def connected(self, _target: redirect.Target) -> None:
+        """Count a connection that the suite opened."""
+        self._connections += 1
+
+    def take_connections(self) -> int:
+        """Connections opened since the last call."""
+        count, self._connections = self._connections, 0
+        return count
+
+    def look(self) -> Changes | None:
+        """What the database went through since the last look; None while there is no namespace.
+
+        Raises NamespaceLostError when the server is gone.
+        """
+        return self._ask(lambda keeper: keeper.look())
+
+    def rebase(self) -> None:
+        """Make what there is now the baseline: a fixture of session or package scope did it.
+
+        Raises NamespaceLostError.
+        """
+
+        def look_and_rebase(keeper: Keeper) -> None:
+            keeper.look()
+            keeper.rebase()
+
+        self._ask(look_and_rebase)
+
+    def reset(self) -> ResetReport | None:
+        """Bring the namespace back to its baseline; None while there is no namespace.
+
+        Raises NamespaceLostError.
+        """
+        return self._ask(lambda keeper: keeper.reset())
+
+    def _ask(self, question: Callable[[Keeper], _Answer]) -> _Answer | None:
+        keeper = self._keeper
+        if keeper is None or not self._channel.usable:
+            return None
+        from dbsafe_runner.database.link import LinkError
+
+        try:
+            with self._lock:
+                return question(keeper)
+        except LinkError as error:
+            raise NamespaceLostError(f"the worker's PostgreSQL is gone: {error}") from error
+
+    def close(self) -> None:
+        """Close our own session; the dispatcher takes the namespace back."""
+        if self._keeper is not None and self._channel.usable:
+            self._keeper.close()
+            self._keeper = None
+
+
+def _keeper(namespace: Namespace) -> Keeper:
+    # Imported late: it brings psycopg with it, and whether the suite itself imports a driver says
+    # whether it uses a database.
+    from dbsafe_runner.database.reset import Keeper
+
+    return Keeper(namespace)

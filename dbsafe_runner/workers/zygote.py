@@ -1,0 +1,298 @@
+"""The zygote: pytest, collected once, that forks workers and receives their reports.
+
+Started by the dispatcher as `python -m dbsafe_runner.workers.zygote DESCRIPTOR`, where the descriptor is
+a connected Unix socket. The same module is the spawned worker, where forking is not safe: then it
+collects again and runs what it is fed. It plans nothing and knows no durations.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import io
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import pytest
+from _pytest._io import TerminalWriter
+from _pytest.outcomes import Exit
+
+from dbsafe_runner.workers import after_fork, catalogue, fork_safety, redirect
+from dbsafe_runner.workers.child import Child
+from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Message
+from dbsafe_runner.workers.pytest_plugin import Collection, DbsafePlugin
+from dbsafe_runner.workers.replay import Replay
+from dbsafe_runner.workers.tenant import NamespaceLostError, Tenant
+
+_PR_SET_PDEATHSIG = 1
+#: How often dead workers are looked for where the kernel has no pidfd, in milliseconds.
+_REAP_INTERVAL = 50
+
+
+def main() -> NoReturn:
+    """Run pytest as the dispatcher asks and exit with pytest's exit code."""
+    _die_with_the_parent()
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    start = channel.receive("start")
+    spawned = start.fields.get("worker") is not None
+    tenant = Tenant(channel, start["worker"] if spawned else "zygote")
+    redirect.install(redirection_rules(start.fields, tenant, channel))
+    role = _Spawned(channel, tenant, start) if spawned else _Zygote(channel, tenant, start)
+    plugin = DbsafePlugin(role.run_loop, width=start["width"], colour=start["colour"], worker=spawned)
+    arguments = list(start["arguments"])
+    sys.argv = [str(start["program"]), *arguments]
+    code = int(pytest.main(arguments, plugins=[plugin]))
+    try:
+        channel.send("ended", code=code)
+    except ChannelClosedError:
+        code = 1
+    sys.exit(code)
+
+
+def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel) -> redirect.Rules:
+    """Rules for this process: everything that points at a source goes to the tenant's namespace."""
+
+    def notice(code: str, message: str) -> None:
+        channel.send("notice", code=code, message=message, nodeid=_current_test())
+
+    def learned(target: redirect.Target) -> None:
+        tenant.learn(target)
+
+    def refused(target: redirect.Target) -> str:
+        notice("connection-refused-by-guard", f"{target.host}:{target.port}/{target.database}")
+        return _current_test()
+
+    return redirect.Rules(
+        sources=tuple(redirect.Target(*source) for source in settings["sources"]),
+        allow_hosts=tuple(settings["allow_hosts"]),
+        resolve=tenant.resolve,
+        on_learned=learned,
+        on_refused=refused,
+        on_connect=tenant.connected,
+        on_warning=lambda message: notice("driver-not-redirected", message),
+    )
+
+
+def _current_test() -> str:
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+
+
+def _die_with_the_parent() -> None:
+    """Ask the kernel for SIGKILL when the parent dies, so that nothing is left behind (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class _Role:
+    """What the two kinds of process have in common."""
+
+    def __init__(self, channel: Channel, tenant: Tenant, start: Message) -> None:
+        self._channel = channel
+        self._tenant = tenant
+        self._start = start
+
+
+class _Spawned(_Role):
+    """A worker that has collected the suite itself."""
+
+    def run_loop(self, session: pytest.Session, _collection: Collection) -> None:
+        settings = dict(self._start.fields["settings"], spawned=True)
+        self._channel.send(
+            "hello", worker=settings["worker"], pid=os.getpid(), digest=catalogue.digest(session.items)
+        )
+        _settle(session, self._channel, settings)
+        _guard_forks(self._channel, self._tenant)
+        Child(session, self._channel, self._tenant, settings).run()
+        after_fork.leave(session.config)
+
+
+class _Zygote(_Role):
+    """The process that collects for all, forks, and gives all reports to pytest's hooks."""
+
+    def run_loop(self, session: pytest.Session, collection: Collection) -> None:
+        self._session = session
+        self._replay = Replay(session)
+        self._children: dict[int, tuple[str, int]] = {}
+        self._finish: Message | None = None
+        self._poller = select.poll()
+        self._poller.register(self._channel.fileno(), select.POLLIN)
+        _quiet_failures(session.config)
+        factory = getattr(session.config, "_tmp_path_factory", None)
+        self._basetemp = str(factory.getbasetemp()) if factory is not None else ""
+        self._announce(session, collection)
+        if redirect.loaded_drivers() or self._start["sources"]:
+            # Every worker will need it: imported here, its memory is shared and its time spent once.
+            importlib.import_module("dbsafe_runner.database.reset")
+        gc.collect()
+        gc.freeze()
+        try:
+            self._serve()
+        except ChannelClosedError:
+            self._kill_children()
+            os._exit(1)
+        self._end(session)
+
+    def _announce(self, session: pytest.Session, collection: Collection) -> None:
+        changed = False
+        try:
+            changes = self._tenant.look()
+            changed = changes is not None and not changes.nothing
+        except NamespaceLostError:
+            changed = True
+        self._tenant.close()
+        config = session.config
+        self._channel.send(
+            "collected",
+            catalogue.encode(catalogue.describe(session.items)),
+            deselected=collection.deselected,
+            seconds=collection.seconds,
+            rootdir=str(config.rootpath),
+            pytest_version=pytest.__version__,
+            maxfail=int(config.getoption("maxfail", 0) or 0),
+            digest=catalogue.digest(session.items),
+            unsafe=fork_safety.reasons_not_to_fork(frozenset({self._channel.fileno()})),
+            leased=self._tenant.leased,
+            changed=changed,
+            drivers=list(redirect.loaded_drivers()),
+            basetemp=self._basetemp,
+        )
+
+    def _serve(self) -> None:
+        while self._finish is None:
+            self._poller.poll(None if not self._children or self._has_pidfd() else _REAP_INTERVAL)
+            self._reap()
+            while (message := self._channel.poll()) is not None:
+                self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        if message.kind == "fork":
+            self._fork(message)
+        elif message.kind == "replay":
+            self._replay.feed(message.blob)
+            stop = self._session.shouldfail or self._session.shouldstop
+            if stop:
+                self._channel.send("shouldstop", reason=str(stop))
+        elif message.kind == "finish":
+            self._finish = message
+
+    def _fork(self, message: Message) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(message)
+        descriptor = os.pidfd_open(pid) if self._has_pidfd() else -1
+        self._children[pid] = (message["settings"]["worker"], descriptor)
+        if descriptor >= 0:
+            self._poller.register(descriptor, select.POLLIN)
+
+    def _become_worker(self, message: Message) -> None:
+        """Run a worker in the child of a fork and leave without ever returning to the zygote's code."""
+        status = 70
+        try:
+            _die_with_the_parent()
+            self._channel.close()
+            for _, descriptor in self._children.values():
+                if descriptor >= 0:
+                    os.close(descriptor)
+            settings = dict(message["settings"])
+            channel = Channel.connect(settings["socket"])
+            channel.send("hello", worker=settings["worker"], pid=os.getpid(), digest="")
+            tenant = Tenant(channel, settings["worker"])
+            redirect.replace_rules(redirection_rules(settings, tenant, channel))
+            _settle(self._session, channel, settings)
+            _guard_forks(channel, tenant)
+            Child(self._session, channel, tenant, settings).run()
+            status = 0
+        except BaseException:  # noqa: BLE001  # Nothing may escape into the zygote's stack.
+            traceback.print_exc(file=sys.__stderr__)
+        after_fork.leave(self._session.config, status)
+
+    @staticmethod
+    def _has_pidfd() -> bool:
+        return hasattr(os, "pidfd_open")
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended == 0:
+                continue
+            worker, descriptor = self._children.pop(pid)
+            if descriptor >= 0:
+                self._poller.unregister(descriptor)
+                os.close(descriptor)
+            code = os.waitstatus_to_exitcode(status)
+            self._channel.send("exited", worker=worker, pid=pid, code=code)
+
+    def _kill_children(self) -> None:
+        for pid in self._children:
+            for target, kill in ((pid, os.killpg), (pid, os.kill)):
+                try:
+                    kill(target, signal.SIGKILL)
+                except OSError:
+                    continue
+
+    def _end(self, session: pytest.Session) -> None:
+        """End the session as the run ended, so that pytest prints and exits accordingly."""
+        assert self._finish is not None
+        reporter = session.config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None:
+            reporter._tw = self._visible_writer(reporter)  # noqa: SLF001
+        why, text = self._finish["why"], self._finish["message"]
+        if why == "interrupt":
+            raise KeyboardInterrupt(text)
+        if why == "exit":
+            raise Exit(text, self._finish["code"])
+        if why == "shouldstop" and not session.shouldfail and not session.shouldstop:
+            session.shouldstop = text
+
+    @staticmethod
+    def _visible_writer(reporter: Any) -> Any:
+        return getattr(reporter, "dbsafe_writer", reporter._tw)  # noqa: SLF001
+
+
+class _QuietWriter(TerminalWriter):  # type: ignore[misc]
+    """Takes the place of pytest's terminal writer while reports are replayed: shows nothing."""
+
+    def _nothing(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+    write = line = sep = write_raw = flush = _nothing
+
+
+def _quiet_failures(config: pytest.Config) -> None:
+    """Keep the terminal reporter from showing progress and, at the end, the failures once more.
+
+    Progress is the console's work; each failure was shown in full when it happened.
+    """
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return
+    reporter.dbsafe_writer = reporter._tw  # noqa: SLF001
+    quiet = _QuietWriter(io.StringIO())
+    quiet.fullwidth = reporter._tw.fullwidth  # noqa: SLF001
+    reporter._tw = quiet  # noqa: SLF001
+    reporter._show_progress_info = False  # noqa: SLF001
+    reporter.summary_failures = lambda: None
+    reporter.summary_errors = lambda: None
+
+
+def _settle(session: pytest.Session, channel: Channel, settings: dict[str, Any]) -> None:
+    def warn(message: str) -> None:
+        channel.send("notice", code="worker-step-failed", message=message, nodeid="")
+
+    after_fork.settle(session.config, settings, warn)
+
+
+def _guard_forks(channel: Channel, tenant: Tenant) -> None:
+    """Lease before the suite forks or starts a program: a child of a worker cannot lease."""
+    del channel
+    os.register_at_fork(before=tenant.prepare_for_children)
+
+
+if __name__ == "__main__":
+    main()
