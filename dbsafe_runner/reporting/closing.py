@@ -68,16 +68,21 @@ def _speed(progress: Progress) -> list[tuple[str, str]]:
         return []
     ratio = progress.test_seconds / span
     rows = [("speed-up", f"{ratio:.1f}x ({seconds_text(progress.test_seconds)} of tests)")]
-    plan = progress.plan
-    if plan is not None and plan.lower_bound > 0 and progress.done >= progress.total:
-        because = f", limited by {plan.limited_by}" if plan.limited_by else ""
-        bound = seconds_text(plan.lower_bound)
-        rows.append(
-            ("efficiency", f"{plan.lower_bound / span:.0%} of the lower bound, {bound}{because}")
-        )
-    if plan is not None and plan.predicted_wall > 0 and progress.done >= progress.total:
-        rows.append(("predicted", f"{seconds_text(plan.predicted_wall)}"))
+    if progress.done < progress.total:
+        return rows
+    bound, because = _lower_bound(progress)
+    rows.append(("efficiency", f"{bound / span:.0%} (at best {seconds_text(bound)}, {because})"))
+    if progress.durations_known and progress.plan is not None:
+        rows.append(("predicted", f"{seconds_text(progress.plan.predicted_wall)}"))
     return rows
+
+
+def _lower_bound(progress: Progress) -> tuple[float, str]:
+    """What no schedule of the tests as they were could undercut, and what it comes from."""
+    share = progress.test_seconds / max(1, len(progress.workers))
+    if progress.longest > share:
+        return progress.longest, "the longest test"
+    return share, "all workers busy throughout"
 
 
 def _findings(progress: Progress) -> list[tuple[str, str]]:

@@ -80,7 +80,7 @@ class PlainConsole:
             self._last_output = at
 
     def _before_tests(self, event: events.RunEvent) -> list[StyledLine]:
-        return [] if self.printer.style.verbosity < 0 else preparation_lines(event)
+        return [] if self.printer.style.verbosity < 0 else preparation_lines(self.progress, event)
 
     def _test_finished(self, event: events.TestFinished) -> None:
         result = event.result

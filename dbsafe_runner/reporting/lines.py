@@ -77,7 +77,7 @@ def notice_lines(event: events.Notice) -> list[StyledLine]:
     return [*lines, [("dim", f"  hint: {event.hint}")]] if event.hint else lines
 
 
-def preparation_lines(event: events.RunEvent) -> list[StyledLine]:
+def preparation_lines(progress: Progress, event: events.RunEvent) -> list[StyledLine]:
     """What happens before the first test, a line for each step; nothing for other events."""
     match event:
         case events.RunStarted():
@@ -93,26 +93,25 @@ def preparation_lines(event: events.RunEvent) -> list[StyledLine]:
         case events.ServerReady():
             ready = f"PostgreSQL {event.server_version} ready in {seconds_text(event.seconds)}"
             return [[("dim", f"{ready}, one {event.kind} for each worker")]]
-        case events.Collected():
-            text = f"{counted(event.tests, 'test')} in {counted(event.files, 'file')} collected"
-            deselected = f", {event.deselected:,} deselected" if event.deselected else ""
-            return [[("", f"{text} in {seconds_text(event.seconds)}{deselected}")]]
         case events.PlanFixed():
-            return _plan_lines(event)
+            return plan_lines(progress)
         case events.WorkerEnded() if event.cause:
             during = f" during {event.nodeid}" if event.nodeid else ""
             return [[("warn", f"worker {event.worker} was lost: {event.cause}{during}")]]
     return []
 
 
-def _plan_lines(event: events.PlanFixed) -> list[StyledLine]:
-    plan = event.plan
+def plan_lines(progress: Progress) -> list[StyledLine]:
+    """What is going to run, once that is fixed; pytest itself has told how much it collected."""
+    plan, collected = progress.plan, progress.collected
+    if plan is None or collected is None or not collected.tests:
+        return []
     lines: list[StyledLine] = [[("warn", f"note: {note}")] for note in plan.notes]
-    if plan.predicted_wall > 0:
-        batches = counted(len(plan.batches), "batch", "batches")
-        text = f"{batches}, predicted {seconds_text(plan.predicted_wall)}"
-        lines.append([("dim", text)])
-    return lines
+    batches = counted(len(plan.batches), "batch", "batches")
+    text = f"{counted(collected.tests, 'test')} in {batches} on {counted(plan.workers, 'worker')}"
+    if progress.durations_known:
+        text += f", predicted {seconds_text(plan.predicted_wall)}"
+    return [*lines, [("dim", text)]]
 
 
 def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLine:

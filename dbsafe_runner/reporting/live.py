@@ -88,7 +88,7 @@ class LiveConsole:
 
     def _prepare(self, event: events.RunEvent) -> None:
         if self._printer.style.verbosity >= 0:
-            for line in preparation_lines(event):
+            for line in preparation_lines(self.progress, event):
                 self._printer.line(line)
 
     def _test_finished(self, event: events.TestFinished) -> None:

@@ -49,6 +49,8 @@ class Progress:
         self.done = 0
         #: Seconds of all finished tests together.
         self.test_seconds = 0.0
+        #: Seconds of the longest test.
+        self.longest = 0.0
         self.first_start: float | None = None
         self.last_end = 0.0
         self.namespaces: set[str] = set()
@@ -89,6 +91,14 @@ class Progress:
     def bad(self) -> int:
         """Tests that failed so far."""
         return sum(self.outcomes[outcome] for outcome in BAD)
+
+    @property
+    def durations_known(self) -> bool:
+        """Whether the plan's prediction rests on earlier runs of all tests."""
+        plan = self.plan
+        return (
+            plan is not None and plan.predicted_wall > 0 and all(b.durations_known for b in plan.batches)
+        )
 
     def level_of(self, worker: WorkerView) -> tuple[str, str]:
         """Isolation and level of the batch that `worker` has, as words; "" when not known."""
@@ -163,7 +173,9 @@ class Progress:
         self.done += 1
         self.outcomes[result.outcome] += 1
         self.verdicts[result.verdict] += 1
-        self.test_seconds += result.seconds
+        seconds = result.seconds
+        self.test_seconds += seconds
+        self.longest = max(self.longest, seconds)
         self.last_end = event.at
         view = self.workers.get(result.worker)
         if view is None:
@@ -171,9 +183,9 @@ class Progress:
         if view.nodeid == result.nodeid:
             view.nodeid = ""
         if self.plan is not None and 0 <= view.batch < len(self.plan.batches):
-            seconds = self.plan.batches[view.batch].seconds
-            if view.position < len(seconds):
-                self._predicted_done += seconds[view.position]
+            predicted = self.plan.batches[view.batch].seconds
+            if view.position < len(predicted):
+                self._predicted_done += predicted[view.position]
             view.position += 1
 
     def _namespace_reset(self, event: events.NamespaceReset) -> None:
