@@ -61,7 +61,7 @@ class Replay:
                     keywords,
                     "passed",
                     None,
-                    when,
+                    when,  # type: ignore[arg-type]
                     (),
                     seconds,
                     started,
@@ -85,7 +85,7 @@ class Replay:
         return pytest.TestReport(
             item.nodeid,
             item.location,
-            dict.fromkeys(item.keywords, 1),  # type: ignore[arg-type]
+            dict.fromkeys(item.keywords, 1),
             "failed",
             fields["text"],
             "call",

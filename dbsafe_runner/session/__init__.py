@@ -1,0 +1,9 @@
+"""The composition root: what a command does, from the configuration and the request to the result.
+
+It puts the parts together and decides nothing that a part could decide by itself.
+"""
+
+from dbsafe_runner.session.running import run
+from dbsafe_runner.session.verifying import Difference, Verification, verify
+
+__all__ = ["Difference", "Verification", "run", "verify"]

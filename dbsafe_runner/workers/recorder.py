@@ -1,0 +1,48 @@
+"""A pytest plugin for a plain serial run: writes down how each test ended. It changes nothing.
+
+Loaded with `-p dbsafe_runner.workers.recorder`; the file is named by the variable DBSAFE_RECORD. Each
+line is a JSON list: node id, outcome, seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dbsafe_runner.workers.outcomes import outcome_of
+
+#: The variable that names the file.
+RECORD = "DBSAFE_RECORD"
+
+
+class Recorder:
+    """Collects the reports of each test and writes a line when it has ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._owner = os.getpid()
+        self._reports: dict[str, list[pytest.TestReport]] = {}
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a report."""
+        self._reports.setdefault(report.nodeid, []).append(report)
+
+    @pytest.hookimpl
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Write the test down. A process that a test forked writes nothing."""
+        reports = self._reports.pop(nodeid, [])
+        if os.getpid() == self._owner:
+            seconds = sum(report.duration for report in reports)
+            self._file.write(json.dumps([nodeid, outcome_of(reports).value, seconds]) + "\n")
+
+
+@pytest.hookimpl
+def pytest_configure(config: pytest.Config) -> None:
+    """Start recording."""
+    path = os.environ.pop(RECORD, "")
+    if path:
+        config.pluginmanager.register(Recorder(Path(path)), "dbsafe-recorder")
