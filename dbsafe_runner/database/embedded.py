@@ -165,10 +165,11 @@ class EmbeddedProvider:
         """See `NamespaceProvider.learn`."""
         source = Source(user=role or self._user, database=database)
         with self._lock:
-            self._learned.append(source)
+            if source not in self._learned:
+                self._learned.append(source)
             slot = self._slots.get(namespace.name.removeprefix("server-"))
-        if slot is not None:
-            _result(self._makers.submit(self._teach, slot, source))
+        for pupil in filter(None, [slot, _result(self._pristine) if self._pristine else None]):
+            self._teach(pupil, source)
 
     def close(self) -> None:
         """See `NamespaceProvider.close`."""

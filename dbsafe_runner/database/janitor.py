@@ -18,7 +18,7 @@ from typing import Final
 
 from dbsafe_runner.database.cache import manifest
 from dbsafe_runner.database.rundir import OWNER, disk_root, memory_root
-from dbsafe_runner.database.server import end_orphan
+from dbsafe_runner.database.server import end_orphans
 
 #: Seconds after which a directory without a locked owner is a leftover rather than just being made.
 _GRACE: Final = 60.0
@@ -64,7 +64,7 @@ def remove_leftovers() -> int:
     for path in _run_directories():
         if _abandoned(path):
             for data in path.glob("*/data"):
-                end_orphan(data)
+                end_orphans(data)
             shutil.rmtree(path, ignore_errors=True)
             removed.add(path.name)
     return len(removed)

@@ -144,8 +144,9 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.returncode == -signal.SIGKILL:
-            remove_shared_memory(self.data)
+        if (self.data / "postmaster.pid").exists():
+            # Killed by a signal, it took neither its sessions nor its shared memory with it.
+            end_orphans(self.data)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
@@ -168,7 +169,32 @@ class Server:
         )
 
 
-def remove_shared_memory(data: Path) -> None:
+def end_orphans(data: Path) -> bool:
+    """End what still runs on a data directory without its parent; whether there was anything.
+
+    That is a server whose dbsafe is gone, or sessions whose server was killed. Their working directory
+    is the data directory: nothing else is ended, whatever number stands in postmaster.pid. The System V
+    segment that they leave behind is removed, too.
+    """
+    import psutil
+
+    place = str(data.resolve())
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd() == place:
+                process.send_signal(signal.SIGQUIT)
+                found.append(process)
+    _, stubborn = psutil.wait_procs(found, timeout=STOP_TIMEOUT)
+    for process in stubborn:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=STOP_TIMEOUT)
+    _remove_shared_memory(data)
+    return bool(found)
+
+
+def _remove_shared_memory(data: Path) -> None:
     """Remove the System V segment that a killed server left behind; postmaster.pid names it.
 
     The kernel keeps such segments (a few bytes each, but few in number) until somebody removes them.
@@ -180,27 +206,6 @@ def remove_shared_memory(data: Path) -> None:
             fields = [int(field) for field in line.split()[:7]]
             if fields[0] & 0xFFFFFFFF == key & 0xFFFFFFFF and fields[1] == identifier and fields[6] == 0:
                 ctypes.CDLL(None).shmctl(identifier, 0, None)
-
-
-def end_orphan(data: Path) -> bool:
-    """End the server that still runs on a data directory whose run is gone; whether there was one."""
-    import psutil
-
-    try:
-        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
-        process = psutil.Process(pid)
-        if Path(process.cwd()).resolve() != data.resolve():
-            return False
-        process.send_signal(signal.SIGQUIT)
-        try:
-            process.wait(STOP_TIMEOUT)
-        except psutil.TimeoutExpired:
-            process.kill()
-    except (OSError, ValueError, IndexError, psutil.Error):
-        return False
-    finally:
-        remove_shared_memory(data)
-    return True
 
 
 def free_port() -> int:

@@ -1,0 +1,22 @@
+"""Settings of servers by major version."""
+
+from __future__ import annotations
+
+from dbsafe_runner.database.cluster import settings_for
+
+
+def test_only_versions_that_know_a_setting_get_it() -> None:
+    assert "io_method" not in settings_for(17)
+    assert settings_for(18)["io_method"] == "sync"
+    assert settings_for(19)["io_method"] == "sync"
+
+
+def test_what_a_test_could_notice_keeps_its_default() -> None:
+    noticeable = {
+        "max_connections",
+        "timezone",
+        "default_transaction_isolation",
+        "wal_level",
+        "work_mem",
+    }
+    assert not noticeable & settings_for(18).keys()
