@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dbsafe_runner.config import Config, load_config
+from dbsafe_runner.config.reference import settings_by_name
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.errors import ExitCode, UserError
+
+
+#: Speed is not what is tested here, and each example overwrites the file of the one before.
+FUZZ = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def load(folder: Path, text: str = "", **more: object) -> Config:
+    if text:
+        (folder / "runner.toml").write_text(text)
+    return load_config(folder, **({"environment": {}} | more))  # type: ignore[arg-type]
+
+
+def refusal(folder: Path, text: str = "", **more: object) -> UserError:
+    with pytest.raises(UserError) as caught:
+        load(folder, text, **more)
+    assert caught.value.exit_code is ExitCode.USAGE
+    return caught.value
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    config = load(tmp_path)
+    assert config.file is None
+    assert config.root == tmp_path
+    assert config.database.source == ()
+    assert config.database.guard is True
+    assert config.run.output == tmp_path / ".dbsafe/results"
+    assert config.workers.resolved(1) == 2
+    assert config.workers.resolved(8) == 8
+
+
+def test_options_outrank_the_environment_which_outranks_the_file(tmp_path: Path) -> None:
+    text = '[run]\ntimeout = 1\nretries = 1\ngrouping = "file"\n'
+    environment = {"DBSAFE_RUN_TIMEOUT": "2", "DBSAFE_RUN_RETRIES": "2"}
+    config = load(tmp_path, text, environment=environment, options={"run.timeout": "3"})
+    assert (config.run.timeout, config.run.retries, config.run.grouping) == (3, 2, "file")
+
+
+def test_an_option_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path, "[run]\ntimeout = 1\n", options={"run.timeout": None}).run.timeout == 1
+
+
+def test_the_file_is_found_in_a_directory_above(tmp_path: Path) -> None:
+    inner = tmp_path / "src" / "tests"
+    inner.mkdir(parents=True)
+    (tmp_path / "runner.toml").write_text("[workers]\ncount = 3\n")
+    config = load(inner)
+    assert config.workers.count == 3
+    assert config.root == tmp_path
+    assert config.run.output == tmp_path / ".dbsafe/results"
+
+
+def test_nothing_above_the_repository_is_read(tmp_path: Path) -> None:
+    inner = tmp_path / "repository" / "tests"
+    inner.mkdir(parents=True)
+    (tmp_path / "repository" / ".git").mkdir()
+    (tmp_path / "runner.toml").write_text("[workers]\ncount = 3\n")
+    assert load(inner).file is None
+
+
+def test_pyproject_is_read_where_it_has_the_table(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.dbsafe.workers]\ncount = 5\n")
+    assert load(tmp_path).workers.count == 5
+
+
+def test_a_pyproject_without_the_table_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 1\n")
+    assert load(tmp_path, "[workers]\ncount = 3\n").workers.count == 3
+
+
+def test_two_configurations_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.dbsafe.workers]\ncount = 5\n")
+    error = refusal(tmp_path, "[workers]\ncount = 3\n")
+    assert error.code == "two-configurations"
+    assert str(tmp_path / "runner.toml") in error.cause
+    assert str(tmp_path / "pyproject.toml") in error.cause
+
+
+def test_the_line_in_pyproject_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\n\n[tool.dbsafe.run]\ntimeot = 5\n")
+    cause = refusal(tmp_path).cause
+    assert cause == 'pyproject.toml:4: unknown key "timeot" in [run] (did you mean "timeout"?)'
+
+
+def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    text = """\
+[databse]
+x = 1
+[database]
+sorce = "x"
+server = "postgresqll://u:secret@host/db"
+inputs = ["a",
+  3]
+timeout = 4
+[workers]
+count = "many"
+[run]
+timeout = -1
+retries = true
+[[rules]]
+level = 9
+nodeid = "a"
+[[rules]]
+mark = "x"
+[[rules]]
+mark = "x"
+leval = 2
+[strategies]
+a = 3
+"""
+    environment = {"DBSAFE_RUN_TIMEOUT": "soon", "DBSAFE_WORKERS": "4"}
+    options = {"database.setup_timeout": "x", "run.pytest": ["-k 'a"]}
+    error = refusal(tmp_path, text, environment=environment, options=options)
+    server = '"auto", "embedded" or a URL that starts with postgresql://'
+    assert error.code == "bad-configuration"
+    assert error.cause.split("\n") == [
+        'runner.toml:1: unknown section [databse] (did you mean "database"?)',
+        'runner.toml:4: unknown key "sorce" in [database] (did you mean "source"?)',
+        f'runner.toml:5: server must be {server}, not "postgresqll://u:***@host/db"',
+        'runner.toml:6: inputs must be a list of file patterns, not ["a", 3]',
+        'runner.toml:8: unknown key "timeout" in [database] (it belongs to [run])',
+        'runner.toml:10: count must be a whole number from 1 to 1024, or "auto", not "many"',
+        "runner.toml:12: timeout must be a number of seconds, 0 for no limit, not -1",
+        "runner.toml:13: retries must be a whole number from 0 to 100, not true",
+        "runner.toml:15: level must be a level from 0 to 5 or its name, such as READ_ONLY, not 9",
+        "runner.toml:17: a rule needs one of level, group or exclusive to say something about them",
+        'runner.toml:21: unknown key "leval" in a rule (did you mean "level"?)',
+        "runner.toml:23: a strategy is a table, [strategies.a], not 3",
+        'DBSAFE_RUN_TIMEOUT: timeout must be a number of seconds, 0 for no limit, not "soon"',
+        'DBSAFE_WORKERS: unknown variable (did you mean "DBSAFE_WORKERS_COUNT"?)',
+        """--pytest: pytest has a quote that is not closed: ["-k 'a"]""",
+        '--setup-timeout: setup_timeout must be a number of seconds, 0 for no limit, not "x"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("run = 3", "runner.toml:1: run must be a table, [run], not 3"),
+        ("\nrules = 3", "runner.toml:2: rules must be tables, each one under [[rules]]"),
+        ("[[strategies]]", "runner.toml:1: strategies must be a table, [strategies], not [{}]"),
+        (
+            '[run]\nisolation = "balansed"',
+            'runner.toml:2: unknown strategy "balansed" (did you mean "balanced"?)',
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_shape_is_refused(tmp_path: Path, text: str, cause: str) -> None:
+    assert refusal(tmp_path, text).cause == cause
+
+
+def test_a_section_of_the_wrong_shape_beside_a_variable(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "run = 3", environment={"DBSAFE_RUN_TIMEOUT": "1"})
+    assert error.cause == "runner.toml:1: run must be a table, [run], not 3"
+
+
+def test_other_variables_of_that_prefix_are_left_alone(tmp_path: Path) -> None:
+    load(tmp_path, environment={"DBSAFE_SOCKET": "x", "DBSAFE_GREETING": "y"})
+
+
+def test_a_strategy_of_ones_own_may_be_named(tmp_path: Path) -> None:
+    config = load(tmp_path, '[run]\nisolation = "mine"\n[strategies.mine]\nreset = "each-test"\n')
+    assert config.strategies == {"mine": {"reset": "each-test"}}
+
+
+@pytest.mark.parametrize("level", ["3", '"SHARED_WRITES"'])
+def test_a_rule_names_its_level_either_way(tmp_path: Path, level: str) -> None:
+    config = load(tmp_path, f'[[rules]]\nnodeid = "tests/*"\nlevel = {level}\n')
+    assert config.rules[0].level is Level.SHARED_WRITES
+
+
+def test_lists_come_from_texts_as_a_shell_would_split_them(tmp_path: Path) -> None:
+    environment = {"DBSAFE_DATABASE_INPUTS": "a 'b c'"}
+    config = load(tmp_path, environment=environment, options={"run.pytest": ["-p no:x", "-q"]})
+    assert config.database.inputs == ("a", "b c")
+    assert config.run.pytest == ("-p", "no:x", "-q")
+
+
+def test_one_source_needs_no_list(tmp_path: Path) -> None:
+    config = load(tmp_path, '[database]\nsource = "postgresql://localhost/x"\n')
+    assert config.database.source == ("postgresql://localhost/x",)
+
+
+def test_paths_are_relative_to_the_place_that_names_them(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "runner.toml").write_text('[run]\noutput = "out"\nhistory = "h.db"\n')
+    assert load(inner).run.output == tmp_path / "out"
+    config = load(inner, environment={"DBSAFE_RUN_OUTPUT": "out"})
+    assert config.run.output == inner / "out"
+    assert config.run.history == tmp_path / "h.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (b"[run]\nisolation =\n", "runner.toml:2:12: Invalid value\n  isolation =\n             ^"),
+        (b"[run\n", "runner.toml:1:5: Expected ']' at the end of a table declaration\n  [run\n      ^"),
+        (b"[run]\nx = '\xff'", "runner.toml:2: byte 0xff is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_refused_with_the_place(
+    tmp_path: Path, text: bytes, cause: str
+) -> None:
+    (tmp_path / "runner.toml").write_bytes(text)
+    error = refusal(tmp_path)
+    assert (error.code, error.cause) == ("bad-toml", cause)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    error = refusal(tmp_path, file=tmp_path / "other.toml")
+    assert error.code == "configuration-unreadable"
+
+
+def test_a_named_file_is_read_instead_of_the_one_found(tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text("[workers]\ncount = 7\n")
+    assert load(tmp_path, "[workers]\ncount = 3\n", file=other).workers.count == 7
+
+
+def code_of(folder: Path, **more: object) -> str:
+    """The code of the refusal, "" when there is none; any other exception is a failure."""
+    try:
+        load(folder, **more)
+    except UserError as error:
+        return error.code
+    return ""
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@FUZZ
+@given(st.dictionaries(st.sampled_from(list(settings_by_name())), json_like, max_size=4))
+def test_any_option_value_is_taken_or_refused(tmp_path: Path, options: dict[str, object]) -> None:
+    assert code_of(tmp_path, options=options) in {"", "bad-configuration"}
+
+
+@FUZZ
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_any_file_is_taken_or_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "runner.toml").write_bytes(content)
+    assert code_of(tmp_path) in {"", "bad-configuration", "bad-toml"}
