@@ -186,7 +186,8 @@ def _read(value: object, form: TextForm) -> object:
     """A value as given; of an option that may be repeated, all words of all its texts."""
     if isinstance(value, str):
         return value_of_text(value, form)
-    if form is TextForm.WORDS and isinstance(value, list | tuple):
+    texts = isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
+    if form is TextForm.WORDS and isinstance(value, list | tuple) and texts:
         return [word for text in value for word in shlex.split(text)]
     return value
 
@@ -232,7 +233,7 @@ def _config(settings: Settings, start: Path, file: Path | None, layers: list[Lay
         """Paths in a file are relative to it, those in options and variables to where we started."""
         origin = next((layer for layer in reversed(layers) if name in layer.values.get("run", {})), None)
         base = root if origin is None or origin.base is not None else start.resolve()
-        return base / path.expanduser()
+        return base / path
 
     paths = {name: absolute(name, getattr(settings.run, name)) for name in ("output", "history")}
     return Config(

@@ -39,6 +39,18 @@ def _as_level(value: object) -> object:
     raise ValueError(value)
 
 
+def _as_path(value: object) -> object:
+    """A path with the home directory filled in; what cannot name a file is refused."""
+    if not isinstance(value, str):
+        return value
+    if not value or "\0" in value:
+        raise ValueError(value)
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(value) from error
+
+
 def _is_server(value: str) -> str:
     if value in {AUTO, EMBEDDED} or value.startswith(("postgres://", "postgresql://")):
         return value
@@ -48,7 +60,7 @@ def _is_server(value: str) -> str:
 Text = Annotated[str, pydantic.StringConstraints(min_length=1)]
 Words = Annotated[tuple[Text, ...], pydantic.BeforeValidator(_as_words)]
 Seconds = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
-Folder = Annotated[Path, pydantic.BeforeValidator(lambda value: Path(value) if value else value)]
+Folder = Annotated[Path, pydantic.BeforeValidator(_as_path)]
 
 
 class _Settings(pydantic.BaseModel):

@@ -11,7 +11,6 @@ from dbsafe_runner.config.reference import settings_by_name
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.errors import ExitCode, UserError
 
-
 #: Speed is not what is tested here, and each example overwrites the file of the one before.
 FUZZ = settings(
     deadline=None,
@@ -151,6 +150,12 @@ a = 3
     ("text", "cause"),
     [
         ("run = 3", "runner.toml:1: run must be a table, [run], not 3"),
+        ("[run]\noutput = true", "runner.toml:2: output must be a directory, not true"),
+        (
+            '[run]\noutput = "~nobody-has-it/x"',
+            'runner.toml:2: output must be a directory, not "~nobody-has-it/x"',
+        ),
+        ('[run]\noutput = ""', 'runner.toml:2: output must be a directory, not ""'),
         ("\nrules = 3", "runner.toml:2: rules must be tables, each one under [[rules]]"),
         ("[[strategies]]", "runner.toml:1: strategies must be a table, [strategies], not [{}]"),
         (
