@@ -17,7 +17,7 @@ import random
 import signal
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,15 +96,9 @@ def save_coverage(config: pytest.Config) -> None:
         measured.save()
 
 
-@contextlib.contextmanager
-def uncaptured(config: pytest.Config) -> Iterator[None]:
-    """Hold pytest's global capture, so that what is written goes to the real streams."""
-    manager = config.pluginmanager.getplugin("capturemanager")
-    if manager is None:
-        yield
-        return
-    with manager.global_and_fixture_disabled():
-        yield
+def mute(reporter: Any) -> None:
+    """Let a terminal reporter show nothing."""
+    reporter._tw._file = _Silence()  # noqa: SLF001
 
 
 def _own_process_group(_config: pytest.Config, _settings: dict[str, Any]) -> None:
@@ -138,7 +132,7 @@ def _mute_terminal(config: pytest.Config, _settings: dict[str, Any]) -> None:
     # Not unregistered: pytest-timeout's thread method and others look it up.
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None:
-        reporter._tw._file = _Silence()  # noqa: SLF001
+        mute(reporter)
 
 
 def _leave_to_the_zygote(config: pytest.Config, _settings: dict[str, Any]) -> None:

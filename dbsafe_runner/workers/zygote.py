@@ -108,6 +108,8 @@ class _Spawned(_Role):
         )
         _settle(session, self._channel, settings)
         _guard_forks(self._channel, self._tenant)
+        # What importing the suite did to the database is where its tests start from.
+        self._tenant.rebase()
         Child(session, self._channel, self._tenant, settings).run()
         after_fork.leave(session.config)
 
