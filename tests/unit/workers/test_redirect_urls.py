@@ -1,0 +1,123 @@
+"""Targets: every spelling of a server is the same one, and no two servers are."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbsafe_runner.workers.redirect import Target, urls
+
+LOCAL = Target("localhost", 5432, "app", "shop")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://app:secret@localhost/shop",
+        "postgres://app@127.0.0.1:5432/shop",
+        "postgresql+psycopg://app@[::1]/shop",
+        "postgresql+asyncpg://app@LOCALHOST./shop?ssl=disable",
+        "postgis://app@127.0.1.1/shop",
+        "postgresql://app@/shop",
+        "postgresql:///shop?user=app&host=/var/run/postgresql",
+        "postgresql://app@%2Fvar%2Frun%2Fpostgresql/shop",
+        "postgresql://%61pp@localhost:5432,elsewhere:1/shop",
+        "postgresql+psycopg2://app@/shop?host=localhost:5432&host=other:5433",
+        "postgresql://app@elsewhere:99/shop?host=localhost&port=5432",
+        "host=localhost user=app dbname=shop",
+        "user = 'app' dbname='shop' host='/tmp/' ",
+        "hostaddr=127.0.0.1 host=elsewhere user=app dbname=shop",
+    ],
+)
+def test_the_same_server(text: str) -> None:
+    assert Target.parse(text, {}) == LOCAL
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("postgresql://app@localhost:5433/shop", ("localhost", 5433)),
+        ("postgresql://app@DB/shop", ("db", 5432)),
+        ("postgresql://app@db.example.com:6000/shop", ("db.example.com", 6000)),
+        ("host=/srv/pg/ port=5433", ("/srv/pg", 5433)),
+        ("postgresql:///shop?host=/srv/pg", ("/srv/pg", 5432)),
+        ("host=128.0.0.1", ("128.0.0.1", 5432)),
+    ],
+)
+def test_other_servers(text: str, server: tuple[str, int]) -> None:
+    assert Target.parse(text, {}).server == server
+
+
+def test_defaults_come_from_the_environment() -> None:
+    environ = {"PGHOST": "db", "PGPORT": "6000", "PGUSER": "u", "PGDATABASE": "d"}
+    assert Target.parse("", environ) == Target("db", 6000, "u", "d")
+    assert Target.parse("host=other port=1", environ) == Target("other", 1, "u", "d")
+    assert Target.parse("", {"PGHOST": "db", "PGHOSTADDR": "127.0.0.1"}).host == "localhost"
+    assert Target.parse("user=u", {}).database == "u"
+
+
+def test_a_service_file_comes_before_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "pg_service.conf"
+    file.write_text("# ours\n[a]\nhost=one\n[b]\nhost = two\nport=7\ndbname=shop=1\n[c]\nhost=three\n")
+    environ = {"PGSERVICEFILE": str(file), "PGHOST": "db", "PGUSER": "u"}
+    assert Target.parse("service=b", environ) == Target("two", 7, "u", "shop=1")
+    assert Target.parse("", {**environ, "PGSERVICE": "c"}).host == "three"
+    assert Target.parse("service=absent", environ).host == "db"
+    in_directory = {"PGSYSCONFDIR": str(tmp_path), "HOME": "/nowhere", "PGSERVICE": "a"}
+    assert Target.parse("", in_directory).host == "one"
+
+
+def test_several_hosts_are_several_targets() -> None:
+    targets = urls.targets_of({"host": "a,b,/srv/pg", "port": "1,2,3"}, {})
+    assert [target.server for target in targets] == [("a", 1), ("b", 2), ("/srv/pg", 3)]
+    targets = urls.targets_of(urls.parse_url("postgresql://a,b:2/x"), {})
+    assert [target.server for target in targets] == [("a", 5432), ("b", 2)]
+
+
+def test_a_socket_file_names_its_directory() -> None:
+    assert Target("/srv/pg/.s.PGSQL.6543").host == "/srv/pg"
+    assert Target("/tmp/.s.PGSQL.6543").host == "localhost"
+    assert urls.socket_port("/srv/pg/.s.PGSQL.6543") == 6543
+    assert urls.socket_port("/srv/pg") == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["no connection string", "a=b c", "mysql://localhost/x", "=x", "host=a b'"]
+)
+def test_what_is_neither_is_said_to_be(text: str) -> None:
+    with pytest.raises(ValueError, match="not a"):
+        Target.parse(text, {})
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@given(user=WORDS, password=WORDS, database=WORDS)
+def test_any_name_survives_a_url(user: str, password: str, database: str) -> None:
+    from urllib.parse import quote
+
+    parts = [quote(part, safe="") for part in (user, password, database)]
+    url = "postgresql://{}:{}@localhost:6000/{}".format(*parts)
+    params = urls.parse_url(url)
+    assert (params["user"], params["password"], params["dbname"]) == (user, password, database)
+    led = urls.with_parameters(url, {**params, "host": "/srv/pg dir", "port": "1"})
+    assert urls.parse_url(led) == {**params, "host": "/srv/pg dir", "port": "1"}
+    assert led.startswith(url)
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_it_fail_otherwise(text: str) -> None:
+    for candidate in (text, "postgresql://" + text, "host=" + text):
+        with contextlib.suppress(ValueError):
+            assert Target.parse(candidate, {}).port >= 0
+
+
+def test_a_network_address_takes_the_place_of_the_host() -> None:
+    url = "postgresql+psycopg://app:pw@db:5432/shop?connect_timeout=3"
+    params = {**urls.parse_url(url), "host": "::1", "port": "9", "user": "w1", "dbname": "shop_w1"}
+    led = urls.with_parameters(url, params)
+    assert led == "postgresql+psycopg://w1:pw@[::1]:9/shop_w1?connect_timeout=3"
