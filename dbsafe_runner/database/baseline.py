@@ -1,44 +1,41 @@
 """Baseline: what one database held, how it differs from that now, and how to bring it back.
 
-It works through a session that it is given (`dbsafe_runner.database.links`), and is told by an observer
-which tables to look at. It decides nothing about transactions of the suite or about other databases; that
-is the work of `dbsafe_runner.database.reset`.
+It works through sessions that it is given (`dbsafe_runner.database.links`), and is told by an observer
+which relations to look at. It decides nothing about transactions of the suite or about other databases;
+that is the work of `dbsafe_runner.database.reset`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from dbsafe_runner.database.catalogs import Catalogs, Difference
-from dbsafe_runner.database.link import Link, load_sql
+from dbsafe_runner.database.large_objects import LargeObjects
+from dbsafe_runner.database.link import Link, as_array, load_sql
 from dbsafe_runner.database.relation import Content, Relation
+from dbsafe_runner.database.restoration import Moment, Restoration
 from dbsafe_runner.database.snapshot import Snapshot
 
 _RELATIONS = load_sql("relations")
-_BATCH = 200
+_SIZES = load_sql("sizes")
+_SETTLE = load_sql("settle_sequences")
+_BATCH = 100
+#: Stands in `dirty` for a content that cannot equal the baseline's.
+_OTHER = Content(-2, 0)
+_LARGE_OBJECTS = "2613"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Moment:
-    """A moment in the life of a server: the next transaction id, and the oldest that may yet commit."""
-
-    next_xid: int
-    oldest_open: int
-
-    @classmethod
-    def of(cls, snapshot: str, own: int = 0) -> Moment:
-        """Read a pg_snapshot ("xmin:xmax:xip,..."), leaving out our own transaction `own`."""
-        _, upper, rest = snapshot.split(":")
-        others = [int(xid) for xid in rest.split(",") if xid and int(xid) != own]
-        following = max(int(upper), own + 1)
-        return cls(following, min(others, default=following))
+class StaleViewError(Exception):
+    """A materialised view's baseline is not what refreshing it gives."""
 
 
 class Baseline:
     """The baseline of the database that `link` is connected to.
 
     Args:
+        database: its name.
+        link: a session in it.
+        scratch: a directory for large snapshots, or "".
         exact: whether the observer knows the writing transactions; otherwise rows by transactions that
             are still open when a table is marked must count as newer.
     """
@@ -48,164 +45,202 @@ class Baseline:
         self._scratch = scratch
         self._exact = exact
         self.catalogs = Catalogs(link, shared=False)
+        self._large_objects = LargeObjects()
+        self._adopted: set[str] = set()
         self.relations: dict[str, Relation] = {}
+        #: File node -> oid of the relation whose rows lie in it; TOAST files lead to their owner.
         self.files: dict[str, str] = {}
         #: Relations whose content is not the baseline's -> what it was at the last look.
         self.dirty: dict[str, Content] = {}
-        ((self._encoding,),) = link.query("select pg_catalog.getdatabaseencoding()")
-        self.adopt_everything(link)
+        #: Transactions of our own that the observer is to leave out.
+        self.own_xids: list[int] = []
+        #: Oids of relations whose changes leave no trace in the WAL.
+        self.unlogged: set[str] = set()
+        ((encoding,),) = link.query("select pg_catalog.getdatabaseencoding()")
+        self._format = f"(FORMAT text, ENCODING '{encoding}')"
+        self.adopt_schema(link)
+        self.adopt(link, [*self.data(), _LARGE_OBJECTS])
 
-    def label(self, relation: Relation) -> str:
+    def data(self) -> list[str]:
+        """Return the oids of all relations that hold data of the suite."""
+        return [
+            oid
+            for oid, relation in self.relations.items()
+            if not relation.is_catalog and relation.kind != "t"
+        ]
+
+    def label(self, oid: str) -> str:
         """Return `database/schema.name`; large objects are `database/pg_largeobject`."""
+        relation = self.relations[oid]
+        if oid in LargeObjects.CATALOGS:
+            return f"{self.database}/pg_largeobject"
         return f"{self.database}/{relation.schema}.{relation.name}"
 
-    def adopt_everything(self, link: Link) -> None:
-        """Make what is there now the baseline."""
-        moment = now(link)
-        self.catalogs.remember(link, moment.next_xid)
-        self.read_relations(link)
-        self.adopt(link, self.relations)
+    def adopt_schema(self, link: Link) -> None:
+        """Make the present schema the baseline; content of relations that are new is to be adopted, too."""
+        self.catalogs.remember(link, now(link).next_xid)
+        known, self.relations, self.files = self.relations, {}, {}
+        for row in link.query(_RELATIONS, (None,)):
+            self._place(Relation.read(row), known.get(row[0] or ""))
 
-    def read_relations(self, link: Link, oids: Collection[str] | None = None) -> set[str]:
-        """Read which relations there are and in which files; return the oids of those in other files.
-
-        `oids` limits it to some; what is known of the content of relations stays known.
-        """
+    def move(self, link: Link, oids: Collection[str]) -> set[str]:
+        """Read anew in which files some relations lie; return those that lie in other ones, or are new."""
         moved = set()
-        picked = None if oids is None else "{" + ",".join(oids) + "}"
-        for row in link.query(_RELATIONS, (picked,)):
-            relation = _relation(row)
+        for row in link.query(_RELATIONS, (as_array(oids),)):
+            relation = Relation.read(row)
             before = self.relations.get(relation.oid)
-            if before is not None:
-                relation.mark, relation.content, relation.snapshot = (
-                    before.mark,
-                    before.content,
-                    before.snapshot,
-                )
-                if before.filenode != relation.filenode:
-                    self.files.pop(before.filenode, None)
-                    moved.add(relation.oid)
-            self.relations[relation.oid] = relation
-            self.files[relation.filenode] = relation.owner if relation.kind == "t" else relation.oid
+            if before is None or (before.filenode, before.populated) != (
+                relation.filenode,
+                relation.populated,
+            ):
+                moved.add(relation.owner if relation.kind == "t" else relation.oid)
+            if before is not None and before.filenode != relation.filenode:
+                self.files.pop(before.filenode, None)
+            self._place(relation, before)
         return moved
+
+    def _place(self, relation: Relation, before: Relation | None) -> None:
+        if relation.unlogged and not relation.is_catalog and relation.kind != "t":
+            self.unlogged.add(relation.oid)
+        if before is not None:
+            relation.inherit(before)
+        self.relations[relation.oid] = relation
+        self.files[relation.filenode] = relation.owner if relation.kind == "t" else relation.oid
+
+    def remove(self, oids: Collection[str]) -> None:
+        """Forget relations that were dropped."""
+        for oid in oids:
+            self.dirty.pop(oid, None)
+            if (relation := self.relations.pop(oid, None)) is not None:
+                self.files.pop(relation.filenode, None)
+
+    def strangers(self) -> list[str]:
+        """Return the oids of relations with data that are not part of the baseline."""
+        return [oid for oid in self.data() if oid not in self._adopted]
 
     def adopt(self, link: Link, oids: Collection[str]) -> None:
         """Make the present content of these relations part of the baseline."""
         moment = now(link)
         chosen = [self.relations[oid] for oid in oids if oid in self.relations]
-        tables = [relation for relation in chosen if relation.kind == "r" and not relation.is_catalog]
-        for relation in tables:
-            relation.mark = moment.next_xid if self._exact else moment.oldest_open
-        self._settle_sequences(link, [relation for relation in chosen if relation.kind == "S"])
-        contents = self._read(link, tables)
-        self._photograph(link, [relation for relation in tables if contents[relation.oid].blocks])
-        for relation in chosen:
-            if relation.oid in contents:
-                rows = relation.snapshot.rows if relation.snapshot else 0
-                relation.content = Content(rows, 0, contents[relation.oid].blocks)
-            self.dirty.pop(relation.oid, None)
+        self._adopt_tables(
+            link, [one for one in chosen if one.kind == "r" and not one.is_catalog], moment
+        )
+        self._settle_sequences(link, [one for one in chosen if one.kind == "S"])
+        for oid, content in self._read(link, [one for one in chosen if one.kind == "m"]).items():
+            self.relations[oid].content = content
+        if LargeObjects.CATALOGS & set(oids):
+            self._large_objects.remember(link)
+        self._adopted.update(oids)
+        for oid in oids:
+            self.dirty.pop(oid, None)
 
-    def examine(self, link: Link, oids: Iterable[str], forced: Collection[str] = ()) -> set[str]:
-        """Compare suspects with the baseline; return the oids of those that differ from the look before.
+    def _adopt_tables(self, link: Link, tables: list[Relation], moment: Moment) -> None:
+        sizes = link.query(_SIZES, (as_array(table.oid for table in tables),))
+        filled_oids = {oid for oid, blocks in sizes if blocks != "0"}
+        for table in tables:
+            table.mark = moment.next_xid if self._exact else moment.oldest_open
+            if table.snapshot is not None:
+                table.snapshot.discard()
+                table.snapshot = None
+        filled = [table for table in tables if table.oid in filled_oids]
+        for start in range(0, len(filled), _BATCH):
+            self._photograph(link, filled[start : start + _BATCH])
+        for table in tables:
+            table.content = Content(table.snapshot.rows if table.snapshot else 0, 0)
 
-        `forced` are those that must count as different, because transactions older than their mark wrote.
-        """
-        chosen = [self.relations[oid] for oid in oids if oid in self.relations]
-        changed = set()
-        for oid, content in self._read(link, chosen).items():
-            relation = self.relations[oid]
-            before = self.dirty.get(oid)
-            same = content.older == relation.content.older and content.newer == relation.content.newer
-            if same and oid not in forced:
-                self.dirty.pop(oid, None)
-                if before is not None:
-                    changed.add(oid)
-            else:
-                self.dirty[oid] = content if oid not in forced else Content(-1, 0, content.blocks)
-                changed.add(oid)
-        return changed
+    def _photograph(self, link: Link, tables: list[Relation]) -> None:
+        snapshots = [Snapshot(self._scratch) for _ in tables]
+        waiting = iter(snapshots)
+        current = next(waiting)
 
-    def _read(self, link: Link, relations: list[Relation]) -> dict[str, Content]:
-        found = {}
-        for start in range(0, len(relations), _BATCH):
-            sql = " union all ".join(map(_content_sql, relations[start : start + _BATCH]))
-            for oid, older, newer, blocks in link.query(sql):
-                found[oid or ""] = Content(int(older or 0), int(newer or 0), int(blocks or 0))
-        return found
+        def sink(row: bytes) -> None:
+            nonlocal current
+            current.add(row)
+            if not row:
+                current = next(waiting, current)
+
+        link.execute(
+            "; ".join(f"COPY {table.sql} TO STDOUT {self._format}" for table in tables), copy_out=sink
+        )
+        for table, snapshot in zip(tables, snapshots, strict=True):
+            table.snapshot = snapshot if snapshot.rows else None
 
     def _settle_sequences(self, link: Link, sequences: list[Relation]) -> None:
         """Remember the values of sequences, and have the next use of each leave a trace in the WAL.
 
-        PostgreSQL logs one nextval in 32; setval to the present value makes the next one the first.
+        PostgreSQL logs one nextval in 32; after setval to the present value, the next one is logged.
         """
         contents = self._read(link, sequences)
         for relation in sequences:
             relation.content = contents[relation.oid]
-        if sequences:
-            link.execute("; ".join(_setval(relation) for relation in sequences))
+        called = [relation for relation in sequences if relation.content.newer]
+        if called:
+            values = as_array(relation.content.older for relation in called)
+            rows = link.query(_SETTLE, (as_array(relation.oid for relation in called), values))
+            self.own_xids.append(int(rows[0][0] or 0))
 
-    def _photograph(self, link: Link, tables: list[Relation]) -> None:
-        for relation in tables:
-            relation.snapshot = Snapshot(self._scratch)
-        for start in range(0, len(tables), _BATCH):
-            some = tables[start : start + _BATCH]
-            snapshots = iter([relation.snapshot for relation in some if relation.snapshot])
-            current = [next(snapshots)]
+    def examine(self, link: Link, oids: Iterable[str], forced: Collection[str] = ()) -> set[str]:
+        """Compare suspects with the baseline; return the oids of those that differ from the look before.
 
-            def sink(row: bytes) -> None:
-                current[0].add(row)
-                if not row:
-                    current[0] = next(snapshots, current[0])
+        `forced` are those that must count as different: transactions older than their mark wrote.
+        """
+        chosen = {oid for oid in oids if oid in self.relations}
+        found = self._read(link, [self.relations[oid] for oid in chosen - LargeObjects.CATALOGS])
+        for oid in forced:
+            found[oid] = _OTHER
+        if chosen & LargeObjects.CATALOGS:
+            differ = self._large_objects.differ(link)
+            found[_LARGE_OBJECTS] = _OTHER if differ else self.relations[_LARGE_OBJECTS].content
+        changed = set()
+        for oid, content in found.items():
+            before = self.dirty.pop(oid, None)
+            if content != self.relations[oid].content:
+                self.dirty[oid] = content
+            if oid in self.dirty or before is not None:
+                changed.add(oid)
+        return changed
 
-            link.execute(
-                "; ".join(f"COPY {relation.sql} TO STDOUT {self._format}" for relation in some),
-                copy_out=sink,
-            )
+    def set_aside(self, oids: Collection[str]) -> set[str]:
+        """Note relations that cannot be read now, and so must count as different; return their oids."""
+        known = {oid for oid in oids if oid in self.relations}
+        self.dirty.update(dict.fromkeys(known, _OTHER))
+        return known
 
-    @property
-    def _format(self) -> str:
-        return f"(FORMAT text, ENCODING '{self._encoding}')"
+    def _read(self, link: Link, relations: list[Relation]) -> dict[str, Content]:
+        found = {}
+        for start in range(0, len(relations), _BATCH):
+            sql = " union all ".join(one.content_sql for one in relations[start : start + _BATCH])
+            for oid, older, newer in link.query(sql):
+                found[oid or ""] = Content(int(older or 0), int(newer or 0))
+        return found
 
-    def restore(self, link: Link, oids: Collection[str]) -> int:
-        """Bring these relations back in one transaction; return its id.
+    def restore(self, link: Link, oids: Collection[str], *, tidy: bool) -> None:
+        """Bring these relations back.
 
         Raises:
-            LinkError: a lock is held (sqlstate 55P03), or the rows are refused; nothing has changed.
+            LinkError: a lock is held (sqlstate 55P03), or something was refused.
+            StaleViewError: a materialised view cannot be brought back by refreshing it.
         """
-        relations = [self.relations[oid] for oid in sorted(oids, key=int)]
-        statements, sources, rewritten = ["BEGIN"], [], []
-        for relation in relations:
-            if relation.kind == "S":
-                statements.append(_setval(relation))
-                continue
-            intact = self.dirty[relation.oid].older == relation.content.older
-            statements.append(
-                f"DELETE FROM ONLY {relation.sql}" + (f" WHERE {relation.newer}" if intact else "")
-            )
-            if not intact:
-                rewritten.append(relation)
-                if relation.snapshot is not None and relation.snapshot.rows:
-                    statements.append(f"COPY {relation.sql} FROM STDIN {self._format}")
-                    sources.append(relation.snapshot.chunks())
-        statements += [
-            "SELECT pg_catalog.pg_current_xact_id()",
-            "SELECT pg_catalog.pg_current_snapshot()",
-            "COMMIT",
-        ]
-        try:
-            results = link.execute("; ".join(statements), sources)
-        except Exception:
-            link.execute("ROLLBACK")
-            raise
-        xid = int(results[-3][0][0] or 0)
-        moment = Moment.of(results[-2][0][0] or "", own=xid)
-        for relation in rewritten:
-            relation.mark = moment.next_xid if self._exact else moment.oldest_open
-        for relation in relations:
-            self.dirty.pop(relation.oid, None)
-        return xid
+        relations = [self.relations[oid] for oid in sorted(set(oids) - {_LARGE_OBJECTS}, key=int)]
+        extra = self._large_objects.repair(link) if _LARGE_OBJECTS in oids else []
+        done = Restoration(link, self._format, tidy=tidy).run(self.dirty, relations, extra)
+        for table in done.rewritten:
+            table.mark = done.moment.next_xid if self._exact else done.moment.oldest_open
+        self._check_views(link, [one for one in relations if one.kind == "m"])
+        self.own_xids += done.xids
+        for oid in oids:
+            self.dirty.pop(oid, None)
 
-    def compare_catalogs(self, link: Link, names: Collection[str] | None) -> Difference:
+    def _check_views(self, link: Link, views: list[Relation]) -> None:
+        if not views:
+            return
+        self.move(link, [view.oid for view in views])
+        views = [self.relations[view.oid] for view in views]
+        for oid, content in self._read(link, views).items():
+            if content != self.relations[oid].content:
+                raise StaleViewError(self.label(oid))
+
+    def compare_schema(self, link: Link, names: Collection[str] | None) -> Difference:
         """Compare the schema; see `Catalogs.compare`."""
         return self.catalogs.compare(link, now(link).next_xid, names)
 
@@ -214,36 +249,3 @@ def now(link: Link) -> Moment:
     """Return the present moment."""
     ((snapshot,),) = link.query("select pg_catalog.pg_current_snapshot()")
     return Moment.of(snapshot or "")
-
-
-def _relation(row: tuple[str | None, ...]) -> Relation:
-    oid, schema, name, kind, persistence, filenode, owner, _, stubborn, referenced, populated = (
-        cell or "" for cell in row
-    )
-    return Relation(
-        oid=oid,
-        schema=schema,
-        name=name,
-        kind=kind,
-        unlogged=persistence == "u",
-        filenode=filenode,
-        owner=owner,
-        stubborn_triggers=stubborn == "t",
-        referenced=referenced == "t",
-        populated=populated == "t",
-    )
-
-
-def _content_sql(relation: Relation) -> str:
-    if relation.kind == "S":
-        return f"select {relation.oid}, last_value, is_called::int, 0::bigint from {relation.sql}"
-    return (
-        f"select {relation.oid}, pg_catalog.count(*) filter (where not ({relation.newer})),"
-        f" pg_catalog.count(*) filter (where {relation.newer}), pg_catalog.pg_relation_size({relation.oid})"
-        f" from only {relation.sql}"
-    )
-
-
-def _setval(relation: Relation) -> str:
-    called = "true" if relation.content.newer else "false"
-    return f"SELECT pg_catalog.setval({relation.oid}::regclass, {relation.content.older}, {called})"

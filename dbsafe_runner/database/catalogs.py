@@ -20,19 +20,17 @@ _COLUMNS = load_sql("catalog_columns")
 #: Columns that are statistics, places of files, or hints that PostgreSQL leaves set when their reason is gone.
 _VOLATILE = {
     "pg_class": frozenset(
-        "relfilenode relpages reltuples relallvisible relallfrozen relfrozenxid relminmxid relhasindex"
-        " relhasrules relhastriggers relhassubclass relrewrite".split()
+        ["relfilenode", "relpages", "reltuples", "relallvisible", "relallfrozen", "relfrozenxid", "relminmxid", "relhasindex", "relhasrules", "relhastriggers", "relhassubclass", "relrewrite", "relispopulated"]
     ),
     "pg_database": frozenset(("datfrozenxid", "datminmxid", "dathasloginevt")),
     "pg_index": frozenset(("indcheckxmin",)),
     "pg_attribute": frozenset(("attcacheoff",)),
 }
 _NAMESPACE_COLUMNS = frozenset(
-    "relnamespace typnamespace pronamespace connamespace oprnamespace opcnamespace opfnamespace collnamespace"
-    " stxnamespace cfgnamespace dictnamespace prsnamespace tmplnamespace".split()
+    ["relnamespace", "typnamespace", "pronamespace", "connamespace", "oprnamespace", "opcnamespace", "opfnamespace", "collnamespace", "stxnamespace", "cfgnamespace", "dictnamespace", "prsnamespace", "tmplnamespace"]
 )
 _RELATION_COLUMNS = frozenset(
-    "attrelid indrelid adrelid tgrelid seqrelid ev_class inhrelid polrelid partrelid prrelid".split()
+    ["attrelid", "indrelid", "adrelid", "tgrelid", "seqrelid", "ev_class", "inhrelid", "polrelid", "partrelid", "prrelid"]
 )
 _TEMPORARY = """with temporary_schemas as materialized (
     select oid from pg_catalog.pg_namespace where nspname like 'pg\\_temp\\_%' or nspname like 'pg\\_toast\\_temp\\_%'),
@@ -45,6 +43,8 @@ _DEPENDENCIES = """ and (c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
     and c.objid in (select seqrelid from pg_catalog.pg_sequence))
     and c.refobjid <> all (array(select oid from temporary))"""
 _FIRST_OWN_OID = 16384
+#: Large catalogs whose rows are hardly ever replaced by equal ones: counting has to do.
+_COUNTED = frozenset(("pg_attribute", "pg_depend"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Catalog:
     #: The row's oid as SQL; "0" for catalogs without one.
     key: str
     kept: str
+    has_oid: bool
     #: A condition for rows that did not come with PostgreSQL itself.
     own: str
 
@@ -171,10 +172,17 @@ def _catalog(name: str, oid: str, columns: list[tuple[str, bool]]) -> Catalog:
         row=f"row({', '.join(values)})::text",
         key="c.oid" if "oid" in names else f"c.{own}" if own in _RELATION_COLUMNS else "0",
         kept=_kept(name, names),
-        own=f"c.{own} >= {_FIRST_OWN_OID}"
-        if own and name not in {"pg_namespace", "pg_database", "pg_authid"}
-        else "true",
+        has_oid="oid" in names,
+        own=_own(name, own),
     )
+
+
+def _own(name: str, column: str) -> str:
+    if name in _COUNTED:
+        return "false"
+    if not column or name in {"pg_namespace", "pg_database", "pg_authid"}:
+        return "true"
+    return f"c.{column} >= {_FIRST_OWN_OID}"
 
 
 def _kept(name: str, columns: list[str]) -> str:

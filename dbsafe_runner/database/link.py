@@ -72,6 +72,11 @@ def quote_text(value: str) -> str:
     return f"'{escaped}'"
 
 
+def as_array(values: Iterable[object]) -> str:
+    """Return numbers as the text of an array."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 def load_sql(name: str) -> str:
     """Return the text of `sql/<name>.sql`."""
     return (importlib.resources.files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
@@ -119,6 +124,7 @@ class Link:
             self._conn.finish()
             raise LinkError(message)
         self.pid = self._conn.backend_pid
+        self._prepared: dict[str, bytes] = {}
 
     @property
     def alive(self) -> bool:
@@ -142,6 +148,20 @@ class Link:
             None if value is None else value.encode("utf-8", "surrogateescape") for value in params
         ]
         result = self._conn.exec_params(sql.encode("utf-8", "surrogateescape"), values)
+        self._check(result)
+        return _rows(result)
+
+    def repeat(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
+        """Do as `query`, for a statement that is run often: it is prepared when it is first met."""
+        name = self._prepared.get(sql)
+        if name is None:
+            name = b"dbsafe_%d" % len(self._prepared)
+            self._check(self._conn.prepare(name, sql.encode("utf-8", "surrogateescape")))
+            self._prepared[sql] = name
+        values = [
+            None if value is None else value.encode("utf-8", "surrogateescape") for value in params
+        ]
+        result = self._conn.exec_prepared(name, values)  # type: ignore[arg-type]
         self._check(result)
         return _rows(result)
 
@@ -197,6 +217,10 @@ class Link:
     def _check(self, result: pq.abc.PGresult) -> None:
         if result.status in _OPEN_FAILURES:
             raise _error(result, self._conn)
+
+
+def _encode(params: Sequence[str | None]) -> list[bytes | None]:
+    return [None if value is None else value.encode("utf-8", "surrogateescape") for value in params]
 
 
 def _discard(_: bytes) -> None:

@@ -30,11 +30,11 @@ class Links:
         self._data: dict[str, Link] = {}
         settings = {**QUIET_SETTINGS, **SUPERUSER_SETTINGS}
         try:
-            self.watch = self._open_watch(settings)
+            self._watch = self._open_watch(settings)
             self.superuser = True
         except LinkError:
             settings = dict(QUIET_SETTINGS)
-            self.watch = self._open_watch(settings)
+            self._watch = self._open_watch(settings)
             self.superuser = False
         self._settings = settings
         self._data_settings = {**settings, "lock_timeout": "1"}
@@ -44,13 +44,15 @@ class Links:
     @property
     def pids(self) -> list[int]:
         """Process ids of our sessions on the server."""
-        return [self.watch.pid, *(link.pid for link in self._data.values())]
+        return [self._watch.pid, *(link.pid for link in self._data.values())]
 
-    def watch_again(self) -> Link:
-        """Open the watching session anew: the suite has ended it."""
-        self.watch.close()
-        self.watch = self._open_watch(self._settings)
-        return self.watch
+    @property
+    def watch(self) -> Link:
+        """The session for watching; a new one if the suite has ended it."""
+        if not self._watch.alive:
+            self._watch.close()
+            self._watch = self._open_watch(self._settings)
+        return self._watch
 
     def data(self, database: str) -> Link:
         """Return a session in `database`."""
@@ -67,6 +69,11 @@ class Links:
         if self.discreet:
             self.release_all()
 
+    def forget(self, database: str) -> None:
+        """Close the session in `database` if there is one."""
+        if (link := self._data.pop(database, None)) is not None:
+            link.close()
+
     def release_all(self) -> None:
         """Close the data sessions."""
         for link in self._data.values():
@@ -76,7 +83,7 @@ class Links:
     def close(self) -> None:
         """Close all sessions."""
         self.release_all()
-        self.watch.close()
+        self._watch.close()
 
     def _open_watch(self, settings: Mapping[str, str]) -> Link:
         # What is read for watching must be on disk before it is read; see `wal_observation`.

@@ -9,9 +9,10 @@ written; `scan_observation` names everything.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Protocol
 
-from dbsafe_runner.database.link import Link, load_sql
+from dbsafe_runner.database.link import Link, as_array, load_sql
 
 _PULSE = load_sql("pulse")
 
@@ -48,6 +49,10 @@ class Sighting:
     undone: set[File] = dataclasses.field(default_factory=set)
     #: Transactions that are still open -> what they wrote to.
     open: dict[int, set[File]] = dataclasses.field(default_factory=dict)
+    #: Bytes of WAL by relation: how much dead matter was left in its file.
+    wear: dict[File, int] = dataclasses.field(default_factory=dict)
+    #: (database, relation oid) of what open transactions have locked for writing, where nothing better is known.
+    locked: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     #: True when the observer cannot tell: everything is suspect.
     everything: bool = False
 
@@ -55,7 +60,7 @@ class Sighting:
 class Observer(Protocol):
     """Names what is suspect since the look before."""
 
-    #: "wal" or "scan".
+    #: Whether it knows which transactions wrote, "wal", or only that something may have been, "scan".
     method: str
 
     def start(self, pulse: Pulse) -> None:
@@ -64,18 +69,20 @@ class Observer(Protocol):
     def look(self, pulse: Pulse) -> Sighting:
         """Name the suspects since the look before; `pulse` was taken just now."""
 
-    @property
-    def waiting(self) -> bool:
-        """Whether a look is due even if nothing has been written since."""
-
     def ours(self, xid: int) -> None:
         """Leave out what this transaction, one of our own, has written."""
 
 
-def take_pulse(link: Link, own_sessions: list[int]) -> Pulse:
-    """Return the server's pulse, leaving out sessions with the given process ids."""
-    pids = "{" + ",".join(map(str, own_sessions)) + "}"
-    (row,) = link.query(_PULSE, (pids,))
+def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] | None) -> Pulse:
+    """Return the server's pulse.
+
+    Args:
+        link: a session on the server.
+        own_sessions: process ids of our sessions, which are not counted.
+        databases: oids of those whose sessions count; None means all.
+    """
+    parameters = (as_array(own_sessions), None if databases is None else as_array(databases))
+    (row,) = link.repeat(_PULSE, parameters)
     wal, flushed, next_xid, sessions, inside, settings, slots, prepared = (cell or "" for cell in row)
     return Pulse(
         wal=wal,

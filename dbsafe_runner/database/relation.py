@@ -12,15 +12,14 @@ _FIRST_OWN_OID = 16384
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Content:
-    """What can be told of a relation's content without reading its values.
+    """What can be told of a relation's content at little cost; equal when the content is equal.
 
-    For tables: rows that are no newer than the baseline's mark, rows that are, and blocks of 8 kB. For
-    sequences: the last value and whether it has been called.
+    Tables: rows older than the baseline's mark, and newer ones. Sequences: the last value, and 1 if it has
+    been called. Materialised views: rows, and the sum of their hashes; -1 rows when it is not populated.
     """
 
     older: int
     newer: int
-    blocks: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,15 +34,28 @@ class Relation:
     filenode: str
     #: For a TOAST table, the oid of the table whose long values it holds.
     owner: str
-    #: It has triggers that fire whatever session_replication_role is.
-    stubborn_triggers: bool
-    #: Foreign keys refer to it.
-    referenced: bool
+    #: It has triggers or rules that fire whatever session_replication_role is.
+    stubborn: bool
     populated: bool
     #: Rows by transactions from this id on are newer than the baseline.
     mark: int = 0
     content: Content = dataclasses.field(default_factory=lambda: Content(0, 0))
+    #: Its rows at the baseline; None when it had none.
     snapshot: Snapshot | None = None
+    #: Bytes of WAL written for it since its file was last tidied.
+    wear: int = 0
+
+    @classmethod
+    def read(cls, row: tuple[str | None, ...]) -> Relation:
+        """Make one from a row of `relations.sql`."""
+        oid, schema, name, kind, unlogged, filenode, owner, stubborn, populated = (c or "" for c in row)
+        flags = unlogged == "t", stubborn == "t", populated == "t"
+        return cls(oid, schema, name, kind, flags[0], filenode, owner, flags[1], flags[2])
+
+    def inherit(self, before: Relation) -> None:
+        """Take over what is known of the content."""
+        self.mark, self.content, self.snapshot = before.mark, before.content, before.snapshot
+        self.wear = before.wear
 
     @property
     def sql(self) -> str:
@@ -59,3 +71,20 @@ class Relation:
     def newer(self) -> str:
         """SQL: whether a row is newer than the baseline."""
         return f"pg_catalog.age(xmin) <= pg_catalog.age('{self.mark % 2**32}'::xid)"
+
+    @property
+    def content_sql(self) -> str:
+        """SQL that reads its `Content` behind its oid."""
+        oid = f"'{self.oid}'"
+        if self.kind == "S":
+            return f"select {oid}, last_value, is_called::int::numeric from {self.sql}"
+        if self.kind == "m":
+            if not self.populated:
+                return f"select {oid}, -1::bigint, 0::numeric"
+            hashes = "coalesce(pg_catalog.sum(pg_catalog.hashtextextended(x::text, 0)), 0)"
+            return f"select {oid}, pg_catalog.count(*), {hashes} from {self.sql} as x"
+        counts = (
+            f"pg_catalog.count(*) filter (where not ({self.newer})),"
+            f" (pg_catalog.count(*) filter (where {self.newer}))::numeric"
+        )
+        return f"select {oid}, {counts} from only {self.sql}"

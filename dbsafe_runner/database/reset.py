@@ -1,205 +1,198 @@
 """Reset: keeps one namespace at its baseline, and says what the tests did to it.
 
 A `Keeper` is made by the worker when it leases a namespace, before the suite has connected. It looks after
-each test what has changed, and brings it back when it is told to. It ends no session but those with a
-transaction that a test left open; it never waits for a lock that the suite holds.
+each test what has changed, and brings it back when it is told to. It never waits for a lock that the suite
+holds, and ends no session but those with a transaction that a test left open.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterator
-
-from dbsafe_runner.database.baseline import Baseline
-from dbsafe_runner.database.catalogs import Catalogs
-from dbsafe_runner.database.link import LinkError, load_sql
-from dbsafe_runner.database.links import Links
-from dbsafe_runner.database.observation import File, Observer, Pulse, Sighting, take_pulse
-from dbsafe_runner.database.wal_observation import WalObserver
+from dbsafe_runner.database.baseline import Baseline, StaleViewError
+from dbsafe_runner.database.leftovers import Clock, Leftovers
+from dbsafe_runner.database.link import LinkError
+from dbsafe_runner.database.watch import CLUSTER, SCHEMA, UNKNOWN, Key, Watch, Window
 from dbsafe_runner.domain.changes import Changes, ResetReport
 from dbsafe_runner.domain.namespace import Namespace
 
-_DATABASES = load_sql("databases")
-_SHARED_FILES = load_sql("shared_files")
 _LOCK_NOT_AVAILABLE = "55P03"
-_SHARED = "0"
-
-
-class _Clock:
-    """The real clock, out of reach of tests that replace the functions of `time` in every module."""
-
-    seconds = staticmethod(time.perf_counter)
-    sleep = staticmethod(time.sleep)
 
 
 class Keeper:
-    """Looks after one namespace.
+    """Looks after one namespace. It must not be used in a child of the process that made it.
+
+    Args:
+        namespace: fresh: nothing of the suite has connected to it yet.
+        discreet: keep no session in the suite's databases between calls. Otherwise one stays for up to
+            0.1 s after each, where a suite that counts sessions could see it.
 
     Raises:
         LinkError: from every method, when the server is gone.
     """
 
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
-        self._links = Links(namespace.admin_dsn, namespace.server_version)
-        self._observer: Observer = WalObserver(self._links.watch, namespace.server_version)
-        #: Databases of the baseline: oid -> name.
-        self._databases: dict[str, str] = {}
-        self._baselines: dict[str, Baseline] = {}
-        self._shared = Catalogs(self._links.watch, shared=True)
-        self._shared_files: dict[str, str] = {}
-        #: Schema changes that are still there: database -> catalog -> what was added, and whether rows are lost.
-        self._schema: dict[str, dict[str, tuple[list[str], bool]]] = {}
-        #: What cannot be brought back, in words.
+    def __init__(self, namespace: Namespace, *, discreet: bool = False) -> None:
+        self._watch = Watch(namespace)
+        self._links = self._watch.links
+        self._links.discreet |= discreet
+        self._leftovers = Leftovers(self._links, self._watch.own_databases)
+        #: What was dirty before the last window began, and the last window itself.
+        self._before: set[Key] = set()
+        self._window = Window()
+        #: Why the baseline cannot be had again, in words.
         self._beyond: list[str] = []
-        self._last: Pulse
-        self._prepare()
+        self._links.release()
+
+    @property
+    def method(self) -> str:
+        """How it observes: "wal" or "scan"."""
+        return self._watch.observer.method
 
     def look(self) -> Changes:
         """Say what happened since the look before, and remember what has to be brought back."""
-        pulse = self._pulse()
-        if pulse.wal == self._last.wal and not self._observer.waiting:
-            self._last = pulse
-            return Changes(sessions=pulse.sessions, open_transactions=pulse.open_transactions)
-        sighting = self._observer.look(pulse)
-        self._last = pulse
-        changes = self._weigh(sighting, pulse)
+        before = self._watch.dirty()
+        window = self._watch.observe()
+        self._before, self._window = before, window
         self._links.release()
-        return changes
+        pulse = self._watch.pulse
+        return Changes(
+            written=frozenset(window.written),
+            remaining=frozenset(window.remaining),
+            pending=frozenset(window.pending),
+            ddl=tuple(window.ddl),
+            ddl_undone=window.ddl_undone,
+            cluster=tuple(window.cluster),
+            sessions=pulse.sessions,
+            open_transactions=pulse.open_transactions,
+        )
+
+    def mark(self) -> None:
+        """Say that sessions and transactions that are open now belong to a fixture of wider scope.
+
+        To be called when a module-, class- or package-scoped fixture has been set up: what it holds open
+        is then not taken for a test's leak. `rebase` does this, too.
+        """
+        self._leftovers.mark()
 
     def rebase(self) -> None:
-        """Make what is there now the baseline."""
-        self.look()
-        for database, base in self._baselines.items():
-            if base.dirty:
-                base.adopt(self._links.data(database), list(base.dirty))
+        """Make what happened since the last but one look part of the baseline.
+
+        To be called when a session-scoped fixture has been set up, with a look before that and one after.
+        Where the fixture changed what a test had changed before, what a reset should bring back exists
+        nowhere: the next reset asks for a fresh namespace.
+        """
+        self._window.add(self._watch.observe())
+        both = self._before & self._window.touched
+        if both:
+            names = ", ".join(sorted({f"{database}/{what}" for database, what in both}))
+            self._beyond.append(f"a test and a session fixture both changed {names}")
+        self._adopt(self._window.touched - both)
+        self._leftovers.mark()
+        self._before, self._window = self._watch.dirty(), Window()
         self._links.release()
 
     def reset(self) -> ResetReport:
-        """Bring back the baseline, or say in `retire` why that cannot be done."""
-        started = _Clock.seconds()
-        self.look()
+        """Bring back the baseline.
+
+        What an open transaction of the suite has locked stays as it is until a later reset. The report
+        says in `retire` why the baseline cannot be had again; then only a fresh namespace helps.
+        """
+        started = Clock.seconds()
+        self._window.add(self._watch.observe())
+        leaks = self._end_leaks()
         restored: list[str] = []
         if not self._beyond:
-            for database, base in self._baselines.items():
+            self._repair_schemas()
+            self._repair_cluster()
+        if not self._beyond:
+            for base in self._watch.baselines.values():
                 if base.dirty:
-                    restored += self._restore(database, base)
+                    restored += self._restore(base, leaks)
+        self._before, self._window = self._watch.dirty(), Window()
         self._links.release()
         return ResetReport(
-            seconds=_Clock.seconds() - started, restored=tuple(restored), retire="; ".join(self._beyond)
+            seconds=Clock.seconds() - started,
+            restored=tuple(restored),
+            retire="; ".join(self._beyond),
+            leaks=tuple(leaks),
         )
 
     def close(self) -> None:
         """End our sessions."""
         self._links.close()
 
-    def _prepare(self) -> None:
-        for oid, name, template in self._links.watch.query(_DATABASES):
-            self._databases[oid or ""] = name or ""
-            if name == self._namespace.database or (template == "f" and name != "postgres"):
-                self._baselines[name or ""] = self._new_baseline(name or "")
-        self._shared_files = {
-            file or "": name or "" for file, name in self._links.watch.query(_SHARED_FILES)
-        }
-        self._last = self._pulse()
-        self._shared.remember(self._links.watch, self._last.next_xid)
-        self._observer.start(self._last)
-        self._links.release()
+    def _adopt(self, keys: set[Key]) -> None:
+        watch = self._watch
+        for name, base in list(watch.baselines.items()):
+            oids = [oid for oid in base.dirty if (name, oid) in keys]
+            if (name, SCHEMA) in keys and watch.schemas[name]:
+                base.adopt_schema(self._links.data(name))
+                watch.schemas[name].forget()
+                oids = list({*oids, *base.strangers()})
+            if oids:
+                base.adopt(self._links.data(name), oids)
+        for name in [name for name in watch.unknown if (name, UNKNOWN) in keys]:
+            watch.prepare(name)
+            watch.unknown.discard(name)
+        if CLUSTER in keys and watch.cluster is not None:
+            watch.cluster.adopt(watch.pulse)
+            watch.forget_cluster_changes()
+            watch.find_databases()
 
-    def _new_baseline(self, name: str) -> Baseline:
-        return Baseline(
-            name, self._links.data(name), self._namespace.scratch, exact=self._observer.method == "wal"
-        )
+    def _end_leaks(self) -> list[str]:
+        leaks: list[str] = []
+        if self._watch.pulse.open_transactions:
+            leaks += self._leftovers.end_writers()
+        if self._watch.pulse.prepared:
+            leaks += self._leftovers.roll_back_prepared()
+        if leaks:
+            self._window.add(self._watch.observe())
+        if self._watch.pulse.sessions:
+            leaks += self._leftovers.held_locks()
+        return leaks
 
-    def _pulse(self) -> Pulse:
-        return take_pulse(self._links.watch, self._links.pids)
+    def _repair_schemas(self) -> None:
+        self._beyond += [f"database {name} was changed" for name in sorted(self._watch.unknown)]
+        for name, schema in self._watch.schemas.items():
+            if schema and not self._beyond:
+                xid, failure = schema.repair(self._links.data(name))
+                self._watch.observer.ours(xid)
+                self._beyond += [failure] if failure else []
 
-    def _weigh(self, sighting: Sighting, pulse: Pulse) -> Changes:
-        """Turn suspects into changes, by comparing them with the baseline."""
-        remaining: set[str] = set()
-        for oid, files in _by_database(sighting.written):
-            if (
-                oid in self._databases
-                and (base := self._baselines.get(self._databases[oid])) is not None
-            ):
-                remaining |= self._examine(base, files, sighting)
-            elif oid in self._databases:
-                self._beyond.append(f"database {self._databases[oid]} was changed")
-        pending = {name for files in sighting.open.values() for name in self._names(files)}
-        written = set(self._names(sighting.written)) | set(self._names(sighting.undone)) | pending
-        ddl = tuple(
-            f"{database}: {catalog} changed"
-            for database, found in self._schema.items()
-            for catalog in found
-        )
-        self._beyond += ddl
-        return Changes(
-            written=frozenset(written | remaining),
-            remaining=frozenset(remaining),
-            pending=frozenset(pending),
-            ddl=ddl,
-            sessions=pulse.sessions,
-            open_transactions=pulse.open_transactions,
-        )
+    def _repair_cluster(self) -> None:
+        cluster = self._watch.cluster
+        if CLUSTER in self._watch.dirty() and cluster is not None and not self._beyond:
+            failure = cluster.undo(self._watch.pulse)
+            self._watch.forget_cluster_changes()
+            self._beyond += [failure] if failure else []
 
-    def _examine(self, base: Baseline, files: list[str], sighting: Sighting) -> set[str]:
-        link = self._links.data(base.database)
-        touched = {base.files.get(file, "") for file in files} - {""}
-        catalogs = {base.relations[oid].name for oid in touched if base.relations[oid].is_catalog}
-        suspects = {oid for oid in touched if not base.relations[oid].is_catalog}
-        if catalogs & base.catalogs.known.keys():
-            suspects |= self._compare_schema(base, catalogs)
-        suspects |= {oid for oid in base.dirty if base.relations[oid].kind == "S"}
-        oid_of_database = next(oid for oid, name in self._databases.items() if name == base.database)
-        forced = {
-            oid
-            for oid in suspects
-            if any(
-                xid < base.relations[oid].mark % 2**32
-                for xid in sighting.written.get((oid_of_database, base.relations[oid].filenode), ())
-            )
-        }
-        return {base.label(base.relations[oid]) for oid in base.examine(link, suspects, forced)}
+    def _restore(self, base: Baseline, leaks: list[str]) -> list[str]:
+        oids = self._unlocked(base)
+        names = [base.label(oid) for oid in oids]
+        if self._try(base, oids):
+            return names
+        # Something is locked: by a transaction that a test left open after reading, or by a fixture's.
+        leaks += self._leftovers.end_readers()
+        return [base.label(oid) for oid in oids if self._try(base, [oid])]
 
-    def _compare_schema(self, base: Baseline, catalogs: Collection[str]) -> set[str]:
-        """Note what differs in the schema; return relations that lie in other files than before."""
-        link = self._links.data(base.database)
-        difference = base.compare_catalogs(link, catalogs)
-        found = self._schema.setdefault(base.database, {})
-        for name in catalogs:
-            added = [oid for catalog, oid in difference.added if catalog == name]
-            if added or name in difference.lost:
-                found[name] = (added, name in difference.lost)
-            else:
-                found.pop(name, None)
-        if not found:
-            del self._schema[base.database]
-        return base.read_relations(link, difference.touched) if difference.touched else set()
+    def _unlocked(self, base: Baseline) -> list[str]:
+        """Return what can be brought back; sequences that an open transaction uses cannot."""
+        if not self._watch.pulse.open_transactions:
+            return list(base.dirty)
+        locked = self._watch.locked()
+        database = next(oid for oid, name in self._watch.databases.items() if name == base.database)
+        return [
+            oid for oid in base.dirty if base.relations[oid].kind != "S" or (database, oid) not in locked
+        ]
 
-    def _names(self, files: Collection[File]) -> Iterator[str]:
-        for oid, file in files:
-            base = self._baselines.get(self._databases.get(oid, ""))
-            if (
-                base is not None
-                and (relation := base.relations.get(base.files.get(file, ""))) is not None
-            ):
-                yield base.label(relation)
-
-    def _restore(self, database: str, base: Baseline) -> list[str]:
-        chosen = list(base.dirty)
-        link = self._links.data(database)
-        names = [base.label(base.relations[oid]) for oid in chosen]
+    def _try(self, base: Baseline, oids: list[str]) -> bool:
+        """Bring relations back; False when a lock is in the way."""
         try:
-            self._observer.ours(base.restore(link, chosen))
+            base.restore(
+                self._links.data(base.database), oids, tidy=not self._watch.pulse.open_transactions
+            )
+        except StaleViewError as error:
+            self._beyond.append(f"materialised view {error} was not up to date in the baseline")
         except LinkError as error:
-            if error.sqlstate != _LOCK_NOT_AVAILABLE:
-                raise
-            return []
-        return names
-
-
-def _by_database(files: Collection[File]) -> list[tuple[str, list[str]]]:
-    found: dict[str, list[str]] = {}
-    for oid, file in files:
-        found.setdefault(oid, []).append(file)
-    return sorted(found.items())
+            if error.sqlstate == _LOCK_NOT_AVAILABLE:
+                return False
+            self._beyond.append(f"{', '.join(map(base.label, oids))} cannot be brought back: {error}")
+        return True

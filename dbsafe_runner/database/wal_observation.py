@@ -7,9 +7,9 @@ can no longer be told, it says that everything is suspect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
-from dbsafe_runner.database.link import Link, LinkError, load_sql
+from dbsafe_runner.database.link import Link, LinkError, as_array, load_sql
 from dbsafe_runner.database.observation import File, Pulse, Sighting
 
 _FUNCTION = load_sql("wal_function")
@@ -23,7 +23,11 @@ _FLUSH_17 = "select pg_catalog.pg_logical_emit_message(false, '', '', true)"
 
 
 class WalObserver:
-    """Reads the WAL through `link`, a superuser's session in any database of the server.
+    """Reads the WAL.
+
+    Args:
+        link: returns a superuser's session in any database of the server, a new one when it has to.
+        server_version: PostgreSQL's server_version_num.
 
     Raises:
         LinkError: the library is not there, or the role may not use it.
@@ -31,24 +35,28 @@ class WalObserver:
 
     method = "wal"
 
-    def __init__(self, link: Link, server_version: int) -> None:
-        self._link = link
+    def __init__(self, link: Callable[[], Link], server_version: int) -> None:
+        self._open_link = link
+        #: The session that the function was last made in.
+        self._session: Link | None = None
         self._flush = _FLUSH_17 if server_version >= 170000 else _FLUSH_16
         self._from = ""
         #: Transactions that were open at the look before -> what they wrote to.
         self._open: dict[int, set[File]] = {}
         self._ours: list[int] = []
-        link.query(_FUNCTION)
+        self._link()
+
+    def _link(self) -> Link:
+        link = self._open_link()
+        if link is not self._session:
+            link.query(_FUNCTION)
+            self._session = link
+        return link
 
     def start(self, pulse: Pulse) -> None:
         """Begin at `pulse`."""
         self._from = pulse.wal
         self._open = {}
-
-    @property
-    def waiting(self) -> bool:
-        """Whether transactions were open at the look before, so that a look is due in any case."""
-        return bool(self._open)
 
     def ours(self, xid: int) -> None:
         """Leave out what this transaction of ours has written."""
@@ -68,7 +76,7 @@ class WalObserver:
         """Find out how transactions that were open at the look before have ended."""
         if not self._open:
             return
-        for xid, status in self._link.query(_TRANSACTIONS, (_array(self._open),)):
+        for xid, status in self._link().repeat(_TRANSACTIONS, (as_array(self._open),)):
             number = int(xid or 0)
             if status == "aborted":
                 # Among these may be sequences, which have advanced all the same.
@@ -79,27 +87,22 @@ class WalObserver:
 
     def _read(self, pulse: Pulse, sighting: Sighting) -> None:
         if not pulse.flushed:
-            self._link.query(self._flush)
+            self._link().repeat(self._flush)
         try:
-            rows = self._link.query(_BLOCKS, (self._from, pulse.wal, _array(self._ours)))
+            rows = self._link().repeat(_BLOCKS, (self._from, pulse.wal, as_array(self._ours)))
         except LinkError:
-            if not self._link.alive:
-                raise
-            # The WAL was recycled under a long test.
+            # The WAL was recycled under a long test, or the suite ended our session.
             sighting.everything = True
             rows = []
         self._ours.clear()
-        for database, filenode, sequence, xid, status in rows:
+        for database, filenode, sequence, xid, status, size in rows:
             file = (database or "", filenode or "")
+            sighting.wear[file] = sighting.wear.get(file, 0) + int(size or 0)
             if sequence == "t" and status == "aborted":
                 # Sequences advance whatever becomes of the transaction.
                 sighting.written.setdefault(file, set())
             else:
                 _sort(sighting, int(xid or 0), status or "", {file})
-
-
-def _array(xids: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, xids)) + "}"
 
 
 def _sort(sighting: Sighting, xid: int, status: str, files: set[File]) -> None:

@@ -4,7 +4,8 @@
 -- catalogs are statistics. XLOG full pages belong to new files, which the catalogs tell of.
 with blocks as materialized (
     select b.reldatabase, b.relfilenode, b.xid,
-           pg_catalog.bool_or(b.resource_manager = 'Sequence') as sequence
+           pg_catalog.bool_or(b.resource_manager = 'Sequence') as sequence,
+           pg_catalog.sum(b.record_length) as size
       from pg_temp.dbsafe_wal_blocks($1, $2, false) as b
      where b.relforknumber = 0
        and (b.resource_manager = 'Sequence'
@@ -16,5 +17,5 @@ epoch as (
     select pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint as next)
 select b.reldatabase, b.relfilenode, b.sequence, b.xid,
        coalesce(pg_catalog.pg_xact_status(
-           (e.next - ((e.next - b.xid::text::bigint) & 4294967295))::text::xid8), 'committed')
+           (e.next - ((e.next - b.xid::text::bigint) & 4294967295))::text::xid8), 'committed'), b.size
   from blocks as b, epoch as e

@@ -1,0 +1,52 @@
+"""The scan observer, for PostgreSQL before 16 or without the right to read WAL: suspects everything.
+
+It knows only whether the server has written any WAL since the look before. If so, every table and every
+catalog is to be compared, which costs the more the more tables there are. What was written and rolled back
+it cannot tell; what is being written it tells by the locks that are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbsafe_runner.database.link import Link, as_array, load_sql
+from dbsafe_runner.database.observation import Pulse, Sighting
+
+_LOCKS = load_sql("locks")
+
+
+def locked_relations(link: Link, own_sessions: list[int]) -> dict[tuple[str, str], bool]:
+    """Return (database, relation) locked by transactions of the suite -> whether even reading would wait."""
+    rows = link.repeat(_LOCKS, (as_array(own_sessions),))
+    return {(database or "", relation or ""): exclusive == "t" for database, relation, exclusive in rows}
+
+
+class ScanObserver:
+    """Suspects everything as soon as WAL was written.
+
+    Args:
+        link: returns a session in any database of the server.
+        own_sessions: returns the process ids of our sessions.
+    """
+
+    method = "scan"
+
+    def __init__(self, link: Callable[[], Link], own_sessions: Callable[[], list[int]]) -> None:
+        self._link = link
+        self._own_sessions = own_sessions
+        self._from = ""
+
+    def start(self, pulse: Pulse) -> None:
+        """Begin at `pulse`."""
+        self._from = pulse.wal
+
+    def ours(self, xid: int) -> None:
+        """Nothing to leave out: what was brought back compares as equal."""
+
+    def look(self, pulse: Pulse) -> Sighting:
+        """Suspect everything if any WAL was written."""
+        sighting = Sighting(everything=pulse.wal != self._from)
+        if pulse.open_transactions:
+            sighting.locked = set(locked_relations(self._link(), self._own_sessions()))
+        self._from = pulse.wal
+        return sighting
