@@ -35,7 +35,8 @@ LONGEST_SOCKET_DIRECTORY: Final = 84
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the place for shared memory, not a temporary file.
 
 #: Waits until standard input closes, which happens when dbsafe ends in whatever way; then ends the
-#: servers of the run and removes its directories. Arguments: the run directories.
+#: set-up (its process group) and the servers of the run, and removes its directories, which are the
+#: arguments.
 _GUARDIAN: Final = r"""
 trap '' INT TERM HUP QUIT TSTP
 while read -r line; do :; done
@@ -45,6 +46,12 @@ while [ $tries -lt 100 ]; do
   for run do
     [ -d "$run" ] || continue
     left=1
+    for file in "$run"/scratch/*.group; do
+      { [ -f "$file" ] && read -r group <"$file"; } || continue
+      kill -TERM "-$group"
+      sleep 0.2 || sleep 1
+      kill -KILL "-$group"
+    done
     for file in "$run"/*/data/postmaster.pid; do
       { [ -f "$file" ] && read -r pid <"$file"; } || continue
       [ -d /proc/self ] && [ "$(readlink "/proc/$pid/cwd")" != "${file%/*}" ] && continue
@@ -110,7 +117,7 @@ class RunDirectory:
             shutil.rmtree(run / name, ignore_errors=True)
 
     def scratch(self) -> Path:
-        """A directory on disk for the workers' large snapshots."""
+        """A directory on disk for the workers' large snapshots and the set-up's output."""
         directory = self.disk / "scratch"
         directory.mkdir(mode=0o700, exist_ok=True)
         return directory

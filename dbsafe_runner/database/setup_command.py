@@ -64,7 +64,8 @@ def run_setup(
         environment: the whole environment of the process.
         directory: the working directory, first on the callable's import path.
         timeout: seconds after which it, and everything that it started, is ended.
-        log: file for standard output and error together.
+        log: file for standard output and error together. While the set-up runs, a file beside it with
+            the suffix .group holds its process group, so that it can be ended when we cannot do it.
 
     Raises:
         SetupFailedError: with code `setup-failed` or `setup-timeout`.
@@ -81,13 +82,17 @@ def run_setup(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        group = log.with_suffix(".group")
         try:
+            group.write_text(f"{process.pid}\n")
             status = process.wait(timeout)
         except BaseException as error:
             _end_group(process)
             if isinstance(error, subprocess.TimeoutExpired):
                 raise _timed_out(setup, timeout, log) from None
             raise
+        finally:
+            group.unlink(missing_ok=True)
     if status != 0:
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"exited with {status}"
         raise SetupFailedError(

@@ -131,7 +131,7 @@ class TemplateBuilder:
         endpoint = Endpoint(host=str(server.home), port=server.port)
         given = self._request.environment
         environment = given(endpoint) if given else default_environment(endpoint, self._request.sources)
-        log = self._run.scratch() / f"setup-{secrets.token_hex(3)}"
+        log = self._run.scratch() / f"setup-{secrets.token_hex(3)}.log"
         try:
             run_setup(self._request.setup, environment, self._request.root, self._request.timeout, log)
         except SetupFailedError as error:

@@ -23,7 +23,7 @@ def test_missing_extensions_are_read_from_the_output() -> None:
     output = """
     psycopg.errors.FeatureNotSupported: extension "uuid-ossp" is not available
     DETAIL:  Could not open extension control file "/x/extension/uuid-ossp.control": No such file
-    ERROR:  could not open extension control file "/usr/share/postgresql/13/extension/pgcrypto.control": No
+    ERROR:  could not open extension control file "/usr/share/13/extension/pgcrypto.control": No
     """
     assert missing_extensions(output) == ("uuid-ossp", "pgcrypto")
     assert missing_extensions('relation "extension" does not exist') == ()

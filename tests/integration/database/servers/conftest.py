@@ -72,19 +72,30 @@ def own_cache(area: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return area / "cache"
 
 
-@pytest.fixture
-def provide(area: Path) -> Iterator[Callable[..., EmbeddedProvider]]:
-    """Makes providers; those not closed by the test are closed after it."""
-    made: list[EmbeddedProvider] = []
+class Providers:
+    """Makes providers, and closes them."""
 
-    def provide(request: TemplateRequest | None = None, **options: Any) -> EmbeddedProvider:
-        provider = EmbeddedProvider(request or TemplateRequest(root=area), **options)
-        made.append(provider)
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made: list[EmbeddedProvider] = []
+
+    def __call__(self, request: TemplateRequest | None = None, **options: Any) -> EmbeddedProvider:
+        provider = EmbeddedProvider(request or TemplateRequest(root=self._root), **options)
+        self._made.append(provider)
         return provider
 
-    yield provide
-    for provider in made:
-        provider.close()
+    def close(self) -> None:
+        """Close all that were made, so that nobody holds the cache."""
+        while self._made:
+            self._made.pop().close()
+
+
+@pytest.fixture
+def provide(area: Path) -> Iterator[Providers]:
+    """Makes providers; those not closed by the test are closed after it."""
+    providers = Providers(area)
+    yield providers
+    providers.close()
 
 
 @pytest.fixture
