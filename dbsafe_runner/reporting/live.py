@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -33,6 +33,17 @@ _WIDE: Final = 72
 _VERY_WIDE: Final = 110
 
 
+class _Frame:
+    """The lines of the display, rendered as they are now whenever rich draws it."""
+
+    def __init__(self) -> None:
+        self.lines: list[Text] = []
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What rich calls to draw it."""
+        yield from self.lines
+
+
 class LiveConsole:
     """A `Sink` for terminals."""
 
@@ -42,12 +53,14 @@ class LiveConsole:
         self._console = Console(
             file=stream,
             force_terminal=True,
-            no_color=not style.colour,
+            # Without a colour system there are no styles at all, dim and bold included.
+            color_system="auto" if style.colour else None,
             highlight=False,
             markup=False,
             emoji=False,
         )
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._frame = _Frame()
+        self._live = Live(self._frame, console=self._console, auto_refresh=False, transient=True)
         self._live.start()
         self._pending: list[str] = []
         self._drawn_at = -INTERVAL
@@ -101,7 +114,7 @@ class LiveConsole:
         self._ended = True
         if self.progress.collected is not None:
             print_closing(self.progress, self._printer)
-        self._live.update(Group(), refresh=True)
+        self._frame.lines = []
         self._live.stop()
         self._console.out("".join(self._pending), end="", highlight=False)
         self._pending.clear()
@@ -111,7 +124,7 @@ class LiveConsole:
 
     def _redraw(self, now: float) -> None:
         self._drawn_at = now
-        self._live.update(Group(*self._lines(now)))
+        self._frame.lines = self._lines(now)
         # A line that is not complete would be cut in two by the display below it.
         complete, newline, rest = "".join(self._pending).rpartition("\n")
         if newline:
