@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 
 from dbsafe_runner.domain.evidence import Evidence
 from dbsafe_runner.domain.level import Level
+
+
+class Weight(enum.IntEnum):
+    """How much of something a test is expected to need."""
+
+    LIGHT = 0
+    MEDIUM = 1
+    HEAVY = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,6 +37,14 @@ class Footprint:
     alone: bool = False
     #: Connections that it opens at the same time; 0 when unknown.
     connections: int = 0
+    #: Tables that module- and class-scoped fixtures which it uses write: the batch's doing, not its own.
+    batch_writes: frozenset[str] = frozenset()
+    #: Module-level state ("file::name") that it shares with other tests of its file, at least one of
+    #: which changes it: they see what they saw in a serial run only in order, in one process.
+    shares: frozenset[str] = frozenset()
+    #: What it is expected to need of the processor and of memory.
+    cpu: Weight = Weight.LIGHT
+    memory: Weight = Weight.LIGHT
     #: From 0 (a guess) to 1 (certain).
     confidence: float = 1.0
     evidence: tuple[Evidence, ...] = ()

@@ -1,0 +1,54 @@
+"""Action: one thing that the followed code does to a database or to the machine, in the order it does it."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from dbsafe_runner.analysis.values import Link
+
+
+class Kind(enum.Enum):
+    """What an action is."""
+
+    CONNECT = "connects"
+    READ = "reads"
+    WRITE = "writes"
+    #: Deletes everything in its tables.
+    CLEAN = "empties"
+    DDL = "changes the schema"
+    TEMP = "makes a temporary table"
+    CLUSTER = "changes the cluster"
+    #: A change that no rollback undoes, such as setval().
+    LASTING = "lastingly changes"
+    SESSION = "changes its session"
+    COMMIT = "commits"
+    ROLLBACK = "rolls back"
+    CLOSE = "closes"
+    #: A transaction block or savepoint that ends by its own END.
+    BEGIN = "begins a transaction"
+    END = "ends a transaction"
+    #: A reason to run with nothing beside it.
+    ALONE = "must run alone"
+    #: Something that could not be followed; `weight` says how much it may matter.
+    DOUBT = "is not known"
+    #: A reason to expect much CPU time or memory.
+    HEAVY = "is heavy"
+
+
+class Action(NamedTuple):
+    """One action. `file` is absolute, `line` counts from 1."""
+
+    kind: Kind
+    link: Link | None
+    tables: frozenset[str]
+    what: str
+    file: str
+    line: int
+    #: END and blocks: it rolls back. DDL: it tolerates that it was done before.
+    flag: bool = False
+    #: DOUBT: how much confidence it costs, 0 to 1.
+    weight: float = 0.0
+
+
+NO_TABLES: frozenset[str] = frozenset()

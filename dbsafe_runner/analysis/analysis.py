@@ -1,0 +1,92 @@
+"""Analysis: from collected tests to their footprints, using what an earlier analysis found where it still holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, MutableMapping, Sequence
+
+from dbsafe_runner.analysis import shared_state, storage
+from dbsafe_runner.analysis.actions import Action
+from dbsafe_runner.analysis.fixtures import Walk, Walker
+from dbsafe_runner.analysis.footprints import summed_up
+from dbsafe_runner.analysis.machine import Machine
+from dbsafe_runner.analysis.project import Project, SourceTree
+from dbsafe_runner.domain.evidence import Evidence, Source
+from dbsafe_runner.domain.footprint import Footprint
+from dbsafe_runner.domain.test import Test
+
+Cache = MutableMapping[str, bytes]
+
+
+def analyse(tests: Sequence[Test], project: Project, cache: Cache | None = None) -> dict[str, Footprint]:
+    """Return the footprint of each test by node id, from the project's sources alone.
+
+    Nothing is imported or run, and no source makes it raise: what cannot be followed lowers the
+    confidence of a footprint, and is named in its evidence. With a `cache`, test files whose sources
+    and everything they rest on are as they were are not read again beyond their hashes.
+    """
+    sources = SourceTree(project)
+    stored = storage.Stored(cache, sources) if cache is not None else None
+    found: dict[str, Footprint] = {}
+    fresh: dict[str, list[Test]] = {}
+    for file, group in _by_file(tests).items():
+        known = stored.footprints(file, group) if stored is not None else None
+        if known is not None:
+            found.update(known)
+        else:
+            fresh[file] = group
+    analysed = _Analyser(sources).files(fresh) if fresh else {}
+    for file, (footprints, roots) in analysed.items():
+        found.update(footprints)
+        if stored is not None:
+            stored.keep(file, fresh[file], footprints, roots)
+    if stored is not None and analysed:
+        stored.close()
+    return {test.nodeid: found[test.nodeid] for test in tests if test.nodeid in found}
+
+
+def _by_file(tests: Iterable[Test]) -> dict[str, list[Test]]:
+    found: dict[str, list[Test]] = {}
+    for test in tests:
+        found.setdefault(test.file, []).append(test)
+    return found
+
+
+class _Analyser:
+    """Walks the tests that must be walked."""
+
+    def __init__(self, sources: SourceTree) -> None:
+        self._sources = sources
+        self._machine = Machine(sources)
+        self._walker = Walker(self._machine)
+
+    def files(self, groups: dict[str, list[Test]]) -> dict[str, tuple[dict[str, Footprint], set[str]]]:
+        """Return footprints by node id and the files that they start from, by test file."""
+        return {file: self._file(file, tests) for file, tests in groups.items()}
+
+    def _file(self, file: str, tests: list[Test]) -> tuple[dict[str, Footprint], set[str]]:
+        found: dict[str, Footprint] = {}
+        roots = {self._sources.absolute(file)}
+        known: dict[object, Footprint] = {}
+        for test in tests:
+            key = dataclasses.replace(test, index=0, nodeid="")
+            if key not in known:
+                walk = self._walker.walk(test)
+                roots |= walk.files
+                known[key] = summed_up(walk, test, self._sources, self._imported(walk))
+            found[test.nodeid] = known[key]
+        space = self._machine.modules.space(self._sources.absolute(file))
+        for nodeid, shares in (
+            shared_state.shared(space, file, tests).items() if space is not None else ()
+        ):
+            found[nodeid] = _with_shares(found[nodeid], shares)
+        return found, roots
+
+    def _imported(self, walk: Walk) -> list[Action]:
+        return [action for action in self._machine.import_trace if action.file in walk.files]
+
+
+def _with_shares(footprint: Footprint, shares: list[shared_state.Share]) -> Footprint:
+    evidence = tuple(Evidence(Source.STATIC, share.what, share.file, share.line) for share in shares)
+    names = frozenset(f"{share.file}::{share.name}" for share in shares)
+    return dataclasses.replace(footprint, shares=names, evidence=footprint.evidence + evidence)

@@ -1,0 +1,132 @@
+"""Test doubles and pytest's own objects: mock.patch, mocker, monkeypatch, request."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.analysis import lookup
+from dbsafe_runner.analysis.values import (
+    MOCK,
+    UNKNOWN,
+    Class,
+    Const,
+    Instance,
+    Lib,
+    Module,
+    Value,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from dbsafe_runner.analysis.calling import Call
+    from dbsafe_runner.analysis.machine import Machine
+
+_DOUBLES = {
+    "Mock", "MagicMock", "AsyncMock", "NonCallableMock", "PropertyMock", "create_autospec", "sentinel",
+    "mock_open", "stub", "async_stub", "call", "ANY", "Recorder",
+}  # fmt: skip
+
+
+def is_double(name: str) -> bool:
+    """Return whether an external name makes a test double."""
+    return name.rpartition(".")[2] in _DOUBLES and ("mock" in name or "." not in name)
+
+
+def patch(machine: Machine, name: str, call: Call) -> Value:
+    """`mock.patch(...)`: a replacement that is put in place by entering it or by decorating with it."""
+    if name.endswith("patch.dict") or name.endswith("patch.multiple"):
+        return MOCK
+    key, new = _target(machine, name, call)
+    attrs: dict[str, Value] = {"new": new}
+    if key is not None:
+        attrs["path"], attrs["name"] = Const(key[0]), Const(key[1])
+    return Lib("patch", None, attrs)
+
+
+def patch_now(machine: Machine, name: str, call: Call) -> Value:
+    """`mocker.patch(...)` and `monkeypatch.setattr(...)`: in place until the test's end."""
+    if name.endswith((".dict", ".multiple", "stopall", "resetall")):
+        return MOCK
+    key, new = _target(machine, name, call)
+    if name.endswith("spy"):
+        return MOCK
+    if key is not None:
+        machine.patches[key] = new
+        machine.mutations += 1
+    return new
+
+
+def _target(machine: Machine, name: str, call: Call) -> tuple[tuple[str, str] | None, Value]:
+    """Return the module or class and the name in it that a patch replaces, and by what."""
+    first = call.argument(0, "target")
+    dotted = text_of(first)
+    if dotted is not None and not name.endswith(".object"):
+        owner, _, wanted = dotted.rpartition(".")
+        new = call.argument(1, "new", "value") or call.kwargs.get("new_callable") or MOCK
+        return _key(owner_of(machine, owner), wanted), new
+    wanted = text_of(call.argument(1, "name", "attribute")) or ""
+    new = call.argument(2, "new", "value") or MOCK
+    if isinstance(first, Instance) and wanted:
+        first.attrs[wanted] = new
+        machine.mutations += 1
+    return _key(first, wanted), new
+
+
+def owner_of(machine: Machine, dotted: str) -> Value:
+    """Return the module or class that a dotted path names."""
+    env = machine.frames[-1].space.env if machine.frames else None
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        path = machine.sources.lookup(".".join(parts[:length]), "")
+        space = machine.modules.space(path) if path is not None else None
+        if space is None or env is None:
+            continue
+        value: Value = Module(".".join(parts[:length]), space)
+        for part in parts[length:]:
+            value = lookup.attribute(machine, value, part, ast.Pass())
+        return value
+    return UNKNOWN
+
+
+def _key(owner: Value | None, wanted: str) -> tuple[str, str] | None:
+    if isinstance(owner, Module) and owner.space is not None:
+        return (owner.space.path, wanted)
+    if isinstance(owner, Class):
+        return (f"{owner.module.path}::{owner.node.name}", wanted)
+    return None
+
+
+def enter_patch(machine: Machine, lib: Lib) -> Value:
+    """Put a replacement in place."""
+    path, name = text_of(lib.attrs.get("path")), text_of(lib.attrs.get("name"))
+    if path is not None and name is not None:
+        machine.patches[path, name] = lib.attrs["new"]
+    return lib.attrs["new"]
+
+
+def leave_patch(machine: Machine, lib: Lib) -> None:
+    """Take a replacement away."""
+    path, name = text_of(lib.attrs.get("path")), text_of(lib.attrs.get("name"))
+    if path is not None and name is not None:
+        machine.patches.pop((path, name), None)
+
+
+def call_request(machine: Machine, name: str, call: Call) -> Value:
+    """Follow a method of pytest's `request`."""
+    if name == "addfinalizer" and call.args:
+        from dbsafe_runner.analysis.calling import Call as NewCall
+
+        given = NewCall(machine, [], {}, call.node, call.env)
+        done = machine.capture(lambda: machine.call(call.args[0], given))
+        machine.finalizers[:0] = done
+        machine.mutations += 1
+    elif name in {"getfixturevalue", "getfuncargvalue"}:
+        wanted = text_of(call.argument(0, "argname"))
+        value = machine.fixture_value(wanted) if wanted else None
+        if value is not None:
+            return value
+        machine.doubt(
+            f"fixture {wanted or '?'} is asked for by name while the test runs", call.node, 0.3
+        )
+    return UNKNOWN

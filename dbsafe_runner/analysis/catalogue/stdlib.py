@@ -1,0 +1,372 @@
+"""The standard library and built-ins, as far as they matter: files, ports, processes, threads, dynamic code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.analysis import lookup, strings
+from dbsafe_runner.analysis.actions import Kind
+from dbsafe_runner.analysis.catalogue import verbs
+from dbsafe_runner.analysis.values import (
+    HOLE,
+    UNKNOWN,
+    Bound,
+    Const,
+    Function,
+    Instance,
+    Lib,
+    Link,
+    Map,
+    Partial,
+    Seq,
+    Value,
+    join,
+    number_of,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from dbsafe_runner.analysis.calling import Call
+    from dbsafe_runner.analysis.machine import Machine
+
+_PROCESSES = {
+    "subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
+    "subprocess.getoutput", "os.system", "os.popen", "asyncio.create_subprocess_exec",
+    "asyncio.create_subprocess_shell", "pexpect.spawn",
+}  # fmt: skip
+_HARMLESS_PROGRAM = re.compile(
+    r"^(?:\S*/)?(git|ls|cat|echo|true|false|sleep|cp|mv|rm|mkdir|diff|ruff|black|mypy)\b"
+)
+_MIGRATION = re.compile(
+    r"\b(alembic\s+(upgrade|downgrade|stamp)|manage\.py\s+migrate|migrate\b|createdb|dropdb|psql)"
+)
+_SERVERS = {
+    "HTTPServer", "ThreadingHTTPServer", "TCPServer", "UDPServer", "ThreadingTCPServer", "make_server",
+    "start_server", "create_server",
+}  # fmt: skip
+_FILE_WRITES = {
+    "write_text",
+    "write_bytes",
+    "touch",
+    "mkdir",
+    "unlink",
+    "rename",
+    "replace",
+    "rmdir",
+    "symlink_to",
+}
+
+
+def call_builtin(machine: Machine, name: str, call: Call) -> Value | None:
+    """Follow a built-in or standard function; None for one that is not special."""
+    plain = name.removeprefix("builtins.")
+    handler = _BUILTINS.get(plain)
+    if handler is not None:
+        return handler(machine, call)
+    if plain in _PROCESSES:
+        return _process(machine, call)
+    last = plain.rpartition(".")[2]
+    if last in _SERVERS or plain in {"uvicorn.run", "uvicorn.Config", "hypercorn.run", "waitress.serve"}:
+        _fixed_port(machine, call)
+        return UNKNOWN
+    if plain.startswith(("os.path.", "pathlib.", "importlib.resources.", "os.fspath")):
+        return _path_function(last, call)
+    return None
+
+
+def _process(machine: Machine, call: Call) -> Value:
+    first = call.argument(0, "args", "cmd")
+    parts = first.items if isinstance(first, Seq) else call.args
+    command = " ".join(strings.spelled(part) for part in parts).replace(HOLE, "?")
+    machine.act(Kind.HEAVY, None, call.node, what="starts a process")
+    if _HARMLESS_PROGRAM.match(command):
+        return UNKNOWN
+    link = Link(f"process at {machine.place(call.node)}", autocommit=True)
+    if _MIGRATION.search(command):
+        machine.act(Kind.DDL, link, call.node, what=f"starts {command[:60]}")
+    else:
+        machine.act(
+            Kind.WRITE, link, call.node, verbs.ANY_TABLE, "starts a process, which may use the database"
+        )
+        machine.doubt("starts a process, which may use the database", call.node, 0.2)
+    return UNKNOWN
+
+
+def _fixed_port(machine: Machine, call: Call) -> None:
+    port = port_in(
+        [*call.args, *(value for key, value in call.kwargs.items() if key in {"port", "address"})]
+    )
+    if port:
+        machine.act(Kind.ALONE, None, call.node, what=f"listens on the fixed port {port}")
+
+
+def port_in(values: list[Value]) -> int:
+    """Return the fixed port among some values or pairs; 0 when there is none."""
+    for value in values:
+        number = number_of(value)
+        if number is None and isinstance(value, Seq) and len(value.items) == 2:
+            number = number_of(value.items[1])
+        if number is not None and 0 < number < 65536:
+            return number
+    return 0
+
+
+def _path_function(last: str, call: Call) -> Value:
+    texts = [strings.spelled(argument) for argument in call.args]
+    if last in {
+        "Path",
+        "PurePath",
+        "PosixPath",
+        "files",
+        "join",
+        "fspath",
+        "abspath",
+        "realpath",
+        "normpath",
+    }:
+        joined = texts[0] if texts else "."
+        for text in texts[1:]:
+            joined = strings.join_path(joined, text)
+        return strings.path(joined) if last[0].isupper() or last == "files" else Const(joined)
+    if last == "dirname" and texts:
+        return Const(texts[0].rpartition("/")[0] or HOLE)
+    if last == "basename" and texts:
+        return Const(texts[0].rpartition("/")[2])
+    return UNKNOWN
+
+
+def path_attribute(path: Lib, name: str) -> Value | None:
+    """Return an attribute of a path."""
+    text = text_of(path.attrs.get("text")) or HOLE
+    if name == "parent":
+        return strings.path(text.rpartition("/")[0] or (HOLE if HOLE in text else "."))
+    if name in {"name", "stem"}:
+        return Const(text.rpartition("/")[2])
+    return None
+
+
+def path_method(machine: Machine, path: Lib, name: str, call: Call) -> Value:
+    """Follow a method of a path."""
+    text = text_of(path.attrs.get("text")) or HOLE
+    if name in {"joinpath", "with_name", "with_suffix"}:
+        joined = text
+        for argument in call.args:
+            joined = strings.join_path(joined, strings.spelled(argument))
+        return strings.path(joined if name == "joinpath" else HOLE)
+    if name in {"resolve", "absolute", "expanduser", "as_posix"}:
+        return path
+    if name in {"read_text", "read_bytes"}:
+        return Const(file_text(machine, text))
+    if name == "open":
+        return _open_file(machine, text, strings.spelled(call.argument(0, "mode") or Const("r")), call)
+    if name in {"glob", "rglob", "iterdir"}:
+        return Seq([strings.path(f"{text}/{HOLE}")])
+    if name in _FILE_WRITES:
+        _fixed_file(machine, text, call)
+    return UNKNOWN
+
+
+def file_text(machine: Machine, path: str) -> str:
+    """Return the text of a file of the project, or HOLE."""
+    if HOLE in path or not path.endswith((".sql", ".ddl", ".psql")):
+        return HOLE
+    absolute = machine.sources.absolute(path)
+    text = machine.sources.text(absolute)
+    if machine.frames:
+        machine.sources.depends(machine.frames[-1].space.path, absolute)
+    return text if text is not None else HOLE
+
+
+def _open(machine: Machine, call: Call) -> Value:
+    first = call.argument(0, "file")
+    mode = strings.spelled(call.argument(1, "mode") or Const("r"))
+    return _open_file(machine, strings.spelled(first) if first is not None else HOLE, mode, call)
+
+
+def _open_file(machine: Machine, path: str, mode: str, call: Call) -> Value:
+    if any(letter in mode for letter in "wax+"):
+        _fixed_file(machine, path, call)
+        return Lib("file", None, {"text": Const(HOLE)})
+    return Lib("file", None, {"path": Const(path)})
+
+
+def file_method(machine: Machine, file: Lib, name: str) -> Value:
+    """Follow a method of an open file."""
+    path = text_of(file.attrs.get("path"))
+    if name in {"read", "readlines"} and path is not None:
+        return Const(file_text(machine, path))
+    return UNKNOWN
+
+
+def _fixed_file(machine: Machine, path: str, call: Call) -> None:
+    if HOLE not in path and path not in {"", ".", "/dev/null"}:
+        machine.act(
+            Kind.ALONE, None, call.node, what=f"writes the fixed file {machine.sources.relative(path)}"
+        )
+
+
+def _getattr(machine: Machine, call: Call) -> Value:
+    name = text_of(call.argument(1))
+    if name is not None and HOLE not in name and call.args:
+        found = lookup.attribute(machine, call.args[0], name, call.node)
+        return found if len(call.args) < 3 else join(found, call.args[2])
+    if call.args and isinstance(call.args[0], Instance | Lib):
+        machine.doubt("an attribute whose name is only known when the test runs", call.node, 0.1)
+    return UNKNOWN
+
+
+def _setattr(machine: Machine, call: Call) -> Value:
+    name = text_of(call.argument(1))
+    if call.args:
+        lookup.set_attribute(machine, call.args[0], name or HOLE, call.argument(2) or UNKNOWN, call.node)
+    return UNKNOWN
+
+
+def _dynamic(machine: Machine, call: Call) -> Value:
+    machine.doubt("code that is put together when the test runs", call.node, 0.55)
+    return UNKNOWN
+
+
+def _collection(machine: Machine, call: Call) -> Value:
+    if not call.args:
+        return Seq([])
+    first = call.args[0]
+    return Seq(list(first.items)) if isinstance(first, Seq) else Seq([lookup.element(machine, first)])
+
+
+def _next(machine: Machine, call: Call) -> Value:
+    return lookup.element(machine, call.args[0]) if call.args else UNKNOWN
+
+
+def _enumerate(machine: Machine, call: Call) -> Value:
+    return Seq([Seq([UNKNOWN, lookup.element(machine, call.args[0])])]) if call.args else UNKNOWN
+
+
+def _zip(machine: Machine, call: Call) -> Value:
+    return Seq([Seq([lookup.element(machine, argument) for argument in call.args])])
+
+
+def _map(machine: Machine, call: Call) -> Value:
+    if len(call.args) < 2:
+        return UNKNOWN
+    elements = [lookup.element(machine, argument) for argument in call.args[1:]]
+    return Seq([machine.call(call.args[0], type(call)(machine, elements, {}, call.node, call.env))])
+
+
+def _dict(_machine: Machine, call: Call) -> Value:
+    return Map(dict(call.kwargs))
+
+
+def _str(_machine: Machine, call: Call) -> Value:
+    return Const(strings.spelled(call.args[0])) if call.args else Const("")
+
+
+def _type(_machine: Machine, call: Call) -> Value:
+    return call.args[0].cls if call.args and isinstance(call.args[0], Instance) else UNKNOWN
+
+
+def _partial(_machine: Machine, call: Call) -> Value:
+    return Partial(call.args[0], call.args[1:], call.kwargs) if call.args else UNKNOWN
+
+
+def _first_function(machine: Machine, call: Call) -> Value:
+    """Call the function among the arguments with the ones behind it: threads, executors, event loops."""
+    for position, argument in enumerate(call.args):
+        if isinstance(argument, Function | Bound | Partial):
+            given = type(call)(machine, call.args[position + 1 :], {}, call.node, call.env)
+            return machine.call(argument, given)
+    target = call.kwargs.get("target")
+    if target is not None:
+        args = call.kwargs.get("args")
+        rest = args.items if isinstance(args, Seq) else []
+        machine.call(target, type(call)(machine, rest, {}, call.node, call.env))
+        return UNKNOWN
+    return call.args[0] if call.args else UNKNOWN
+
+
+def _import_module(machine: Machine, call: Call) -> Value:
+    name = text_of(call.argument(0, "name"))
+    if name is not None and HOLE not in name:
+        return machine.modules.find(name, machine.frames[-1].space.path)
+    machine.doubt("a module whose name is only known when the test runs", call.node, 0.2)
+    return UNKNOWN
+
+
+def _large_range(machine: Machine, call: Call) -> Value:
+    if any((number_of(argument) or 0) >= 100_000 for argument in call.args):
+        machine.act(Kind.HEAVY, None, call.node, what="a loop of 100,000 rounds or more")
+    return UNKNOWN
+
+
+def _cast(_machine: Machine, call: Call) -> Value:
+    return call.argument(1, "val") or UNKNOWN
+
+
+def _gather(_machine: Machine, call: Call) -> Value:
+    return Seq(list(call.args))
+
+
+def _suppress(_machine: Machine, _call: Call) -> Value:
+    return Lib("context")
+
+
+def _exit_stack(_machine: Machine, _call: Call) -> Value:
+    return Lib("exit stack")
+
+
+def _closing(_machine: Machine, call: Call) -> Value:
+    return call.args[0] if call.args else UNKNOWN
+
+
+_BUILTINS: dict[str, Callable[[Machine, Call], Value]] = {
+    "open": _open,
+    "io.open": _open,
+    "getattr": _getattr,
+    "setattr": _setattr,
+    "exec": _dynamic,
+    "eval": _dynamic,
+    "__import__": _dynamic,
+    "runpy.run_path": _dynamic,
+    "runpy.run_module": _dynamic,
+    "importlib.import_module": _import_module,
+    "list": _collection,
+    "tuple": _collection,
+    "set": _collection,
+    "sorted": _collection,
+    "reversed": _collection,
+    "frozenset": _collection,
+    "iter": _closing,
+    "aiter": _closing,
+    "next": _next,
+    "anext": _next,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "map": _map,
+    "filter": _map,
+    "dict": _dict,
+    "str": _str,
+    "type": _type,
+    "range": _large_range,
+    "typing.cast": _cast,
+    "functools.partial": _partial,
+    "threading.Thread": _first_function,
+    "multiprocessing.Process": _first_function,
+    "asyncio.run": _first_function,
+    "asyncio.wait_for": _first_function,
+    "asyncio.shield": _first_function,
+    "asyncio.create_task": _first_function,
+    "asyncio.ensure_future": _first_function,
+    "asyncio.to_thread": _first_function,
+    "asgiref.sync.sync_to_async": _closing,
+    "asgiref.sync.async_to_sync": _closing,
+    "anyio.run": _first_function,
+    "asyncio.gather": _gather,
+    "contextlib.suppress": _suppress,
+    "contextlib.nullcontext": _closing,
+    "contextlib.closing": _closing,
+    "contextlib.aclosing": _closing,
+    "contextlib.ExitStack": _exit_stack,
+    "contextlib.AsyncExitStack": _exit_stack,
+}

@@ -1,0 +1,236 @@
+"""Classes of the project: their ancestors, members, tables, and objects made of them."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.analysis import catalogue
+from dbsafe_runner.analysis.values import (
+    UNKNOWN,
+    Bound,
+    Class,
+    Const,
+    Env,
+    External,
+    Function,
+    Instance,
+    Lib,
+    Method,
+    Value,
+    options,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from dbsafe_runner.analysis.calling import Call
+    from dbsafe_runner.analysis.machine import Machine
+
+
+def lineage(machine: Machine, cls: Class) -> tuple[Class | External, ...]:
+    """Return the class and its ancestors, nearest first; those outside the project by name."""
+    if cls.lineage is not None:
+        return cls.lineage
+    cls.lineage = (cls,)
+    found: list[Class | External] = [cls]
+    env = cls.outer or cls.module.env
+    for expression in cls.node.bases:
+        base = expression.value if isinstance(expression, ast.Subscript) else expression
+        for option in options(machine.evaluate(base, env)):
+            if isinstance(option, Class):
+                found.extend(one for one in lineage(machine, option) if one not in found)
+            elif isinstance(option, External):
+                found.append(option)
+            elif isinstance(option, Lib) and option.kind == "declarative base":
+                found.append(External("sqlalchemy.orm.DeclarativeBase"))
+    cls.lineage = tuple(found)
+    return cls.lineage
+
+
+def ancestors(machine: Machine, cls: Class) -> list[str]:
+    """Return the dotted names of the ancestors outside the project."""
+    return [base.name for base in lineage(machine, cls) if isinstance(base, External)]
+
+
+def member(machine: Machine, cls: Class, wanted: str, after: Class | None = None) -> Value | None:
+    """Return what a class or its ancestors define under a name; `after` starts behind that ancestor."""
+    line = lineage(machine, cls)
+    if after is not None and after in line:
+        line = line[line.index(after) + 1 :]
+    for base in line:
+        if isinstance(base, Class):
+            found = machine.patched(f"{base.module.path}::{base.node.name}", wanted)
+            if found is not None:
+                return found
+            found = _own_member(machine, base, wanted)
+            if found is not None:
+                return found
+    return None
+
+
+def _own_member(machine: Machine, cls: Class, wanted: str) -> Value | None:
+    if wanted in cls.attrs:
+        return cls.attrs[wanted]
+    for statement in reversed(cls.node.body):
+        found = _defined(machine, cls, statement, wanted)
+        if found is not None:
+            cls.attrs[wanted] = found
+            return found
+    return None
+
+
+def _defined(machine: Machine, cls: Class, statement: ast.stmt, wanted: str) -> Value | None:
+    env = cls.outer or cls.module.env
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == wanted:
+        function = Function(statement, cls.module, cls.outer, cls)
+        for decorator in statement.decorator_list:
+            name = decorator.id if isinstance(decorator, ast.Name) else getattr(decorator, "attr", "")
+            if name in {"property", "cached_property", "staticmethod", "classmethod", "hybrid_property"}:
+                function.kind = name.removeprefix("cached_").removeprefix("hybrid_")
+            elif name in {"contextmanager", "asynccontextmanager"}:
+                function.kind = "contextmanager"
+        return function
+    if isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            if isinstance(target, ast.Name) and target.id == wanted:
+                return machine.evaluate(statement.value, _body_env(machine, cls, env))
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        if statement.target.id == wanted and statement.value is not None:
+            return machine.evaluate(statement.value, _body_env(machine, cls, env))
+        return None
+    if isinstance(statement, ast.ClassDef) and statement.name == wanted:
+        return Class(statement, cls.module, cls.outer)
+    return None
+
+
+def _body_env(machine: Machine, cls: Class, outer: Env) -> Env:
+    """Return the scope of a class body, in which the constants before are known by name."""
+    inner = Env(cls.module, outer)
+    for statement in cls.node.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    inner.names[target.id] = machine.evaluate(statement.value, outer)
+    return inner
+
+
+def annotation_of(machine: Machine, cls: Class, wanted: str) -> Value:
+    """Return an object of the type with which a class annotates an attribute."""
+    from dbsafe_runner.analysis.lookup import from_annotation
+
+    for base in lineage(machine, cls):
+        if not isinstance(base, Class):
+            continue
+        for statement in base.node.body:
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                if statement.target.id == wanted:
+                    return from_annotation(machine, statement.annotation, base.outer or base.module.env)
+    return UNKNOWN
+
+
+def class_attribute(machine: Machine, cls: Class, wanted: str, node: ast.AST) -> Value:
+    """Return an attribute of a class."""
+    found = member(machine, cls, wanted)
+    if found is not None:
+        if isinstance(found, Function) and found.kind == "classmethod":
+            return Bound(found, cls)
+        if isinstance(found, Lib):
+            return catalogue.class_member(machine, cls, found)
+        return found
+    if wanted == "__name__":
+        return Const(cls.node.name)
+    offered = catalogue.class_attribute(machine, cls, ancestors(machine, cls), wanted, node)
+    return offered if offered is not None else Method(cls, wanted)
+
+
+def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: ast.AST) -> Value:
+    """Return an attribute of an object of a project class."""
+    if wanted in instance.attrs:
+        return instance.attrs[wanted]
+    if wanted == "__class__":
+        return instance.cls
+    found = member(machine, instance.cls, wanted)
+    if isinstance(found, Function):
+        if found.kind == "property":
+            return machine.call_bound(found, instance, node)
+        if found.kind == "staticmethod":
+            return found
+        return Bound(found, instance.cls if found.kind == "classmethod" else instance)
+    if found is not None:
+        return catalogue.class_member(machine, instance.cls, found) if isinstance(found, Lib) else found
+    offered = catalogue.instance_attribute(machine, instance, ancestors(machine, instance.cls), wanted)
+    if offered is not None:
+        return offered
+    annotated = annotation_of(machine, instance.cls, wanted)
+    if annotated is not UNKNOWN:
+        instance.attrs[wanted] = annotated
+        return annotated
+    getter = member(machine, instance.cls, "__getattr__")
+    if isinstance(getter, Function):
+        return machine.call_bound(getter, instance, node, [Const(wanted)])
+    return Method(instance, wanted)
+
+
+def construct(machine: Machine, cls: Class, call: Call) -> Value:
+    """Return a new object of a class, following its constructor."""
+    made = catalogue.construct(machine, cls, ancestors(machine, cls), call)
+    if made is not None:
+        return made
+    instance = Instance(cls)
+    constructor = member(machine, cls, "__init__")
+    if isinstance(constructor, Function):
+        machine.call(Bound(constructor, instance), call)
+    else:
+        _fill_fields(machine, instance, call)
+    return instance
+
+
+def _fill_fields(machine: Machine, instance: Instance, call: Call) -> None:
+    """Set the fields of a dataclass, a named tuple or a model from the arguments."""
+    instance.attrs.update(call.kwargs)
+    if not call.args:
+        return
+    fields = [
+        statement.target.id
+        for base in reversed(lineage(machine, instance.cls))
+        if isinstance(base, Class)
+        for statement in base.node.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    ]
+    instance.attrs.update(zip(fields, call.args, strict=False))
+
+
+def assumed_instance(machine: Machine, cls: Class, node: ast.AST) -> Instance:
+    """Return an object of a class that somebody else made: its constructor's arguments are not known."""
+    from dbsafe_runner.analysis.calling import Call
+
+    known = machine.assumed.get(id(cls.node))
+    if known is not None:
+        return known
+    instance = machine.assumed[id(cls.node)] = Instance(cls)
+    constructor = member(machine, cls, "__init__")
+    if isinstance(constructor, Function):
+        machine.quietly(
+            lambda: machine.call(
+                Bound(constructor, instance), Call(machine, [], {}, node, cls.module.env)
+            )
+        )
+    return instance
+
+
+def tables_of(machine: Machine, cls: Class) -> frozenset[str]:
+    """Return the table of an ORM class, as far as its name is known."""
+    for wanted in ("__tablename__", "__table__"):
+        named = member(machine, cls, wanted)
+        if isinstance(named, Lib) and named.tables:
+            return named.tables
+        if (text := text_of(named)) is not None:
+            schema = catalogue.schema_of(machine, cls)
+            return frozenset({f"{schema}.{text}" if schema else text})
+    meta = member(machine, cls, "Meta") or member(machine, cls, "_meta")
+    if isinstance(meta, Class):
+        for wanted in ("db_table", "table_name", "table"):
+            named_in_meta = text_of(member(machine, meta, wanted))
+            if named_in_meta is not None:
+                return frozenset({named_in_meta})
+    return frozenset({catalogue.default_table(machine, cls, ancestors(machine, cls))})

@@ -1,0 +1,427 @@
+"""Walks a test as pytest would: its fixtures, its set-up methods, its body, its teardown."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.analysis import calling, classes, known_fixtures, lookup
+from dbsafe_runner.analysis.actions import Action, Kind
+from dbsafe_runner.analysis.machine import Frame, Machine, TooMuchError
+from dbsafe_runner.analysis.modules import Definition, ModuleSpace
+from dbsafe_runner.analysis.values import (
+    HOLE,
+    MOCK,
+    UNKNOWN,
+    Bound,
+    Class,
+    Env,
+    Function,
+    Instance,
+    Lib,
+    Link,
+    Map,
+    Seq,
+    Value,
+    join,
+    options,
+    text_of,
+)
+from dbsafe_runner.domain.test import FixtureDef, Test
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Scopes by how wide they are; what is wider than a test is not its own doing.
+OWN, BATCH, WIDE = "own", "batch", "wide"
+_REACH = {"function": OWN, "class": BATCH, "module": BATCH, "package": WIDE, "session": WIDE}
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class FixtureResult:
+    """What a fixture gives and does."""
+
+    value: Value
+    setup: list[Action]
+    teardown: list[Action]
+    patches: dict[tuple[str, str], Value]
+    reach: str
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Walk:
+    """Everything that happens around one test, by phase."""
+
+    wide: list[Action] = dataclasses.field(default_factory=list)
+    batch: list[Action] = dataclasses.field(default_factory=list)
+    setup: list[Action] = dataclasses.field(default_factory=list)
+    body: list[Action] = dataclasses.field(default_factory=list)
+    teardown: list[Action] = dataclasses.field(default_factory=list)
+    #: Connections that belong to fixtures wider than the test.
+    shared_links: set[str] = dataclasses.field(default_factory=set)
+    #: Files that the walk started from.
+    files: set[str] = dataclasses.field(default_factory=set)
+    #: Why a file could not be followed, in words, by file.
+    problems: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: External names of the test class's ancestors.
+    ancestors: list[str] = dataclasses.field(default_factory=list)
+
+
+class Walker:
+    """Walks tests; fixtures that were walked before with equal surroundings are not walked again."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._results: dict[object, FixtureResult] = {}
+        self._instances: dict[int, Instance] = {}
+
+    def walk(self, test: Test) -> Walk:
+        """Follow one test from its widest fixture to its teardown."""
+        walk = Walk()
+        file = self._machine.sources.absolute(test.file)
+        walk.files.add(file)
+        space = self._space(file, walk)
+        cls = _find_class(self._machine, space, test.cls) if space is not None and test.cls else None
+        walk.ancestors = classes.ancestors(self._machine, cls) if cls is not None else []
+        visit = _Visit(self, self._machine, test, walk, Instance(cls) if cls is not None else None)
+        self._machine.patches.clear()
+        for fixture in test.fixtures:
+            visit.value(fixture.name)
+        if space is not None:
+            visit.body(space)
+        visit.finish()
+        self._machine.patches.clear()
+        return walk
+
+    def _space(self, file: str, walk: Walk) -> ModuleSpace | None:
+        space = self._machine.modules.space(file)
+        if space is None:
+            walk.problems[file] = self._machine.sources.problem(file)
+        return space
+
+    def remembered(self, key: object, make: Callable[[], FixtureResult]) -> FixtureResult:
+        """Return the result under a key, walking the fixture if there is none yet."""
+        if key not in self._results:
+            self._results[key] = make()
+        return self._results[key]
+
+
+class _Visit:
+    """The walk of one test."""
+
+    def __init__(
+        self, walker: Walker, machine: Machine, test: Test, walk: Walk, receiver: Instance | None
+    ) -> None:
+        self._walker, self._machine, self._test, self._walk = walker, machine, test, walk
+        self._receiver = receiver
+        self._definitions: dict[str, list[FixtureDef]] = {}
+        for fixture in test.fixtures:
+            self._definitions.setdefault(fixture.name, []).append(fixture)
+        self._done: dict[tuple[str, int], FixtureResult] = {}
+        self._running: set[tuple[str, int]] = set()
+        self._teardowns: list[list[Action]] = []
+
+    def value(self, name: str, below: int | None = None) -> Value | None:
+        """Return a fixture's value, following it first; `below` asks for the one that it overrides."""
+        found = self._definitions.get(name, [])
+        position = len(found) - 1 if below is None else below - 1
+        if position < 0:
+            known = known_fixtures.find(name)
+            return (
+                None if known is None else self._finished((name, -1), known_fixtures.result(known)).value
+            )
+        key = (name, position)
+        if key in self._done:
+            return self._done[key].value
+        if key in self._running:
+            return UNKNOWN
+        self._running.add(key)
+        result = self._follow(found[position], position)
+        self._running.discard(key)
+        return self._finished(key, result).value
+
+    def _finished(self, key: tuple[str, int], result: FixtureResult) -> FixtureResult:
+        if key in self._done:
+            return self._done[key]
+        self._done[key] = result
+        walk = self._walk
+        phase = {OWN: walk.setup, BATCH: walk.batch, WIDE: walk.wide}[result.reach]
+        phase.extend(result.setup)
+        self._machine.patches.update(result.patches)
+        if result.reach == OWN:
+            self._teardowns.append(result.teardown)
+        else:
+            walk.shared_links |= {action.link.name for action in result.setup if action.link is not None}
+            walk.shared_links |= links_of(result.value)
+        return result
+
+    def _follow(self, fixture: FixtureDef, position: int) -> FixtureResult:
+        reach = _REACH.get(fixture.scope, OWN)
+        if not fixture.file or known_fixtures.is_library(fixture.file):
+            known = known_fixtures.find(fixture.name)
+            return known_fixtures.result(known, fixture.name, reach)
+        walk = self._walk
+        walk.files.add(fixture.file)
+        space = self._machine.modules.space(fixture.file)
+        found = _definition(space, fixture) if space is not None else None
+        if space is None or found is None:
+            walk.problems[fixture.file] = self._machine.sources.problem(fixture.file) or (
+                f"fixture {fixture.name} was not found where pytest says it is"
+            )
+            return FixtureResult(UNKNOWN, [], [], {}, reach)
+        node, owner = found
+        names = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
+        given: dict[str, Value] = {}
+        for name in names:
+            value = self.value(name, position if name == fixture.name else None)
+            if value is not None:
+                given[name] = value
+        receiver = self._receiver if owner is not None else None
+        if names and receiver is not None:
+            given[names[0]] = receiver
+        place = (fixture.file, node.lineno, tuple((name, id(value)) for name, value in given.items()))
+        return self._walker.remembered(
+            place, lambda: run_fixture(self._machine, space, node, given, reach)
+        )
+
+    def body(self, space: ModuleSpace) -> None:
+        """Follow the set-up methods, the test, and the teardown methods."""
+        machine, walk = self._machine, self._walk
+        machine.fixture_value = self.value
+        parametrized: dict[str, Value] = {}
+        before, after = _XUNIT_FUNCTION, _XUNIT_FUNCTION_AFTER
+        function = _test_function(machine, space, self._test, self._receiver)
+        if self._receiver is not None:
+            before, after = _XUNIT_METHOD, _XUNIT_METHOD_AFTER
+            self._members(_XUNIT_CLASS, walk.batch)
+            self._members(before, walk.setup)
+        else:
+            self._functions(space, before, walk.setup)
+        self._functions(space, ("setup_module", "setUpModule"), walk.batch)
+        if function is None:
+            walk.problems[space.path] = f"{self._test.function} was not found where pytest says it is"
+        else:
+            frame = Frame(space, function.node)
+            machine.frames.append(frame)
+            parametrized = _parametrized(machine, function, self._receiver)
+            walk.body.extend(self._guarded(lambda: self._call(function, parametrized)))
+            machine.frames.pop()
+        late: list[Action] = []
+        if self._receiver is not None:
+            self._members(after, late)
+        else:
+            self._functions(space, after, late)
+        self._teardowns.append(late)
+
+    def finish(self) -> None:
+        """Put the teardowns behind, last set-up first."""
+        self._walk.teardown.extend(self._machine.finalizers)
+        self._machine.finalizers = []
+        for actions in reversed(self._teardowns):
+            self._walk.teardown.extend(actions)
+
+    def _call(self, function: Function, parametrized: dict[str, Value]) -> None:
+        machine = self._machine
+        node = function.node
+        patches = _entered_patches(machine, function)
+        kwargs: dict[str, Value] = {}
+        for argument in (*node.args.args, *node.args.kwonlyargs):
+            value = parametrized.get(argument.arg)
+            if value is None:
+                value = self.value(argument.arg)
+            if value is not None:
+                kwargs[argument.arg] = value
+            elif patches:
+                kwargs[argument.arg] = MOCK
+        given = calling.Call(machine, [], kwargs, node, function.module.env)
+        result = machine.call(
+            function if self._receiver is None else Bound(function, self._receiver), given
+        )
+        lookup.element(machine, result)
+
+    def _members(self, names: tuple[str, ...], into: list[Action]) -> None:
+        receiver = self._receiver
+        assert receiver is not None
+        for name in names:
+            member = classes.member(self._machine, receiver.cls, name)
+            if isinstance(member, Function):
+                target = receiver.cls if member.kind == "classmethod" else receiver
+                into.extend(self._guarded(functools.partial(self._follow_plain, member, target)))
+
+    def _functions(self, space: ModuleSpace, names: tuple[str, ...], into: list[Action]) -> None:
+        for name in names:
+            member = self._machine.modules.name(space, name)
+            if isinstance(member, Function):
+                into.extend(self._guarded(functools.partial(self._follow_plain, member, None)))
+
+    def _follow_plain(self, function: Function, receiver: Value | None) -> None:
+        self._machine.follow(
+            function, receiver, calling.Call(self._machine, [], {}, function.node, function.module.env)
+        )
+
+    def _guarded(self, work: Callable[[], object]) -> list[Action]:
+        return guarded(self._machine, work)
+
+
+_XUNIT_CLASS = ("setup_class", "setUpClass", "setUpTestData")
+_XUNIT_METHOD = ("setup_method", "setUp", "asyncSetUp")
+_XUNIT_METHOD_AFTER = ("asyncTearDown", "tearDown", "teardown_method")
+_XUNIT_FUNCTION = ("setup_function",)
+_XUNIT_FUNCTION_AFTER = ("teardown_function",)
+
+
+def guarded(machine: Machine, work: Callable[[], object]) -> list[Action]:
+    """Return what some work does; work that is too much or too deep ends in a doubt."""
+    outer, machine.trace = machine.trace, []
+    frames = machine.frames
+    machine.steps, depth = 0, machine.depth
+    try:
+        work()
+    except (TooMuchError, RecursionError):
+        machine.frames, machine.depth = frames, depth
+        machine.doubt("too much code to follow", None, 0.55)
+    done, machine.trace = machine.trace, outer
+    return done
+
+
+def run_fixture(
+    machine: Machine, space: ModuleSpace, node: Definition, given: dict[str, Value], reach: str
+) -> FixtureResult:
+    """Follow a fixture; what comes after its `yield` is teardown."""
+    function = Function(node, space)
+    value: Value = UNKNOWN
+    mark: int | None = None
+    patches = dict(machine.patches)
+    finalizers, machine.finalizers = machine.finalizers, []
+
+    def at_yield(given_out: Value) -> None:
+        nonlocal value, mark
+        value, mark = given_out, len(machine.trace)
+
+    def work() -> None:
+        nonlocal value
+        call = calling.Call(machine, [], given, node, space.env)
+        env = calling.bind_parameters(machine, function, None, call)
+        frame = machine.run_function(function, env, at_yield)
+        if mark is None and frame.returned is not None:
+            value = frame.returned
+        if value is UNKNOWN:
+            value = lookup.from_annotation(machine, node.returns, space.env)
+
+    actions = guarded(machine, work)
+    late, machine.finalizers = machine.finalizers, finalizers
+    position = len(actions) if mark is None else mark
+    made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new}
+    return FixtureResult(value, actions[:position], [*actions[position:], *late], made, reach)
+
+
+def links_of(value: Value, depth: int = 3) -> set[str]:
+    """Return the names of the connections inside a value."""
+    found: set[str] = set()
+    if isinstance(value, Lib) and value.link is not None:
+        found.add(value.link.name)
+    inner: list[Value] = []
+    if isinstance(value, Seq):
+        inner = value.items
+    elif isinstance(value, Map):
+        inner = list(value.items.values())
+    elif isinstance(value, Instance | Lib):
+        inner = list(value.attrs.values())
+    if depth:
+        for one in inner[:16]:
+            found |= links_of(one, depth - 1)
+    return found
+
+
+def _definition(
+    space: ModuleSpace, fixture: FixtureDef
+) -> tuple[Definition, ast.ClassDef | None] | None:
+    """Return the function that defines a fixture: by its name, nearest to the line that pytest gave."""
+    found = space.definitions(fixture.function.rpartition(".")[2]) or space.definitions(fixture.name)
+    return min(found, key=lambda one: abs(_first_line(one[0]) - fixture.line), default=None)
+
+
+def _first_line(node: Definition) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _find_class(machine: Machine, space: ModuleSpace, dotted: str) -> Class | None:
+    value: Value | None = None
+    for part in dotted.replace("::", ".").split("."):
+        if value is None:
+            value = machine.modules.name(space, part)
+        else:
+            value = classes.member(machine, value, part) if isinstance(value, Class) else None
+        value = next((one for one in options(value) if isinstance(one, Class)), None) if value else None
+    return value if isinstance(value, Class) else None
+
+
+def _test_function(
+    machine: Machine, space: ModuleSpace, test: Test, receiver: Instance | None
+) -> Function | None:
+    name = test.function.partition("[")[0]
+    if receiver is not None:
+        member = classes.member(machine, receiver.cls, name)
+        return _unwrapped(member)
+    found = _unwrapped(machine.modules.name(space, name))
+    if found is None:
+        nodes = space.definitions(name)
+        node = min(nodes, key=lambda one: abs(one[0].lineno - test.line), default=None)
+        return Function(node[0], space) if node is not None else None
+    return found
+
+
+def _unwrapped(value: Value | None) -> Function | None:
+    if isinstance(value, Lib) and value.kind == "wrapped":
+        return _unwrapped(value.attrs["function"])
+    return value if isinstance(value, Function) else None
+
+
+def _entered_patches(machine: Machine, function: Function) -> bool:
+    """Put the replacements of `@patch` decorators in place; return whether there are any."""
+    from dbsafe_runner.analysis.catalogue import doubles
+
+    found = False
+    node = function.node
+    for decorator in [] if isinstance(node, ast.Lambda) else node.decorator_list:
+        if isinstance(decorator, ast.Call) and "patch" in ast.dump(decorator.func):
+            value = machine.evaluate(decorator, Env(function.module, function.outer))
+            if isinstance(value, Lib) and value.kind == "patch":
+                doubles.enter_patch(machine, value)
+                found = True
+    return found
+
+
+def _parametrized(machine: Machine, function: Function, receiver: Instance | None) -> dict[str, Value]:
+    """Return what each parametrized argument may be."""
+    found: dict[str, Value] = {}
+    node = function.node
+    decorators = [] if isinstance(node, ast.Lambda) else list(node.decorator_list)
+    decorators.extend(receiver.cls.node.decorator_list if receiver is not None else [])
+    for decorator in decorators:
+        if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
+            continue
+        if decorator.func.attr != "parametrize" or len(decorator.args) < 2:
+            continue
+        env = Env(function.module, function.outer)
+        names = _names(machine.evaluate(decorator.args[0], env))
+        values = machine.evaluate(decorator.args[1], env)
+        for row in values.items if isinstance(values, Seq) else []:
+            cells = row.attrs["values"] if isinstance(row, Lib) and row.kind == "param" else row
+            for position, name in enumerate(names):
+                single = len(names) == 1 and cells is row
+                cell = cells if single else lookup.item(machine, cells, position)
+                found[name] = join(found[name], cell) if name in found else cell
+    return found
+
+
+def _names(value: Value) -> list[str]:
+    text = text_of(value)
+    if text is not None:
+        return [part.strip() for part in text.split(",") if part.strip() and HOLE not in part]
+    return [text_of(item) or "" for item in value.items] if isinstance(value, Seq) else []
+
+
+__all__ = ["Kind", "Link"]

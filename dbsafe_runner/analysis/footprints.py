@@ -1,0 +1,261 @@
+"""Footprints: sums up what was followed around one test into facts, with their evidence and confidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dbsafe_runner.analysis import marks
+from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
+from dbsafe_runner.analysis.catalogue import orms
+from dbsafe_runner.analysis.fixtures import Walk
+from dbsafe_runner.analysis.project import SourceTree
+from dbsafe_runner.analysis.transactions import GUARD, Change, Ledger
+from dbsafe_runner.domain.evidence import Evidence, Source
+from dbsafe_runner.domain.footprint import Footprint, Weight
+from dbsafe_runner.domain.test import Test
+
+#: Pieces of evidence kept for one test.
+MOST_EVIDENCE = 16
+_LEAST_CONFIDENCE = 0.05
+_TOUCHES = {
+    Kind.CONNECT,
+    Kind.READ,
+    Kind.WRITE,
+    Kind.CLEAN,
+    Kind.DDL,
+    Kind.TEMP,
+    Kind.CLUSTER,
+    Kind.LASTING,
+    Kind.SESSION,
+}
+_ROLLED_BACK_CASES = re.compile(
+    r"^django\.(test|contrib\.gis).*\.TestCase$|^rest_framework\.test\.APITestCase$"
+)
+_FLUSHED_CASES = re.compile(
+    r"^django\..*(TransactionTestCase|LiveServerTestCase)$|^rest_framework\.test\.APITransaction"
+)
+
+
+def summed_up(walk: Walk, test: Test, sources: SourceTree, imported: Iterable[Action]) -> Footprint:
+    """Return the footprint of a test; `imported` is what its files do when they are imported."""
+    return _Sum(walk, test, sources, imported).footprint()
+
+
+class _Sum:
+    """The summing up of one test."""
+
+    def __init__(self, walk: Walk, test: Test, sources: SourceTree, imported: Iterable[Action]) -> None:
+        self._walk, self._test, self._sources = walk, test, sources
+        self._before = {
+            (action.tables, action.what)
+            for action in (*imported, *walk.wide, *walk.batch)
+            if action.kind is Kind.DDL
+        }
+        self._evidence: dict[tuple[int, str, str, int], Evidence] = {}
+        self._add_django()
+        self._own = [self._tolerated(action) for action in (*walk.setup, *walk.body, *walk.teardown)]
+        self._ledger = self._booked()
+
+    def footprint(self) -> Footprint:
+        """Return the footprint."""
+        lasting = self._lasting()
+        kept, cleaned = self._remaining(lasting)
+        rows = [one for one in kept if one.action.kind is not Kind.DDL]
+        ddl = [one for one in lasting if one.action.kind is Kind.DDL]
+        undone = [one for one in self._ledger.undone if _is_own(one) and one.action.kind is not Kind.DDL]
+        cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
+        alone = [action for action in self._own if action.kind is Kind.ALONE]
+        self._tell(0, alone, "")
+        self._tell(1, cluster, "changes the cluster: ")
+        self._tell(2, [one.action for one in ddl], "changes the schema: ")
+        self._tell(3, [one.action for one in rows], "writes ")
+        self._tell(4, [one.action for one in cleaned], "writes, and cleans up again, ")
+        self._tell(4, [one.action for one in undone], "writes, and rolls back, ")
+        reads = [action for action in self._own if action.kind is Kind.READ]
+        self._tell(5, reads[:4], "reads ")
+        ordered = marks.order(self._test)
+        if ordered:
+            self._note(0, ordered, self._test.file, self._test.line)
+        confidence = self._confidence()
+        written = {table for one in (*rows, *cleaned, *undone) for table in one.action.tables}
+        return Footprint(
+            connects=any(action.kind in _TOUCHES for action in self._own),
+            reads=frozenset(table for action in reads for table in action.tables if table != "?"),
+            writes=frozenset(written) or frozenset({"?"} if rows or cleaned or undone else ()),
+            outlives=bool(rows),
+            schema_changes=bool(ddl),
+            cluster=frozenset(action.what for action in cluster),
+            alone=bool(alone or ordered),
+            connections=self._connections(),
+            batch_writes=self._batch_writes(),
+            cpu=self._cpu(),
+            confidence=confidence,
+            evidence=self._sorted_evidence(),
+        )
+
+    def _add_django(self) -> None:
+        """Put Django's own set-up and teardown around a test that asks for it by class or mark."""
+        walk = self._walk
+        mode = marks.django_mode(self._test)
+        names = walk.ancestors
+        if any(_FLUSHED_CASES.match(name) for name in names):
+            mode = "flushes"
+        elif any(_ROLLED_BACK_CASES.match(name) for name in names):
+            mode = "rolls-back"
+        flushed = any(action.what.startswith("flush after") for action in walk.teardown)
+        if mode == "flushes" and not flushed:
+            walk.teardown.append(
+                _django(Kind.WRITE, "flush after a transactional test", frozenset({"?"}))
+            )
+            flushed = True
+        if flushed:
+            guards = [action for action in walk.setup if action.what == GUARD]
+            walk.setup[:] = [action for action in walk.setup if action not in guards]
+            walk.setup.insert(0, _django(Kind.CONNECT, ""))
+        elif mode == "rolls-back" and not any(action.what == GUARD for action in walk.setup):
+            walk.setup[:0] = [_django(Kind.CONNECT, ""), _django(Kind.BEGIN, GUARD)]
+            walk.teardown.append(_django(Kind.END, "", flag=True))
+
+    def _tolerated(self, action: Action) -> Action:
+        """Turn DDL that passes over what a wider fixture has already done into a read."""
+        if action.kind is Kind.DDL and action.flag and (action.tables, action.what) in self._before:
+            if "drop" not in action.what.lower():
+                return action._replace(kind=Kind.READ, tables=NO_TABLES)
+        return action
+
+    def _booked(self) -> Ledger:
+        walk, ledger = self._walk, Ledger()
+        ledger.add("wide", walk.wide)
+        ledger.add("batch", walk.batch)
+        before, inside = len(walk.setup), len(walk.setup) + len(walk.body)
+        ledger.add("setup", self._own[:before])
+        ledger.add("body", self._own[before:inside])
+        ledger.add("teardown", self._own[inside:])
+        return ledger
+
+    def _lasting(self) -> list[Change]:
+        """Return the test's own changes that outlive it, or may be seen by the tests behind it."""
+        lasting = [one for one in self._ledger.lasting if _is_own(one)]
+        for link, change in self._ledger.pending():
+            shared = link.name in self._walk.shared_links or link.name.startswith("import ")
+            if _is_own(change) and shared:
+                lasting.append(change)
+            elif _is_own(change):
+                self._ledger.undone.append(change)
+        return lasting
+
+    def _remaining(self, lasting: list[Change]) -> tuple[list[Change], list[Change]]:
+        """Split row changes into those that remain and those that the test's own clean-up takes back."""
+        rows = [one for one in lasting if one.action.kind is not Kind.DDL]
+        after = {
+            table
+            for one in rows
+            if one.phase == "teardown" and _cleans(one)
+            for table in one.action.tables
+        }
+        wide = {
+            table
+            for action in (*self._walk.wide, *self._walk.batch)
+            if _writes(action)
+            for table in action.tables
+        }
+        needless = self._needless(rows, wide)
+        rows = [one for one in rows if one not in needless]
+        written = {table for one in rows for table in one.action.tables}
+        certain = (
+            after and "?" not in written and not any(one.action.kind is Kind.LASTING for one in rows)
+        )
+        if certain and written <= after and not after & wide:
+            return [], rows
+        return rows, []
+
+    def _needless(self, rows: list[Change], wide: set[str]) -> list[Change]:
+        """Return deletions in a set-up that empty what is empty at the baseline anyway."""
+        written = {table for one in rows if not _cleans(one) for table in one.action.tables}
+        found = [
+            one
+            for one in rows
+            if one.phase == "setup"
+            and one.action.what.startswith("DELETE")
+            and "?" not in one.action.tables
+            and not one.action.tables & (written | wide)
+        ]
+        for one in found:
+            tables = ", ".join(sorted(one.action.tables))
+            self._note(5, f"empties {tables}, where nothing is to be found", *self._place(one.action))
+        return found
+
+    def _tell(self, rank: int, actions: Iterable[Action], prefix: str) -> None:
+        for action in actions:
+            tables = ", ".join(sorted(table for table in action.tables if table != "?"))
+            what = action.what
+            if prefix.startswith(("writes", "reads")):
+                what = f"{tables or 'tables that are not known'}" + (
+                    f" ({action.what})" if action.what else ""
+                )
+            self._note(rank, prefix + what, *self._place(action))
+
+    def _note(self, rank: int, what: str, file: str, line: int) -> None:
+        key = (rank, what, file, line)
+        self._evidence.setdefault(key, Evidence(Source.STATIC, what, file, line))
+
+    def _place(self, action: Action) -> tuple[str, int]:
+        return self._sources.relative(action.file) if action.file else "", action.line
+
+    def _sorted_evidence(self) -> tuple[Evidence, ...]:
+        ranked = sorted(self._evidence.items(), key=lambda item: item[0][0])
+        return tuple(evidence for _, evidence in ranked[:MOST_EVIDENCE])
+
+    def _confidence(self) -> float:
+        confidence = 1.0
+        seen: set[tuple[str, str, int]] = set()
+        for action in self._own:
+            key = (action.what, action.file, action.line)
+            if action.kind is Kind.DOUBT and key not in seen:
+                seen.add(key)
+                confidence *= 1.0 - action.weight
+                self._note(6, f"not certain: {action.what}", *self._place(action))
+        for file, problem in sorted(self._walk.problems.items()):
+            confidence *= 0.3
+            self._note(
+                6,
+                f"not certain: {self._sources.relative(file)} {problem}",
+                self._sources.relative(file),
+                0,
+            )
+        return max(round(confidence, 3), _LEAST_CONFIDENCE)
+
+    def _connections(self) -> int:
+        own = {
+            action.link.name
+            for action in self._own
+            if action.kind in _TOUCHES and action.link is not None
+        }
+        return len(own)
+
+    def _batch_writes(self) -> frozenset[str]:
+        changes = [one for one in self._ledger.lasting if one.phase == "batch"]
+        self._tell(5, [one.action for one in changes[:3]], "its batch's fixtures write ")
+        return frozenset(table for one in changes for table in one.action.tables)
+
+    def _cpu(self) -> Weight:
+        heavy = [action for action in self._own if action.kind is Kind.HEAVY]
+        self._tell(7, heavy[:2], "")
+        return Weight.HEAVY if heavy else Weight.LIGHT
+
+
+def _is_own(change: Change) -> bool:
+    return change.phase in {"setup", "body", "teardown"}
+
+
+def _cleans(change: Change) -> bool:
+    return change.action.kind is Kind.CLEAN
+
+
+def _writes(action: Action) -> bool:
+    return action.kind in {Kind.WRITE, Kind.LASTING}
+
+
+def _django(kind: Kind, what: str, tables: frozenset[str] = NO_TABLES, *, flag: bool = False) -> Action:
+    return Action(kind, orms.DJANGO, tables, what, "", 0, flag)

@@ -1,0 +1,111 @@
+"""Fixtures of pytest and of well-known plugins: what they give, and what they do to a database."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.analysis import strings
+from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
+from dbsafe_runner.analysis.catalogue import orms
+from dbsafe_runner.analysis.transactions import GUARD
+from dbsafe_runner.analysis.values import HOLE, UNKNOWN, Lib, Link, Value
+
+if TYPE_CHECKING:
+    from dbsafe_runner.analysis.fixtures import FixtureResult
+
+_LIBRARY = re.compile(r"/(site-packages|dist-packages)/|/lib/python3[^/]*/|/_pytest/")
+_SMELLS_OF_DATABASE = re.compile(
+    r"(^|_)(db|database|session|conn|connection|cursor|engine|postgres\w*|pg|psql)(_|$)"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KnownFixture:
+    """A fixture of a plugin. `does` is "", rolls-back, flushes or connects."""
+
+    kind: str = ""
+    does: str = ""
+
+
+_KNOWN = {
+    "db": KnownFixture(does="rolls-back"),
+    "_django_db_helper": KnownFixture(),
+    "_django_db_fixture_helper": KnownFixture(),
+    "transactional_db": KnownFixture(does="flushes"),
+    "django_db_reset_sequences": KnownFixture(does="flushes"),
+    "django_db_serialized_rollback": KnownFixture(),
+    "live_server": KnownFixture(does="flushes"),
+    "client": KnownFixture("DjangoClient"),
+    "async_client": KnownFixture("DjangoClient"),
+    "admin_client": KnownFixture("DjangoClient", "user"),
+    "admin_user": KnownFixture("DjangoModel", "user"),
+    "django_user_model": KnownFixture("DjangoModel"),
+    "request": KnownFixture("request"),
+    "monkeypatch": KnownFixture("monkeypatch"),
+    "mocker": KnownFixture("mocker"),
+    "class_mocker": KnownFixture("mocker"),
+    "module_mocker": KnownFixture("mocker"),
+    "session_mocker": KnownFixture("mocker"),
+    "tmp_path": KnownFixture("path"),
+    "tmpdir": KnownFixture("path"),
+    "postgresql": KnownFixture("Connection", "connects"),
+}
+
+
+def is_library(path: str) -> bool:
+    """Return whether a file belongs to Python or to an installed package."""
+    return _LIBRARY.search(path) is not None
+
+
+def find(name: str) -> KnownFixture | None:
+    """Return what is known of a fixture by its name."""
+    return _KNOWN.get(name)
+
+
+def result(known: KnownFixture | None, name: str = "", reach: str = "own") -> FixtureResult:
+    """Return what a library's fixture gives and does."""
+    from dbsafe_runner.analysis.fixtures import FixtureResult
+
+    if known is None:
+        return FixtureResult(_guess(name), [], [], {}, reach)
+    setup: list[Action] = []
+    teardown: list[Action] = []
+    if known.does == "rolls-back":
+        setup.append(_django(Kind.CONNECT))
+        setup.append(_django(Kind.BEGIN, GUARD))
+        teardown.append(_django(Kind.END, flag=True))
+    elif known.does == "flushes":
+        setup.append(_django(Kind.CONNECT))
+        teardown.append(_django(Kind.WRITE, "flush after a transactional test", tables=frozenset({"?"})))
+    elif known.does == "user":
+        setup.append(_django(Kind.WRITE, "creates a user", tables=frozenset({"auth_user"})))
+    elif known.does == "connects":
+        setup.append(Action(Kind.CONNECT, Link("postgresql fixture"), NO_TABLES, "", "", 0))
+    return FixtureResult(_value(known.kind), setup, teardown, {}, reach)
+
+
+def _django(
+    kind: Kind, what: str = "", *, tables: frozenset[str] = NO_TABLES, flag: bool = False
+) -> Action:
+    return Action(kind, orms.DJANGO, tables, what, "", 0, flag)
+
+
+def _value(kind: str) -> Value:
+    if not kind:
+        return UNKNOWN
+    if kind == "path":
+        return strings.path(HOLE)
+    if kind == "DjangoModel":
+        return Lib(kind, orms.DJANGO, {}, frozenset({"auth_user"}))
+    if kind == "Connection":
+        return Lib(kind, Link("postgresql fixture"))
+    return Lib(kind)
+
+
+def _guess(name: str) -> Value:
+    """Return a connection for a plugin's fixture whose name says that it is one."""
+    if _SMELLS_OF_DATABASE.search(name) and "scope" not in name:
+        return Lib("Session", Link(f"fixture {name}", autocommit=True))
+    return UNKNOWN

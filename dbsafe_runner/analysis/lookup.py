@@ -1,0 +1,314 @@
+"""Lookup: what a name, an attribute, an item or an annotation stands for."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.analysis import catalogue, classes
+from dbsafe_runner.analysis.actions import Kind
+from dbsafe_runner.analysis.values import (
+    HOLE,
+    MOCK,
+    NONE,
+    UNKNOWN,
+    Bound,
+    Choice,
+    Class,
+    Const,
+    Env,
+    External,
+    Function,
+    Instance,
+    Lazy,
+    Lib,
+    Map,
+    Method,
+    Mock,
+    Module,
+    Partial,
+    Seq,
+    Suspended,
+    Unknown,
+    Value,
+    join,
+    options,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from dbsafe_runner.analysis.machine import Machine
+
+
+def name(machine: Machine, wanted: str, env: Env) -> Value:
+    """Return what a name stands for in a scope."""
+    scope: Env | None = env
+    while scope is not None:
+        found = scope.names.get(wanted)
+        if found is not None and scope is not env.module.env:
+            if isinstance(found, Lazy):
+                found = scope.names[wanted] = imported(machine, found)
+            return found
+        scope = scope.outer
+    return global_name(machine, env.module, wanted)
+
+
+def global_name(machine: Machine, space: object, wanted: str) -> Value:
+    """Return what a module calls `wanted`; a built-in when the module has no such name."""
+    from dbsafe_runner.analysis.modules import ModuleSpace
+
+    assert isinstance(space, ModuleSpace)
+    found = machine.modules.name(space, wanted)
+    if found is None:
+        for starred in [value for key, value in space.env.names.items() if key.startswith("* ")]:
+            module = imported(machine, starred) if isinstance(starred, Lazy) else starred
+            if isinstance(module, Module) and module.space is not None and module.space is not space:
+                found = global_name(machine, module.space, wanted)
+                if not isinstance(found, External) or "." in found.name:
+                    return found
+            elif isinstance(module, External):
+                return External(f"{module.name}.{wanted}")
+        return External(wanted)
+    if isinstance(found, Lazy):
+        found = imported(machine, found)
+        space.env.names[wanted] = found
+    return found
+
+
+def imported(machine: Machine, lazy: Lazy) -> Value:
+    """Return what an import binds."""
+    module = machine.modules.find(lazy.module, lazy.file)
+    if not lazy.name:
+        return module
+    if isinstance(module, Module) and module.space is not None:
+        found = machine.modules.name(module.space, lazy.name)
+        if found is None and module.space.env.names:
+            found = global_name(machine, module.space, lazy.name)
+            found = None if isinstance(found, External) and "." not in found.name else found
+        if isinstance(found, Lazy):
+            found = global_name(machine, module.space, lazy.name) if found is not lazy else UNKNOWN
+        if found is not None:
+            return found
+    separator = "" if lazy.module.endswith(".") else "."
+    inner = machine.modules.find(f"{lazy.module}{separator}{lazy.name}", lazy.file)
+    if isinstance(inner, External):
+        constant = catalogue.constant(machine, inner.name)
+        return constant if constant is not None else inner
+    return inner
+
+
+def attribute(machine: Machine, receiver: Value, wanted: str, node: ast.AST) -> Value:
+    """Return an attribute of a value."""
+    if isinstance(receiver, Choice):
+        result: Value = UNKNOWN
+        for option in receiver.options:
+            result = join(result, attribute(machine, option, wanted, node))
+        return result
+    if isinstance(receiver, Module):
+        return _of_module(machine, receiver, wanted)
+    if isinstance(receiver, External):
+        return _of_external(machine, receiver, wanted)
+    if isinstance(receiver, Instance):
+        return classes.instance_attribute(machine, receiver, wanted, node)
+    if isinstance(receiver, Class):
+        return classes.class_attribute(machine, receiver, wanted, node)
+    if isinstance(receiver, Lib):
+        found = receiver.attrs.get(wanted)
+        found = found if found is not None else catalogue.attribute(machine, receiver, wanted)
+        return found if found is not None else Method(receiver, wanted)
+    if isinstance(receiver, Mock):
+        return MOCK
+    if isinstance(receiver, Function | Bound | Partial):
+        return Method(receiver, wanted)
+    return Method(receiver, wanted)
+
+
+def _of_module(machine: Machine, module: Module, wanted: str) -> Value:
+    assert module.space is not None
+    found = global_name(machine, module.space, wanted)
+    if isinstance(found, External) and "." not in found.name:
+        inner = machine.modules.find(f"{module.name}.{wanted}", module.space.path)
+        return inner if isinstance(inner, Module) else UNKNOWN
+    return found
+
+
+def _of_external(machine: Machine, external: External, wanted: str) -> Value:
+    dotted = f"{external.name}.{wanted}"
+    constant = catalogue.constant(machine, dotted)
+    if constant is not None:
+        return constant
+    if not catalogue.knows(external.name) and external.name[:1].islower():
+        path = machine.sources.lookup(dotted, "")
+        space = machine.modules.space(path) if path is not None else None
+        if space is not None:
+            return Module(dotted, space)
+    return External(dotted)
+
+
+def set_attribute(machine: Machine, receiver: Value, wanted: str, value: Value, node: ast.AST) -> None:
+    """Follow an assignment to an attribute."""
+    for option in options(receiver):
+        if isinstance(option, Instance | Class):
+            machine.mutations += 1
+            option.attrs[wanted] = value
+            if isinstance(option, Instance) and option.link is not None:
+                tables = classes.tables_of(machine, option.cls)
+                machine.act(Kind.WRITE, option.link, node, tables, "a changed row")
+        elif isinstance(option, Lib):
+            machine.mutations += 1
+            catalogue.set_attribute(machine, option, wanted, value, node)
+        elif isinstance(option, Module) and option.space is not None:
+            machine.mutations += 1
+            option.space.env.names[wanted] = value
+
+
+def set_item(machine: Machine, holder: Value, key: Value, value: Value) -> None:
+    """Follow an assignment to an item."""
+    machine.mutations += 1
+    if isinstance(holder, Lib):
+        catalogue.set_item(machine, holder, key, value)
+    elif isinstance(holder, Map):
+        holder.items[text_of(key) or HOLE] = value
+
+
+def item(machine: Machine, value: Value, position: int) -> Value:
+    """Return one element by position."""
+    if isinstance(value, Seq):
+        if -len(value.items) <= position < len(value.items):
+            return value.items[position]
+        return element(machine, value)
+    return element(machine, value)
+
+
+def element(machine: Machine, value: Value) -> Value:
+    """Return what iterating over a value yields."""
+    if isinstance(value, Seq):
+        result: Value = UNKNOWN
+        for position, one in enumerate(value.items[:24]):
+            result = join(result, one) if position else one
+        return result
+    if isinstance(value, Map):
+        return (
+            Seq([Const(key) for key in value.items])
+            if not value.items
+            else Const(next(iter(value.items)))
+        )
+    if isinstance(value, Suspended):
+        return machine.run_generator(value)
+    if isinstance(value, Lib):
+        return catalogue.element(machine, value)
+    if isinstance(value, Choice):
+        return element(machine, value.options[0])
+    return UNKNOWN
+
+
+def awaited(machine: Machine, value: Value, node: ast.AST) -> Value:
+    """Return what awaiting a value gives; coroutines are followed when they are called."""
+    return catalogue.awaited(machine, value, node) if isinstance(value, Lib) else value
+
+
+def is_type(value: Value) -> bool:
+    """Return whether a value is a class, so that a subscript only parametrises it."""
+    return isinstance(value, Class | External)
+
+
+def same(left: Value, right: Value) -> bool | None:
+    """Return whether two values are equal, or None when that is not known."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        spelled = (str(left.value), str(right.value))
+        return None if any("\x00" in part for part in spelled) else left.value == right.value
+    objects = Instance | Lib | Function | Class | Module
+    if (isinstance(left, objects) and right is NONE) or (left is NONE and isinstance(right, objects)):
+        return False
+    return None
+
+
+def super_of(env: Env) -> Value:
+    """Return what `super()` stands for in a method."""
+    receiver = env.names.get("self") or env.names.get("cls")
+    owner = env.names.get("super owner")
+    if isinstance(owner, Class) and isinstance(receiver, Instance | Class):
+        return Lib("super", attrs={"owner": owner, "receiver": receiver})
+    return UNKNOWN
+
+
+def decorated(machine: Machine, value: Value, decorator: Value, node: ast.expr) -> Value:
+    """Return what a decorator makes of a function or class."""
+    label = decorator.name if isinstance(decorator, External) else ""
+    plain = label.rpartition(".")[2]
+    if isinstance(value, Function) and plain in {
+        "property",
+        "cached_property",
+        "staticmethod",
+        "classmethod",
+    }:
+        value.kind = plain.removeprefix("cached_")
+        return value
+    if plain in {"contextmanager", "asynccontextmanager"} and isinstance(value, Function):
+        value.kind = value.kind or "contextmanager"
+        return value
+    if isinstance(decorator, Lib):
+        found = catalogue.decorate(machine, decorator, value, node)
+        return found if found is not None else value
+    return value
+
+
+def class_defined(machine: Machine, cls: Class) -> None:
+    """Let the catalogue know of a class, for frameworks that register classes."""
+    catalogue.class_defined(machine, cls)
+
+
+def from_annotation(machine: Machine, annotation: ast.expr | None, env: Env) -> Value:
+    """Return an object of the type that an annotation names; UNKNOWN when nothing is known of it."""
+    if annotation is None:
+        return UNKNOWN
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return from_annotation(machine, ast.parse(annotation.value, mode="eval").body, env)
+        except SyntaxError:
+            return UNKNOWN
+    if isinstance(annotation, ast.BinOp):
+        return join(
+            from_annotation(machine, annotation.left, env),
+            from_annotation(machine, annotation.right, env),
+        )
+    if isinstance(annotation, ast.Subscript):
+        return _from_generic(machine, annotation, env)
+    if not isinstance(annotation, ast.Name | ast.Attribute):
+        return UNKNOWN
+    return from_type(machine, machine.evaluate(annotation, env), annotation)
+
+
+_WRAPPERS = {
+    "Optional", "Union", "Annotated", "Generator", "AsyncGenerator", "Iterator", "AsyncIterator", "Iterable",
+    "AsyncIterable", "ContextManager", "AsyncContextManager", "AbstractContextManager",
+    "AbstractAsyncContextManager", "Awaitable", "Coroutine",
+}  # fmt: skip
+
+
+def _from_generic(machine: Machine, annotation: ast.Subscript, env: Env) -> Value:
+    holder = machine.evaluate(annotation.value, env)
+    label = holder.name.rpartition(".")[2] if isinstance(holder, External) else ""
+    inner = annotation.slice
+    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    if label in _WRAPPERS:
+        wanted = parts[-1] if label == "Coroutine" else parts[0]
+        return from_annotation(machine, wanted, env)
+    if label in {"Callable", "Type", "type", "list", "List", "dict", "Dict", "Sequence", "Literal"}:
+        return UNKNOWN
+    return from_type(machine, holder, annotation)
+
+
+def from_type(machine: Machine, kind: Value, node: ast.AST) -> Value:
+    """Return an object of a type that is a value."""
+    if isinstance(kind, External):
+        return catalogue.instance(machine, kind.name, node) or UNKNOWN
+    if isinstance(kind, Class):
+        return classes.assumed_instance(machine, kind, node)
+    if isinstance(kind, Lib) and kind.kind == "annotated":
+        return from_type(machine, kind.attrs["type"], node)
+    if isinstance(kind, Unknown):
+        return UNKNOWN
+    if text_of(kind) is not None:
+        return UNKNOWN
+    return UNKNOWN

@@ -1,0 +1,280 @@
+"""Statements: follows blocks of code in program order, binding names and entering `with` blocks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dbsafe_runner.analysis import contexts, lookup
+from dbsafe_runner.analysis.values import (
+    UNKNOWN,
+    Class,
+    Env,
+    External,
+    Function,
+    Lazy,
+    Map,
+    Seq,
+    Value,
+    join,
+    text_of,
+    truth_of,
+)
+
+if TYPE_CHECKING:
+    from dbsafe_runner.analysis.machine import Machine
+
+
+def execute(machine: Machine, body: list[ast.stmt], env: Env) -> bool:
+    """Follow statements; return whether the block ended early (return, raise, break, continue)."""
+    for statement in body:
+        handler = _HANDLERS.get(type(statement))
+        if handler is not None and handler(machine, statement, env):
+            return True
+    return False
+
+
+def _expression(machine: Machine, node: ast.Expr, env: Env) -> bool:
+    machine.evaluate(node.value, env)
+    return False
+
+
+def _assign(machine: Machine, node: ast.Assign, env: Env) -> bool:
+    value = machine.evaluate(node.value, env)
+    for target in node.targets:
+        bind(machine, target, value, env)
+    return False
+
+
+def _annotated(machine: Machine, node: ast.AnnAssign, env: Env) -> bool:
+    value = machine.evaluate(node.value, env) if node.value is not None else UNKNOWN
+    if value is UNKNOWN:
+        value = lookup.from_annotation(machine, node.annotation, env)
+    if node.value is not None or value is not UNKNOWN:
+        bind(machine, node.target, value, env)
+    return False
+
+
+def _augmented(machine: Machine, node: ast.AugAssign, env: Env) -> bool:
+    if isinstance(node.target, ast.Name):
+        operation = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
+        value = machine.evaluate(ast.copy_location(operation, node), env)
+    else:
+        value = machine.evaluate(node.value, env)
+    bind(machine, node.target, value, env)
+    return False
+
+
+def bind(machine: Machine, target: ast.expr, value: Value, env: Env) -> None:
+    """Give a name, attribute, item or pattern of names a value."""
+    if isinstance(target, ast.Name):
+        _bind_name(machine, target.id, value, env)
+    elif isinstance(target, ast.Tuple | ast.List):
+        for position, element in enumerate(target.elts):
+            inner = element.value if isinstance(element, ast.Starred) else element
+            bind(machine, inner, lookup.item(machine, value, position), env)
+    elif isinstance(target, ast.Attribute):
+        receiver = machine.evaluate(target.value, env)
+        lookup.set_attribute(machine, receiver, target.attr, value, target)
+    elif isinstance(target, ast.Subscript):
+        holder = machine.evaluate(target.value, env)
+        lookup.set_item(machine, holder, machine.evaluate(target.slice, env), value)
+
+
+def _bind_name(machine: Machine, name: str, value: Value, env: Env) -> None:
+    scope = env
+    declared = env.names.get("global " + name)
+    if declared is not None:
+        scope = env.module.env
+        machine.mutations += 1
+    conditional = machine.frames[-1].branches if machine.frames else 0
+    known = scope.names.get(name)
+    scope.names[name] = join(value, known) if conditional and known is not None else value
+
+
+def _global(machine: Machine, node: ast.Global, env: Env) -> bool:
+    for name in node.names:
+        env.names["global " + name] = UNKNOWN
+        lookup.global_name(machine, env.module, name)
+    return False
+
+
+def _if(machine: Machine, node: ast.If, env: Env) -> bool:
+    truth = truth_of(machine.evaluate(node.test, env))
+    if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        truth = True
+    if truth is not None:
+        return execute(machine, node.body if truth else node.orelse, env)
+    frame = machine.frames[-1]
+    frame.branches += 1
+    first = execute(machine, node.body, env)
+    second = execute(machine, node.orelse, env)
+    frame.branches -= 1
+    return first and second and bool(node.orelse)
+
+
+def _for(machine: Machine, node: ast.For | ast.AsyncFor, env: Env) -> bool:
+    iterated = machine.evaluate(node.iter, env)
+    if isinstance(iterated, Seq) and len(iterated.items) <= 4:
+        elements = iterated.items
+    else:
+        elements = [lookup.element(machine, iterated)]
+    for element in elements:
+        bind(machine, node.target, element, env)
+        execute(machine, node.body, env)
+    execute(machine, node.orelse, env)
+    return False
+
+
+def _while(machine: Machine, node: ast.While, env: Env) -> bool:
+    machine.evaluate(node.test, env)
+    execute(machine, node.body, env)
+    execute(machine, node.orelse, env)
+    return False
+
+
+def _try(machine: Machine, node: ast.Try | ast.TryStar, env: Env) -> bool:
+    ended = execute(machine, node.body, env)
+    frame = machine.frames[-1]
+    frame.handlers += 1
+    frame.branches += 1
+    for handler in node.handlers:
+        if handler.name:
+            env.names[handler.name] = UNKNOWN
+        execute(machine, handler.body, env)
+    frame.handlers -= 1
+    frame.branches -= 1
+    if not ended:
+        ended = execute(machine, node.orelse, env)
+    return execute(machine, node.finalbody, env) or ended
+
+
+def _with(machine: Machine, node: ast.With | ast.AsyncWith, env: Env) -> bool:
+    return _enter(machine, node, 0, env)
+
+
+def _enter(machine: Machine, node: ast.With | ast.AsyncWith, position: int, env: Env) -> bool:
+    """Enter the with-items from `position` on, each inside the one before."""
+    if position == len(node.items):
+        return execute(machine, node.body, env)
+    item = node.items[position]
+    ended = False
+
+    def inside(value: Value) -> None:
+        nonlocal ended
+        if item.optional_vars is not None:
+            bind(machine, item.optional_vars, value, env)
+        ended = _enter(machine, node, position + 1, env)
+
+    manager = machine.evaluate(item.context_expr, env)
+    contexts.within(machine, manager, item.context_expr, inside)
+    return ended
+
+
+def _return(machine: Machine, node: ast.Return, env: Env) -> bool:
+    value = machine.evaluate(node.value, env) if node.value is not None else UNKNOWN
+    frame = machine.frames[-1]
+    frame.returned = value if frame.returned is None else join(frame.returned, value)
+    return True
+
+
+def _raise(machine: Machine, node: ast.Raise, env: Env) -> bool:
+    machine.evaluate(node.exc, env)
+    return True
+
+
+def _ends(_machine: Machine, _node: ast.stmt, _env: Env) -> bool:
+    return True
+
+
+def _assert(machine: Machine, node: ast.Assert, env: Env) -> bool:
+    machine.evaluate(node.test, env)
+    return False
+
+
+def _delete(machine: Machine, node: ast.Delete, env: Env) -> bool:
+    for target in node.targets:
+        if isinstance(target, ast.Attribute):
+            machine.evaluate(target.value, env)
+    return False
+
+
+def _function(machine: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Env) -> bool:
+    value: Value = Function(node, env.module, env if env is not env.module.env else None)
+    for decorator in reversed(node.decorator_list):
+        value = lookup.decorated(machine, value, machine.evaluate(decorator, env), decorator)
+    env.names[node.name] = value
+    return False
+
+
+def _class(machine: Machine, node: ast.ClassDef, env: Env) -> bool:
+    value = Class(node, env.module, env if env is not env.module.env else None)
+    env.names[node.name] = value
+    for decorator in node.decorator_list:
+        machine.evaluate(decorator, env)
+    lookup.class_defined(machine, value)
+    return False
+
+
+def _import(machine: Machine, node: ast.Import, env: Env) -> bool:
+    for alias in node.names:
+        if alias.asname:
+            env.names[alias.asname] = Lazy(alias.name, "", env.module.path)
+            continue
+        top = alias.name.partition(".")[0]
+        env.names.setdefault(top, Lazy(top, "", env.module.path))
+        if alias.name != top:
+            machine.sources.resolve(alias.name, env.module.path)
+    return False
+
+
+def _import_from(machine: Machine, node: ast.ImportFrom, env: Env) -> bool:
+    module = "." * node.level + (node.module or "")
+    for alias in node.names:
+        if alias.name == "*":
+            env.names["* " + module] = Lazy(module, "", env.module.path)
+            machine.sources.resolve(module, env.module.path)
+        else:
+            env.names[alias.asname or alias.name] = Lazy(module, alias.name, env.module.path)
+    return False
+
+
+def _match(machine: Machine, node: ast.Match, env: Env) -> bool:
+    machine.evaluate(node.subject, env)
+    machine.frames[-1].branches += 1
+    for case in node.cases:
+        execute(machine, case.body, env)
+    machine.frames[-1].branches -= 1
+    return False
+
+
+_HANDLERS: dict[type[ast.stmt], Callable[[Machine, Any, Env], bool]] = {
+    ast.Expr: _expression,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Global: _global,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.Try: _try,
+    ast.TryStar: _try,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Return: _return,
+    ast.Raise: _raise,
+    ast.Break: _ends,
+    ast.Continue: _ends,
+    ast.Assert: _assert,
+    ast.Delete: _delete,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Import: _import,
+    ast.ImportFrom: _import_from,
+    ast.Match: _match,
+}
+
+__all__ = ["External", "bind", "execute"]
