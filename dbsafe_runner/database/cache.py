@@ -8,7 +8,6 @@ other runs never take it away. This module knows nothing of PostgreSQL.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dbsafe_runner.database.account import Account
-from dbsafe_runner.database.space import no_space
+from dbsafe_runner.database.space import telling_when_full
 from dbsafe_runner.errors import ExitCode, UserError
 
 MARKER: Final = "ready.json"
@@ -34,8 +33,6 @@ KEEP_BYTES: Final = 4 * 1024**3
 KEEP_DAYS: Final = 30
 
 Report = Callable[[str], None]
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Entry:
@@ -64,7 +61,8 @@ class Cache:
 
     def __init__(self, root: Path, kind: str) -> None:
         self.directory = root / f"v{FORMAT}" / kind
-        self.directory.mkdir(parents=True, exist_ok=True)
+        with _usable(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
 
     def obtain(
         self,
@@ -82,13 +80,13 @@ class Cache:
         """
         if not fresh and (entry := self.find(key)):
             return entry, True
-        with self._building(key, report):
+        with _usable(self.directory), self._building(key, report):
             if not fresh and (entry := self.find(key)):
                 return entry, True
             self._make(key, build)
             made = self.find(key)
         if made is None:
-            raise _vanished(self.directory)
+            raise _unusable(f"What was just prepared in {self.directory} is not there, or is damaged.")
         return made, False
 
     def find(self, key: str) -> Entry | None:
@@ -145,10 +143,6 @@ class Cache:
             facts["manifest"] = manifest(building / "data")
             (building / MARKER).write_text(json.dumps(facts))
             building.rename(self.directory / name)
-        except OSError as error:
-            if error.errno in _FULL:
-                raise no_space(self.directory, str(error)) from error
-            raise
         finally:
             shutil.rmtree(building, ignore_errors=True)
 
@@ -255,13 +249,7 @@ def cache_directory(account: Account, environment: Mapping[str, str] = os.enviro
         if account.can_read([directory]):
             return directory
         reasons.append(f"{directory}: the user {account.name}, whom servers run as, cannot enter it")
-    raise UserError(
-        "cache-unusable",
-        "There is no directory to keep prepared servers in.",
-        cause="\n".join(reasons),
-        hint="Name one with the environment variable DBSAFE_CACHE_DIR.",
-        exit_code=ExitCode.SERVER,
-    )
+    raise _unusable("\n".join(reasons))
 
 
 def candidate_directories(root: bool, environment: Mapping[str, str], temporary: str) -> list[Path]:
@@ -296,10 +284,21 @@ def _age(marker: Path) -> str:
     return "".join(chr(255 - ord(letter)) for letter in suffix)
 
 
-def _vanished(directory: Path) -> UserError:
+@contextlib.contextmanager
+def _usable(directory: Path) -> Iterator[None]:
+    """Turn errors of the file system into errors about the cache."""
+    try:
+        with telling_when_full(directory):
+            yield
+    except OSError as error:
+        raise _unusable(str(error)) from error
+
+
+def _unusable(cause: str) -> UserError:
     return UserError(
         "cache-unusable",
-        f"What was just prepared in {directory} is not there, or is damaged.",
-        hint="Another program may be clearing that directory. Name another one with DBSAFE_CACHE_DIR.",
+        "There is no directory to keep prepared servers in.",
+        cause=cause,
+        hint="Name one with the environment variable DBSAFE_CACHE_DIR.",
         exit_code=ExitCode.SERVER,
     )

@@ -34,9 +34,9 @@ def reachable(
     """
     if account.can_read(_needed(binaries)):
         return binaries, None
-    report(f"copying PostgreSQL {binaries.version} to where user {account.name} can run it")
 
     def build(directory: Path) -> Mapping[str, Any]:
+        report(f"copying PostgreSQL {binaries.version} to where user {account.name} can run it")
         _copy(binaries, directory / "data")
         return {"from": str(binaries.bindir)}
 

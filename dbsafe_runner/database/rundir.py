@@ -9,7 +9,6 @@ guardian missed is left to `dbsafe_runner.database.janitor` of a later run.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -24,7 +23,13 @@ from pathlib import Path
 from typing import Final
 
 from dbsafe_runner.database.account import Account
-from dbsafe_runner.database.space import DISK_RESERVE, MEMORY_RESERVE, free_memory, no_space
+from dbsafe_runner.database.space import (
+    DISK_RESERVE,
+    MEMORY_RESERVE,
+    free_memory,
+    no_space,
+    telling_when_full,
+)
 from dbsafe_runner.errors import ExitCode, UserError
 
 OWNER: Final = "owner"
@@ -97,7 +102,8 @@ class RunDirectory:
         Raises:
             UserError: `no-space` when neither has room.
         """
-        home = self.account.make_directory(self._short / name)
+        with telling_when_full(self._short):
+            home = self.account.make_directory(self._short / name)
         in_memory = self.memory != self.disk and free_memory(self.memory) >= size + MEMORY_RESERVE
         parent = home if in_memory or self._short == self.disk else self.disk / name
         if not in_memory:
@@ -138,25 +144,26 @@ class RunDirectory:
 
     def _claim(self, root: Path) -> Path:
         """Make this run's directory below `root`; it appears under its name already locked."""
-        new = root / f".new-{self.id}"
         try:
-            try:
-                _claim_root(root, self.account)
-                new.mkdir(mode=0o711)
-            except FileNotFoundError:
-                # Another run that ended in between took the empty root away.
-                _claim_root(root, self.account)
-                new.mkdir(mode=0o711)
-            owner = os.open(new / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._locks.append(owner)
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            facts = {"pid": os.getpid(), "started": time.time(), "command": sys.argv[:1]}
-            os.write(owner, json.dumps(facts).encode())
-            return new.rename(root / self.id)
+            with telling_when_full(root):
+                try:
+                    return self._claim_below(root)
+                except FileNotFoundError:
+                    # Another run that ended in between took the empty root away.
+                    return self._claim_below(root)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise no_space(root, str(error)) from error
             raise _unusable(root, str(error)) from error
+
+    def _claim_below(self, root: Path) -> Path:
+        _claim_root(root, self.account)
+        new = root / f".new-{self.id}"
+        new.mkdir(mode=0o711)
+        owner = os.open(new / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._locks.append(owner)
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        facts = {"pid": os.getpid(), "started": time.time(), "command": sys.argv[:1]}
+        os.write(owner, json.dumps(facts).encode())
+        return new.rename(root / self.id)
 
 
 def disk_root(environment: Mapping[str, str] = os.environ) -> Path:

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from dbsafe_runner.database.account import Account
 from dbsafe_runner.database.binaries import Binaries
 from dbsafe_runner.database.space import is_full, no_space
@@ -176,22 +178,29 @@ def end_orphans(data: Path) -> bool:
     is the data directory: nothing else is ended, whatever number stands in postmaster.pid. The System V
     segment that they leave behind is removed, too.
     """
-    import psutil
+    found = False
+    for sign in (signal.SIGQUIT, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_TIMEOUT
+        processes = _working_in(data)
+        found = found or bool(processes)
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(sign)
+        # A zombie has no working directory: that nobody collects it does not matter here.
+        while _working_in(data) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    _remove_shared_memory(data)
+    return found
 
-    place = str(data.resolve())
+
+def _working_in(directory: Path) -> list[psutil.Process]:
+    place = str(directory.resolve())
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.cwd() == place:
-                process.send_signal(signal.SIGQUIT)
                 found.append(process)
-    _, stubborn = psutil.wait_procs(found, timeout=STOP_TIMEOUT)
-    for process in stubborn:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=STOP_TIMEOUT)
-    _remove_shared_memory(data)
-    return bool(found)
+    return found
 
 
 def _remove_shared_memory(data: Path) -> None:

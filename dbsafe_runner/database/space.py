@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,8 @@ from dbsafe_runner.errors import ExitCode, UserError
 #: by its WAL (128 MB at most that it keeps by itself) and by what the tests write.
 MEMORY_RESERVE: Final = 192 * 1024**2
 DISK_RESERVE: Final = 64 * 1024**2
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def free_memory(directory: Path) -> int:
@@ -29,6 +33,17 @@ def free_memory(directory: Path) -> int:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
         free = min(free, (limit - int(Path("/sys/fs/cgroup/memory.current").read_text())) // 2)
     return free
+
+
+@contextlib.contextmanager
+def telling_when_full(directory: Path) -> Iterator[None]:
+    """Turn the errors of a full file system into a `UserError` about `directory`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise no_space(directory, str(error)) from error
+        raise
 
 
 def is_full(text: str) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pathlib import Path
 from dbsafe_runner.database import embedded, provider, sources
 arguments = json.loads(sys.argv[1])
 if arguments.get("uid"):
-    import psycopg, psutil, encodings.idna, getpass, pwd, shutil, tempfile
+    import concurrent.futures.thread, psycopg, psutil, encodings.idna, getpass, pwd, shutil, tempfile
     os.setgroups([]); os.setgid(arguments["uid"]); os.setuid(arguments["uid"])
 request = provider.TemplateRequest(root=Path(arguments["root"]), setup=arguments.get("setup", ""))
 made = embedded.EmbeddedProvider(request)
@@ -60,8 +61,11 @@ def area(kept_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("DBSAFE_RUN_DIR", str(area / "run"))
     monkeypatch.setenv("DBSAFE_CACHE_DIR", str(kept_cache))
     yield area
-    left = servers_below(area)
-    shutil.rmtree(area)
+    # The guardian of a killed program needs a moment.
+    deadline = time.monotonic() + 10
+    while (left := servers_below(area)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shutil.rmtree(area, ignore_errors=True)
     assert not left
 
 
