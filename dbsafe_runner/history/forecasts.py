@@ -9,14 +9,14 @@ Stein 1961; the empirical Bayes form of Efron and Morris 1975). On the logarithm
 durations are skewed, with mu the mean over all known tests:
 
     effect of a group with n known tests  =  n / (n + s2 / t2)  *  mean residual of the group
-    prediction  =  exp(mu + effect of its dearest fixture + effect of its file)  *  smearing
+    prediction  =  exp(mu + effect of its set of fixtures + effect of its file)  *  smearing
 
 s2 is the variance within groups, t2 the variance between their true means (method of moments, at
 least 0: where groups do not differ more than chance, all effects are 0). Fixtures come first, the file
-explains what they leave. Of several fixtures only the one with the strongest effect counts: closures
-nest, and adding effects up would count the same seconds twice. Smearing (Duan 1983) is the mean of the
-known tests' actual / predicted: without it, exp(mean of logarithms) is the median, and sums of
-predictions come out too low.
+explains what they leave. For a set of fixtures that no known test has, the one fixture with the
+strongest effect counts: closures nest, and adding up would count the same seconds twice. Smearing
+(Duan 1983) is the mean of the known tests' actual / predicted: without it, exp(mean of logarithms) is
+the median, and sums of predictions come out too low.
 
 **Building a shared fixture** (wider than one test) costs the median of what it took when a run had to
 build it. A test's own seconds do not have that in them: which test of a file builds depends on the plan.
@@ -119,6 +119,9 @@ class _Model:
             for (test, _), value in zip(known, rest, strict=True)
             for name in _fixture_names(test)
         )
+        self._sets = shrunken_effects(
+            (",".join(_fixture_names(test)), value) for (test, _), value in zip(known, rest, strict=True)
+        )
         rest = [v - self._fixture_effect(test) for (test, _), v in zip(known, rest, strict=True)]
         self._files = shrunken_effects(
             (test.file, value) for (test, _), value in zip(known, rest, strict=True)
@@ -132,8 +135,11 @@ class _Model:
         self._smearing = statistics.fmean(trimmed) if trimmed else 1.0
 
     def _fixture_effect(self, test: Test) -> float:
-        effects = [self._fixtures.get(name, 0.0) for name in _fixture_names(test)]
-        return max(effects, key=abs, default=0.0)
+        names = _fixture_names(test)
+        of_the_set = self._sets.get(",".join(names))
+        if of_the_set is not None:
+            return of_the_set
+        return max((self._fixtures.get(name, 0.0) for name in names), key=abs, default=0.0)
 
     def predict(self, test: Test) -> float:
         """Expected seconds of a test that has not run before."""
