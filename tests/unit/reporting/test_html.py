@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+
+import pytest
+from fakes.event_stream import Scenario, make_run
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.domain.outcome import Outcome, Result
+from dbsafe_runner.reporting.html import MOST_FAILURES, as_html
+from dbsafe_runner.reporting.recorder import Recorder
+from dbsafe_runner.reporting.results import RunReport
+
+VOID = {"meta", "input", "br", "link", "img", "rect"}
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what the tests look at, and refuses elements that are not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.texts: dict[str, list[str]] = {}
+        self.count: dict[str, int] = {}
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] = self.count.get(tag, 0) + 1
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts.setdefault(self.open[-1], []).append(data)
+
+
+def data_of(text: str) -> list[list[object]]:
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert match
+    return json.loads(match[1])  # type: ignore[no-any-return]
+
+
+def report_of(*results: Result) -> RunReport:
+    recorder = Recorder()
+    recorder.on(events.Collected(0.0, len(results), 1, 0, 0.1, "9.0"))
+    for result in results:
+        recorder.on(events.TestFinished(1.0, result, "server", 0))
+    return recorder.report()
+
+
+def test_a_whole_run_is_a_well_formed_page_that_needs_no_network(report: RunReport) -> None:
+    text = as_html(report)
+    page = Page(text)
+    assert page.addresses == []
+    assert "url(" not in text
+    assert "@import" not in text
+    failed = [test for test in report.tests if test.outcome == "failed"]
+    assert page.count["details"] == len(failed) > 0
+    assert page.count["svg"] == 4
+    assert len(data_of(text)) == 300
+
+
+def test_names_and_texts_cannot_become_markup() -> None:
+    evil = "</script><script>alert(1)</script><!-- \u2028 '\"&"
+    result = Result(f"a.py::{evil}", Outcome.FAILED, {}, "gw0", 1.0, text=evil, reason=evil)
+    text = as_html(report_of(result))
+    page = Page(text)
+    assert "<script>alert" not in text
+    assert evil in "".join(page.texts["pre"])
+    assert data_of(text)[0][0] == f"a.py::{evil}"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "heading"),
+    [
+        ([Outcome.PASSED], "Interrupted"),
+        ([], "Interrupted"),
+    ],
+)
+def test_half_a_run_says_that_it_was_interrupted(outcomes: list[Outcome], heading: str) -> None:
+    report = report_of(*[Result("a.py::b", outcome, {}, "gw0", 1.0) for outcome in outcomes])
+    assert Page(as_html(report)).texts["h1"] == [heading]
+
+
+@pytest.mark.parametrize(
+    ("failing", "code", "heading"),
+    [(0.0, 0, "Passed"), (1.0, 1, "40 tests failed"), (0.0, 67, "Ended with exit code 67")],
+)
+def test_the_heading_is_the_verdict(failing: float, code: int, heading: str) -> None:
+    *run, finished = make_run(Scenario(tests=40, failing=failing))
+    assert isinstance(finished, events.RunFinished)
+    recorder = Recorder()
+    for event in run:
+        recorder.on(event)
+    end = events.RunFinished(finished.at, code, False, finished.totals, finished.span, finished.busy)
+    recorder.on(end)
+    assert Page(as_html(recorder.report())).texts["h1"] == [heading]
+
+
+def test_very_many_failures_are_cut_short_and_counted() -> None:
+    failures = [
+        Result(f"a.py::b[{number}]", Outcome.FAILED, {}, "gw0", 1.0, text="x")
+        for number in range(MOST_FAILURES + 7)
+    ]
+    text = as_html(report_of(*failures))
+    assert Page(text).count["details"] == MOST_FAILURES
+    assert "7 more are in the table below" in text
