@@ -82,7 +82,12 @@ def exit_code_of(arguments: Sequence[str]) -> int:
     from dbsafe_runner.cli import error_rendering
 
     try:
-        ended = app(list(arguments), prog_name="dbsafe", standalone_mode=False)
+        # typer's own way to run a command would turn Ctrl-C and a closed pipe to codes of its own.
+        command = typer.main.get_command(app)
+        with command.make_context("dbsafe", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
     except UserError as error:
         return error_rendering.show(error)
     except _UsageProblem as problem:
@@ -93,4 +98,4 @@ def exit_code_of(arguments: Sequence[str]) -> int:
         return error_rendering.leave_broken_pipe()
     except Exception as error:  # noqa: BLE001 - no traceback may reach the user.
         return error_rendering.show_defect(error)
-    return ended if isinstance(ended, int) else 0
+    return 0

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbsafe_runner import __version__, session
+from dbsafe_runner.cli.main import COMMANDS, exit_code_of
+from dbsafe_runner.config import Config, RunRequest
+from dbsafe_runner.config.reference import settings_by_name
+
+
+class Caught:
+    """Stands where the session would run, and keeps what it was asked for."""
+
+    config: Config
+    request: RunRequest
+
+    def run(self, config: Config, request: RunRequest, sinks: Any) -> int:
+        self.config, self.request = config, request
+        for sink in sinks:
+            sink.close()
+        return 3
+
+
+@pytest.fixture
+def caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Caught:
+    caught = Caught()
+    monkeypatch.setattr(session, "run", caught.run)
+    monkeypatch.chdir(tmp_path)
+    for setting in settings_by_name().values():
+        monkeypatch.delenv(setting.variable, raising=False)
+    return caught
+
+
+def test_the_exit_code_is_the_sessions(caught: Caught) -> None:
+    assert exit_code_of(["run"]) == 3
+
+
+def test_options_become_the_configuration_and_the_rest_goes_to_pytest(caught: Caught) -> None:
+    ours = "-n 3 --timeout=2.5 --no-guard --inputs a --inputs b --fresh-template"
+    assert exit_code_of(f"run tests -k a {ours} -vx -- --source".split()) == 3
+    assert caught.config.workers.count == 3
+    assert caught.config.run.timeout == 2.5
+    assert caught.config.database.guard is False
+    assert caught.config.database.inputs == ("a", "b")
+    assert caught.request.pytest_arguments == ("tests", "-k", "a", "-vx", "--source")
+    assert caught.request.verbosity == 1
+    assert caught.request.fresh_template is True
+    assert caught.request.invocation_dir == Path.cwd()
+
+
+def test_pytest_arguments_of_the_configuration_come_first(caught: Caught) -> None:
+    Path("runner.toml").write_text('[run]\npytest = ["-q", "-p", "no:x"]\n')
+    assert exit_code_of(["run", "tests"]) == 3
+    assert caught.request.pytest_arguments == ("-q", "-p", "no:x", "tests")
+    assert caught.request.verbosity == -1
+    assert caught.request.fresh_template is False
+
+
+def test_another_configuration_may_be_named(caught: Caught) -> None:
+    Path("other.toml").write_text("[workers]\ncount = 9\n")
+    assert exit_code_of(["run", "--config", "other.toml"]) == 3
+    assert caught.config.workers.count == 9
+
+
+@pytest.mark.parametrize("name", list(settings_by_name()))
+def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
+    key = settings_by_name()[name].key
+    given = {
+        "--guard": (["--no-guard"], False),
+        "--confirm": (["--no-confirm"], False),
+        "--workers": (["7"], 7),
+        "--retries": (["7"], 7),
+        "--timeout": (["7"], 7.0),
+        "--setup-timeout": (["7"], 7.0),
+        "--isolation": (["aggressive"], "aggressive"),
+        "--grouping": (["file"], "file"),
+        "--namespace": (["schema"], "schema"),
+        "--start": (["spawn"], "spawn"),
+        "--flaky": (["fail"], "fail"),
+        "--database": (["embedded"], "embedded"),
+        "--output": (["there"], Path.cwd() / "there"),
+        "--history": (["there"], Path.cwd() / "there"),
+    }
+    arguments, value = given.get(key.option, (["word"], None))
+    if not arguments[0].startswith("--"):
+        arguments = [key.option, *arguments]
+    assert exit_code_of(["run", *arguments]) == 3
+    section, _, field = name.partition(".")
+    found = getattr(getattr(caught.config, section), field)
+    assert found == value if value is not None else found in {"word", ("word",)}
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of([command, "--help"]) == 0
+    assert f"dbsafe {command}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(["--version"]) == 0
+    assert capsys.readouterr().out == f"dbsafe {__version__}\n"
+
+
+def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of([]) == 0
+    assert "run" in capsys.readouterr().out
+
+
+def test_an_unexpected_exception_is_told_without_its_traceback(
+    caught: Caught, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> int:
+        raise ZeroDivisionError("nobody expected this")
+
+    monkeypatch.setattr(session, "run", fail)
+    assert exit_code_of(["run"]) == 70
+    shown = capsys.readouterr().err
+    assert "defect" in shown
+    assert "Traceback" not in shown
+    (file,) = Path(".dbsafe/results").glob("defect-*.txt")
+    assert "ZeroDivisionError" in file.read_text()
+
+
+def test_a_keyboard_interrupt_has_pytests_exit_code(
+    caught: Caught, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "run", interrupted)
+    assert exit_code_of(["run"]) == 2
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = "import sys, dbsafe_runner.cli.main; print(*sorted(sys.modules))"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"rich", "pydantic", "psycopg", "pytest", "sqlglot", "jinja2", "psutil", "asyncio"}
+    assert heavy.isdisjoint(imported.stdout.split())
