@@ -115,7 +115,7 @@ class Progress:
         if self.first_start is None or not self.total:
             return None
         elapsed = max(0.0, now - self.first_start)
-        known = self._predicted_all > 0 and self.plan is not None and self.plan.predicted_wall > 0
+        known = self._predicted_all > 0 and self.durations_known
         part = self._predicted_done / self._predicted_all if known else self.done / self.total
         part = min(1.0, part)
         if known and self.plan is not None:

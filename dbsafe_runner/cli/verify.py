@@ -1,0 +1,93 @@
+"""`dbsafe verify`: run the suite with dbsafe and serially with plain pytest, and compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dbsafe_runner.cli import invocation
+from dbsafe_runner.cli.error_rendering import defects_to
+from dbsafe_runner.cli.options import PytestCommand, with_settings
+from dbsafe_runner.reporting.formatting import counted, seconds_text
+from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
+
+if TYPE_CHECKING:
+    from dbsafe_runner.session import Verification
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(cls=PytestCommand, options_metavar="[OPTIONS] [PATHS AND PYTEST ARGUMENTS]...")
+@with_settings
+def verify(
+    context: typer.Context,
+    settings: dict[str, Any],
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="The configuration, instead of runner.toml."),
+    ] = None,
+    fresh_template: Annotated[
+        bool,
+        typer.Option("--fresh-template", help="Run the set-up again, even if nothing changed."),
+    ] = False,
+) -> None:
+    """Run the suite with dbsafe and serially with pytest, and print every test that differs.
+
+    Takes the same arguments as `dbsafe run`. The exit code is 0 when both runs agree, 68 when they do
+    not, whether or not tests failed.
+    """
+    config = invocation.configuration(settings, config_file)
+    request = invocation.request(config, context.args, fresh_template=fresh_template)
+    printer = Printer(_write, ConsoleStyle(colour=request.colour), sys.stdout.encoding or "utf-8")
+    with defects_to(config.run.output):
+        from dbsafe_runner import session
+        from dbsafe_runner.cli.sinks import build_sinks
+
+        def say(text: str) -> None:
+            printer.line([("bold", text)])
+
+        found = session.verify(config, request, build_sinks(config, request), say)
+    for line in verification_lines(found):
+        printer.line(line)
+    raise typer.Exit(found.exit_code)
+
+
+def verification_lines(found: Verification) -> list[StyledLine]:
+    """What to say of a verification: each difference, the times, and the verdict last."""
+    lines: list[StyledLine] = [
+        [
+            ("", f"{difference.nodeid}: "),
+            (_style(difference.serial), f"serially {difference.serial or 'not run'}"),
+            ("", ", "),
+            (_style(difference.parallel), f"with dbsafe {difference.parallel or 'not run'}"),
+        ]
+        for difference in found.differences
+    ]
+    times = f"serially {seconds_text(found.serial_seconds)}, "
+    times += f"with dbsafe {seconds_text(found.parallel_seconds)}"
+    if found.parallel_seconds > 0:
+        times += f": {found.serial_seconds / found.parallel_seconds:.1f} times as fast"
+    return [*lines, [("dim", times)], _verdict(found)]
+
+
+def _verdict(found: Verification) -> StyledLine:
+    tests = counted(found.tests, "test")
+    if found.differences:
+        differ = "differs" if len(found.differences) == 1 else "differ"
+        return [("bad", f"{len(found.differences):,} of {tests} {differ}.")]
+    if found.exit_code:
+        codes = f"{found.serial_exit_code} serially, {found.parallel_exit_code} with dbsafe"
+        return [("bad", f"The outcomes of {tests} agree, but not the exit codes: {codes}.")]
+    return [("good", f"No difference: {tests} ended the same in both runs.")]
+
+
+def _style(outcome: str) -> str:
+    return {"passed": "good", "failed": "bad", "error": "bad", "": "bad"}.get(outcome, "warn")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
