@@ -9,6 +9,8 @@ from dbsafe_runner.scheduling.pieces import Piece
 
 #: Moving tests to another worker has to bring the end forward by more than this.
 LEAST_GAIN_SECONDS = 0.005
+#: And by more than this part of the set-up that has to be done again for it.
+LEAST_GAIN_OF_SETUP = 0.1
 #: Known work beyond the running test that a worker may be sent, in seconds.
 AHEAD_SECONDS = 0.020
 #: Nothing is sent behind a test that takes longer than this, in seconds.
@@ -71,7 +73,7 @@ class Running:
             moved += length
             count += 1
         gain = before - max(before - moved, moved + setup)
-        return count if gain > LEAST_GAIN_SECONDS else 0
+        return count if gain > max(LEAST_GAIN_SECONDS, setup * LEAST_GAIN_OF_SETUP) else 0
 
 
 class Victims:

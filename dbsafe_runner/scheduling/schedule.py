@@ -20,7 +20,14 @@ from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.domain.precedence import successors, tails
 from dbsafe_runner.scheduling.answers import Assignment, Done, Steal, Wait
-from dbsafe_runner.scheduling.pieces import Piece, cut, piece_of, rest_of, take_chunk
+from dbsafe_runner.scheduling.pieces import (
+    SHORTEST_CHUNK_SECONDS,
+    Piece,
+    cut,
+    piece_of,
+    rest_of,
+    take_chunk,
+)
 from dbsafe_runner.scheduling.ready import Ready, affinity_names
 from dbsafe_runner.scheduling.running import DRIFT_SECONDS, Running, Victims
 
@@ -62,7 +69,7 @@ class Schedule:
         self._victims = Victims()
         self._offers = 0
         work = sum(batch.total_seconds for batch in plan.batches)
-        self._grain = work * LONG_SHARE / max(plan.workers, 1)
+        self._grain = max(work * LONG_SHARE / max(plan.workers, 1), SHORTEST_CHUNK_SECONDS)
         self._release([batch for batch in plan.batches if not batch.after])
 
     # -- workers ---------------------------------------------------------------------------------
