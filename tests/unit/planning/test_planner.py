@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbsafe_runner.domain.evidence import Evidence, Source
+from dbsafe_runner.domain.footprint import Classification, Footprint
+from dbsafe_runner.domain.forecast import Forecast
+from dbsafe_runner.domain.isolation import Isolation, NamespaceKind, ResetPolicy
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.domain.test import FixtureDef, Mark, Test
+from dbsafe_runner.planning.planner import make_plan
+from dbsafe_runner.planning.request import Conflict, Grouping, PlanRequest
+from dbsafe_runner.planning.strategies import STRATEGIES
+from dbsafe_runner.scheduling.simulation import simulate
+
+
+class Suite:
+    """A made-up suite: `add` tests, then ask for the plan."""
+
+    def __init__(self):
+        self.tests, self.kinds, self.forecasts = [], {}, {}
+
+    def add(self, file, name, level=3, source=Source.OBSERVED, seconds=0.1, **given):
+        """A test; `given` are further fields of Test, Classification, Footprint or Forecast."""
+        nodeid = f"{file}::{name}"
+        index = len(self.tests)
+        marks, fixtures = given.pop("marks", ()), given.pop("fixtures", ())
+        group = given.pop("xdist_group", "")
+        self.tests.append(Test(index, nodeid, file, 1, "", name, fixtures, marks, group))
+        self.forecasts[nodeid] = Forecast(seconds, given.pop("known", True), given.pop("setup", {}))
+        footprint = Footprint(
+            connects=level > 0,
+            alone=given.pop("alone", False),
+            connections=given.pop("connections", 0),
+            confidence=given.pop("confidence", 1.0),
+            cluster=given.pop("cluster", frozenset()),
+        )
+        self.kinds[nodeid] = Classification(
+            nodeid, Level(level), footprint, (Evidence(source, "so it is"),), **given
+        )
+        return nodeid
+
+    def request(self, **given):
+        values = {"workers": 4, "namespace_kind": NamespaceKind.SERVER, "alternatives": ()} | given
+        strategy = STRATEGIES[values.pop("strategy", "balanced")]
+        return PlanRequest(self.tests, self.kinds, strategy, forecasts=self.forecasts, **values)
+
+    def plan(self, **given):
+        return make_plan(self.request(**given))
+
+
+def grouped(plan):
+    return [batch.tests for batch in plan.batches]
+
+
+def order(text):
+    return (Mark("order", (text,)),)
+
+
+def test_a_file_of_which_nothing_is_known_stays_together():
+    suite = Suite()
+    for name in "abc":
+        suite.add("test_a.py", name, source=Source.UNKNOWN, confidence=0.0)
+    suite.add("test_b.py", "d", source=Source.UNKNOWN)
+    plan = suite.plan()
+    assert grouped(plan) == [(0, 1, 2), (3,)]
+    assert plan.batches[0].reset is ResetPolicy.AFTER_BATCH
+    assert not plan.batches[0].splittable
+    assert plan.batches[0].why == "together: file test_a.py"
+
+
+def test_an_unclassified_test_is_taken_for_shared_writes():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=0)
+    suite.kinds.clear()
+    suite.forecasts.clear()
+    plan = suite.plan()
+    assert plan.batches[0].level is Level.SHARED_WRITES
+    assert plan.batches[0].seconds == (0.05,)
+
+
+def test_tests_that_leave_nothing_behind_may_be_split():
+    suite = Suite()
+    for level in (0, 1, 2, 1):
+        suite.add("test_a.py", f"t{level}", level=level)
+    (batch,) = suite.plan().batches
+    assert batch.splittable
+    assert batch.level is Level.ISOLATED_WRITES
+    assert batch.isolation is Isolation.TRANSACTION
+    assert batch.reset is ResetPolicy.EACH_TEST
+    assert batch.durations_known
+    assert batch.why == "may be split: its tests leave nothing behind"
+
+
+def test_static_analysis_is_believed_up_to_reading_and_when_it_is_sure():
+    suite = Suite()
+    for _ in range(2):
+        suite.add("test_sure.py", f"a{_}", level=1, source=Source.STATIC, confidence=0.9)
+        suite.add("test_unsure.py", f"b{_}", level=1, source=Source.STATIC, confidence=0.5)
+        suite.add("test_writes.py", f"c{_}", level=2, source=Source.STATIC, confidence=1.0)
+    plan = suite.plan()
+    assert [batch.splittable for batch in plan.batches] == [True, False, False]
+    # It may leave something for the next test after all: a reset between them could take it away.
+    assert [batch.reset for batch in plan.batches][1:] == [ResetPolicy.AFTER_BATCH] * 2
+
+
+def test_a_reader_behind_a_writer_of_its_file_stays_with_it():
+    suite = Suite()
+    suite.add("test_a.py", "reads_before", level=1)
+    suite.add("test_a.py", "writes", level=3)
+    suite.add("test_a.py", "reads_after", level=1)
+    suite.add("test_a.py", "no_database", level=0)
+    plan = suite.plan()
+    assert grouped(plan) == [(0, 3), (1, 2)]
+    assert [batch.splittable for batch in plan.batches] == [True, False]
+
+
+def test_a_file_known_to_be_independent_may_be_split_and_is_reset_after_each_test():
+    suite = Suite()
+    for name in "abc":
+        suite.add("test_a.py", name, level=3)
+    (batch,) = suite.plan(independent={"test_a.py"}).batches
+    assert batch.splittable
+    assert batch.reset is ResetPolicy.EACH_TEST
+    assert batch.why == "may be split: its tests are known not to need each other"
+
+
+@pytest.mark.parametrize(
+    ("grouping", "expected"),
+    [
+        (Grouping.DEPENDENCY, [(0, 2), (1, 3), (4,)]),
+        (Grouping.FILE, [(0, 1, 2, 3), (4,)]),
+        (Grouping.TEST, [(0,), (1,), (2,), (3,), (4,)]),
+        (Grouping.PERFORMANCE, [(0, 1, 2, 3), (4,)]),
+    ],
+)
+def test_groupings(grouping, expected):
+    suite = Suite()
+    for number in range(4):
+        suite.add("test_a.py", f"t{number}", level=0 if number % 2 == 0 else 3)
+    suite.add("test_b.py", "t4")
+    plan = suite.plan(grouping=grouping)
+    assert grouped(plan) == expected
+    assert plan.batches[0].splittable == (grouping in {Grouping.DEPENDENCY, Grouping.PERFORMANCE})
+
+
+def test_groups_stay_together_across_files():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=0, xdist_group="ports")
+    suite.add("test_b.py", "b", level=0, xdist_group="ports")
+    suite.add("test_b.py", "c", level=0, group="own")
+    suite.add("test_c.py", "d", level=3, group="own")
+    plan = suite.plan(grouping=Grouping.TEST)
+    assert grouped(plan) == [(0, 1), (2, 3)]
+    assert plan.batches[0].why == "together: group ports"
+    assert not any(batch.splittable for batch in plan.batches)
+
+
+def test_writers_that_share_a_package_fixture_stay_together():
+    suite = Suite()
+    shared = (FixtureDef("company", "package", "/p/shop/conftest.py", 3, "company"),)
+    suite.add("shop/test_a.py", "a", level=3, fixtures=shared)
+    suite.add("shop/test_b.py", "b", level=3, fixtures=shared)
+    suite.add("shop/test_b.py", "c", level=1, fixtures=shared)
+    suite.add("other/test_c.py", "d", level=3)
+    plan = suite.plan()
+    assert grouped(plan) == [(0, 1, 2), (3,)]
+    assert "fixture company is shared by the package" in plan.batches[0].why
+
+
+def test_found_dependencies_stay_together_in_order():
+    suite = Suite()
+    first = suite.add("test_a.py", "creates", level=0)
+    suite.add("test_a.py", "else", level=0)
+    needs = suite.add("test_b.py", "uses", level=0)
+    plan = suite.plan(dependencies={needs: [first], "gone": [first], first: ["gone"]})
+    assert grouped(plan) == [(0, 2), (1,)]
+    assert plan.batches[0].why == "together: test_b.py::uses needs test_a.py::creates"
+    assert plan.notes == ("test_a.py::creates needs gone, which is not selected",)
+
+
+def test_a_circle_of_dependencies_and_a_test_that_needs_itself_are_named():
+    suite = Suite()
+    a, b, c = (suite.add(f"test_{name}.py", name, level=0) for name in "abc")
+    plan = suite.plan(dependencies={a: [b], b: [a], c: [c]})
+    assert grouped(plan) == [(0, 1), (2,)]
+    assert plan.notes == (
+        "test_c.py::c needs itself; this is ignored",
+        "need each other in a circle, so the order of collection is kept: test_a.py::a, test_b.py::b",
+    )
+
+
+def test_pytest_dependency_marks():
+    suite = Suite()
+
+    def depends(*names, scope=None, name=None):
+        given = [("depends", repr(list(names)))] if names else []
+        given += [("scope", repr(scope))] if scope else []
+        given += [("name", repr(name))] if name else []
+        return (Mark("dependency", (), tuple(given)),)
+
+    suite.add("test_a.py", "login", level=0, marks=depends(name="in"))
+    suite.add("test_a.py", "buy", level=0, marks=depends("in"))
+    suite.add("test_a.py", "free", level=0)
+    suite.add("test_b.py", "pay", level=0, marks=depends("test_a.py::free", scope="session"))
+    suite.add("test_b.py", "again", level=0, marks=depends("in"))
+    suite.add("test_b.py", "session", level=0, marks=depends("in", scope="session"))
+    plan = suite.plan()
+    assert (0, 1, 5) in grouped(plan)
+    assert [note for note in plan.notes if "depends" in note] == [
+        "test_b.py::pay depends on 'test_a.py::free', which is not selected",
+        "test_b.py::again depends on 'in', which is not selected",
+    ]
+
+
+def test_order_marks_within_a_file_keep_it_together():
+    suite = Suite()
+    for number in range(3):
+        suite.add("test_a.py", f"t{number}", level=0, marks=order(str(number)))
+        suite.add("test_b.py", f"t{number}", level=0, marks=order(str(number)))
+    plan = suite.plan()
+    assert grouped(plan) == [(0, 2, 4), (1, 3, 5)]
+    assert not any(batch.after for batch in plan.batches)
+    assert "order is kept within each file" in plan.notes[0]
+
+
+def test_order_marks_across_files_make_batches_wait():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=0, marks=order("1"))
+    suite.add("test_b.py", "b", level=0, marks=order("2"))
+    suite.add("test_c.py", "c", level=0)
+    plan = suite.plan()
+    assert [(b.tests, b.after) for b in plan.batches] == [((0,), ()), ((1,), (0,)), ((2,), ())]
+
+
+def test_order_that_runs_to_and_fro_between_files_puts_them_in_one_batch():
+    suite = Suite()
+    suite.add("test_a.py", "a1", level=0, marks=order("1"))
+    suite.add("test_b.py", "b", level=0, marks=order("2"))
+    suite.add("test_a.py", "a2", level=0, marks=order("3"))
+    assert grouped(suite.plan()) == [(0, 1, 2)]
+
+
+def test_first_and_last():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=0, marks=order("'first'"))
+    suite.add("test_b.py", "b", level=3)
+    suite.add("test_c.py", "c", level=3)
+    suite.add("test_d.py", "d", level=0, marks=order("-1"))
+    plan = suite.plan()
+    assert [set(batch.after) for batch in plan.batches] == [set(), {0}, {0}, {0, 1, 2}]
+    assert plan.limited_by.startswith("the longest chain of batches, which starts with batch 0")
+
+
+def test_relative_order():
+    suite = Suite()
+    suite.add("test_a.py", "early", level=0)
+    after = (Mark("order", (), (("after", "'test_a.py::early'"),)),)
+    wrong = (Mark("order", (), (("before", "'early'"),)),)
+    suite.add("test_b.py", "late", level=0, marks=after)
+    suite.add("test_a.py", "wrong", level=0, marks=wrong)
+    plan = suite.plan()
+    late = next(batch for batch in plan.batches if 1 in batch.tests)
+    assert [plan.batches[number].tests[0] for number in late.after] == [0]
+    assert "is pytest-order installed?" in plan.notes[0]
+
+
+def test_unreadable_marks_are_no_obstacle():
+    suite = Suite()
+    marks = (Mark("order", ("<object>",)), Mark("dependency", (), (("depends", "f(x)"),)))
+    suite.add("test_a.py", "a", level=0, marks=marks)
+    assert grouped(suite.plan()) == [(0,)]
+
+
+def test_conflicts_are_resolved_by_isolation_batching_or_order():
+    suite = Suite()
+    a, b = (suite.add("test_a.py", name, level=0) for name in "ab")
+    suite.add("test_a.py", "c", level=0)
+    d, e = (suite.add(f"test_{name}.py", name, level=0) for name in "de")
+    conflicts = [Conflict(a, b, "port 8000"), Conflict(a, d), Conflict(d, e, "orders", private=True)]
+    plan = suite.plan(conflicts=conflicts)
+    assert [(x.tests, x.after) for x in plan.batches] == [
+        ((0, 1), ()),
+        ((2,), ()),
+        ((3,), (0,)),
+        ((4,), ()),
+    ]
+    assert [note.rpartition("resolved by ")[2] for note in plan.notes] == [
+        "batching, they run one after the other",
+        "order, the second waits for the first",
+        "isolation, each worker has a server of its own",
+    ]
+
+
+def test_a_conflict_pulls_only_its_own_test_out_of_a_file():
+    suite = Suite()
+    tests = [suite.add("test_a.py", f"t{n}", level=0) for n in range(4)]
+    other = suite.add("test_b.py", "b", level=0)
+    plan = suite.plan(conflicts=[Conflict(tests[1], other)])
+    assert grouped(plan) == [(0, 2, 3), (1,), (4,)]
+
+
+def test_what_changes_the_cluster_runs_alone_unless_the_server_is_its_own():
+    suite = Suite()
+    suite.add("test_a.py", "role", level=5, cluster=frozenset({"role x"}))
+    suite.add("test_b.py", "port", level=5, alone=True)
+    suite.add("test_c.py", "said", level=5, source=Source.MARKER)
+    suite.add("test_d.py", "marked", level=0, exclusive=True)
+
+    def alone(**given):
+        return [batch.exclusive for batch in suite.plan(**given).batches]
+
+    assert alone() == [False, True, True, True]
+    assert alone(namespace_kind=NamespaceKind.DATABASE) == [True] * 4
+    assert alone(strategy="conservative") == [True] * 4
+
+
+def test_caps_hold_where_something_is_shared():
+    suite = Suite()
+    suite.add("test_a.py", "a")
+    caps = {kind: dict(suite.plan(namespace_kind=kind).caps) for kind in NamespaceKind}
+    assert caps[NamespaceKind.SERVER] == {}
+    assert caps[NamespaceKind.DATABASE] == {Level.SEQUENTIAL_ONLY: 1}
+    assert caps[NamespaceKind.SCHEMA] == {Level.SCHEMA_CHANGES: 1, Level.SEQUENTIAL_ONLY: 1}
+    kept = suite.plan(strategy="conservative", workers=10).caps
+    assert kept == {
+        Level.READ_ONLY: 8,
+        Level.ISOLATED_WRITES: 5,
+        Level.SHARED_WRITES: 2,
+        Level.SCHEMA_CHANGES: 1,
+        Level.SEQUENTIAL_ONLY: 1,
+    }
+
+
+def test_a_server_that_permits_only_schemas_is_noted():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=4)
+    plan = suite.plan(namespace_kind=NamespaceKind.SCHEMA)
+    assert plan.batches[0].isolation is Isolation.SCHEMA
+    assert "should have a database of their own" in plan.notes[0]
+
+
+def module_fixture(file, name="engine"):
+    return (FixtureDef(name, "module", f"/p/{file}", 1, name),)
+
+
+@pytest.mark.parametrize(("others", "splittable"), [(20.0, False), (0.1, True)])
+def test_a_dear_fixture_keeps_its_tests_together_only_while_that_pays(others, splittable):
+    suite = Suite()
+    for number in range(4):
+        fixtures = module_fixture("test_a.py")
+        suite.add("test_a.py", f"t{number}", 0, seconds=1.0, fixtures=fixtures, setup={"engine": 0.5})
+    suite.add("test_b.py", "other", seconds=others)
+    batch = suite.plan(workers=2).batches[0]
+    assert batch.splittable is splittable
+    assert batch.setup_seconds == 0.5
+    assert batch.affinity == {"test_a.py::engine"}
+    if not splittable:
+        assert batch.why == (
+            "together, because building test_a.py::engine again costs more than it gains"
+        )
+
+
+def test_connections():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=0)
+    suite.add("test_b.py", "b", level=3)
+    suite.add("test_c.py", "c", level=3, connections=5)
+    plan = suite.plan(connections=7)
+    assert [batch.connections for batch in plan.batches] == [0, 1, 5]
+    assert plan.connections == 7
+
+
+@pytest.mark.parametrize(
+    ("seconds", "given", "expected", "words"),
+    [
+        ([1.0] * 8, {}, 2.0, "the number of workers (4 for 8.0 s of tests)"),
+        ([9.0, 1.0], {}, 9.0, "the longest batch that cannot be split (batch 0: a single test)"),
+        ([2.0] * 5, {}, 4.0, "long batches that cannot be split evenly"),
+        ([2.0] * 4, {"connections": 2}, 4.0, "the 2 connections that may be open"),
+        (
+            [1.0] * 6,
+            {"strategy": "conservative"},
+            3.0,
+            "the cap of 2 SHARED_WRITES batches at a time",
+        ),
+    ],
+)
+def test_lower_bounds(seconds, given, expected, words):
+    suite = Suite()
+    for number, length in enumerate(seconds):
+        suite.add(f"test_{number}.py", "t", seconds=length)
+    plan = suite.plan(**given)
+    assert plan.lower_bound == pytest.approx(expected)
+    assert plan.limited_by == words
+
+
+def test_exclusive_work_comes_on_top():
+    suite = Suite()
+    for number in range(4):
+        suite.add(f"test_{number}.py", "t", seconds=1.0)
+    suite.add("test_x.py", "alone", exclusive=True, seconds=3.0)
+    plan = suite.plan()
+    assert plan.lower_bound == pytest.approx(4.0)
+    assert plan.limited_by == "1 exclusive batches that run alone (3.0 s)"
+
+
+def test_predictions_come_from_the_simulation_that_is_passed_in():
+    suite = Suite()
+    for number in range(16):
+        suite.add(f"test_{number}.py", "t", seconds=1.0)
+    plan = make_plan(suite.request(alternatives=(1, 4, 16)), lambda plan: simulate(plan).wall)
+    assert plan.predicted_wall == 4.0
+    assert plan.alternatives == {1: 16.0, 4: 4.0, 16: 1.0}
+
+
+def test_exclusive_batches_go_first_when_that_is_predicted_to_be_shorter():
+    suite = Suite()
+    suite.add("test_a.py", "alone", level=0, exclusive=True, marks=order("1"), seconds=1.0)
+    suite.add("test_b.py", "long", level=0, marks=order("2"), seconds=5.0)
+    for number in range(6):
+        suite.add(f"test_c{number}.py", "t", seconds=2.5)
+    plan = make_plan(suite.request(), lambda plan: simulate(plan).wall)
+    assert plan.exclusive_first
+    assert plan.predicted_wall < 1 + 5 + 2.5
+    suite.tests[0] = dataclasses.replace(suite.tests[0], marks=())
+    assert not make_plan(suite.request(), lambda plan: simulate(plan).wall).exclusive_first
+
+
+@st.composite
+def suites(draw):
+    suite = Suite()
+    for number in range(draw(st.integers(1, 25))):
+        file = draw(st.sampled_from(["a/test_a.py", "a/test_b.py", "test_c.py"]))
+        marks = draw(
+            st.sampled_from([(), (), (), order("1"), order("2"), order("'first'"), order("-1")])
+        )
+        fixtures = draw(st.sampled_from([(), module_fixture("f.py"), _package()]))
+        suite.add(
+            file,
+            f"t{number}",
+            draw(st.integers(0, 5)),
+            draw(st.sampled_from(Source)),
+            draw(st.sampled_from([0.001, 0.1, 3.0])),
+            marks=marks,
+            fixtures=fixtures,
+            setup={"engine": 0.3},
+            known=draw(st.booleans()),
+            confidence=draw(st.sampled_from([0.2, 0.9])),
+            xdist_group=draw(st.sampled_from(["", "", "", "g"])),
+            exclusive=draw(st.integers(0, 9)) == 0,
+        )
+    return suite
+
+
+def _package():
+    return (FixtureDef("company", "package", "/p/a/conftest.py", 3, "company"),)
+
+
+@settings(max_examples=150, deadline=None)
+@given(suites(), st.data())
+def test_any_plan_has_each_test_once_and_can_be_run(suite, data):
+    names = st.sampled_from([test.nodeid for test in suite.tests])
+    request = suite.request(
+        grouping=data.draw(st.sampled_from(Grouping)),
+        strategy=data.draw(st.sampled_from(sorted(STRATEGIES))),
+        namespace_kind=data.draw(st.sampled_from(NamespaceKind)),
+        workers=data.draw(st.integers(1, 6)),
+        connections=data.draw(st.sampled_from([0, 3])),
+        independent=data.draw(st.sets(st.sampled_from(["test_c.py", "a/test_a.py"]))),
+        dependencies=data.draw(st.dictionaries(names, st.lists(names, max_size=2), max_size=4)),
+        conflicts=[Conflict(*pair) for pair in data.draw(st.lists(st.tuples(names, names), max_size=4))],
+    )
+    plan = make_plan(request, lambda plan: simulate(plan).wall)
+    assert sorted(test for batch in plan.batches for test in batch.tests) == list(
+        range(len(suite.tests))
+    )
+    assert [batch.id for batch in plan.batches] == list(range(len(plan.batches)))
+    assert all(list(batch.tests) == sorted(batch.tests) for batch in plan.batches)
+    assert plan.predicted_wall >= plan.lower_bound - 1e-9
+    owner = {suite.tests[test].nodeid: b.id for b in plan.batches for test in b.tests}
+    for test, needed in request.dependencies.items():
+        assert all(owner[test] == owner[other] for other in needed)
+    for conflict in request.conflicts:
+        first, second = owner[conflict.first], owner[conflict.second]
+        assert first == second or comes_after(plan, first, second) or comes_after(plan, second, first)
+    shuffled = list(suite.tests)
+    random.Random(3).shuffle(shuffled)
+    again = dataclasses.replace(request, tests=shuffled)
+    assert make_plan(again, lambda plan: simulate(plan).wall) == plan
+
+
+def comes_after(plan, later, earlier):
+    waiting, seen = [later], set()
+    while waiting:
+        number = waiting.pop()
+        if number == earlier:
+            return True
+        waiting.extend(n for n in plan.batches[number].after if n not in seen)
+        seen.update(plan.batches[number].after)
+    return False
