@@ -89,11 +89,11 @@ class _Reader:
         least, most = self._workers(table.get("workers", [base.least, base.most]), base)
         return Strategy(
             name=self.name,
-            levels=self._levels(table.get("levels", {}), base.levels),
             least=least,
             most=most,
             keep_caps=self._flag("keep_caps", table, base.keep_caps),
             live=self._flag("live", table, base.live),
+            levels=self._levels(table.get("levels", {}), base.levels),
         )
 
     def _unknown_keys(self, prefix: str, table: Mapping[str, object], known: Sequence[str]) -> None:

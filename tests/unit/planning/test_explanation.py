@@ -1,0 +1,86 @@
+from dbsafe_runner.domain.evidence import Evidence, Source
+from dbsafe_runner.domain.footprint import Classification, Footprint
+from dbsafe_runner.domain.forecast import Forecast
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.domain.test import Test
+from dbsafe_runner.planning.explanation import explain, level_rows
+from dbsafe_runner.planning.planner import make_plan
+from dbsafe_runner.planning.request import PlanRequest
+from dbsafe_runner.planning.strategies import STRATEGIES
+
+
+def a_request():
+    tests, kinds, forecasts = [], {}, {}
+
+    def add(file, name, level, source, seconds, **given):
+        nodeid = f"{file}::{name}"
+        tests.append(Test(len(tests), nodeid, file, 1, "", name))
+        evidence = Evidence(source, "writes audit_log", "shop/audit.py", 41)
+        kinds[nodeid] = Classification(nodeid, level, Footprint(), (evidence,), **given)
+        forecasts[nodeid] = Forecast(seconds, known=True)
+
+    add("test_a.py", "free", Level.NONE, Source.OBSERVED, 1.0)
+    add("test_a.py", "writes", Level.SHARED_WRITES, Source.STATIC, 2.0)
+    add("test_a.py", "reads", Level.READ_ONLY, Source.RULE, 1.0)
+    add("test_b.py", "alone", Level.NONE, Source.MARKER, 4.0, exclusive=True)
+    return PlanRequest(
+        tests, kinds, STRATEGIES["balanced"], 4, NamespaceKind.SERVER, forecasts=forecasts
+    )
+
+
+def test_rows_by_level():
+    request = a_request()
+    none, read, shared = level_rows(make_plan(request), request)
+    assert (none.level, none.tests, none.batches, none.share) == (Level.NONE, 2, 2, 5 / 8)
+    assert none.isolation == ("none",)
+    assert none.concurrency == "all 4, some alone"
+    assert none.sources == {"marker": 1, "observed": 1}
+    assert (read.tests, read.isolation, read.concurrency) == (1, ("server",), "all 4")
+    assert shared.seconds == 2.0
+    assert sum(row.share for row in (none, read, shared)) == 1.0
+
+
+def test_rows_show_caps():
+    request = a_request()
+    conservative = PlanRequest(
+        request.tests,
+        request.classifications,
+        STRATEGIES["conservative"],
+        4,
+        NamespaceKind.SERVER,
+    )
+    rows = level_rows(make_plan(conservative), conservative)
+    assert [row.concurrency for row in rows] == ["all 4, some alone", "3 of 4", "2 of 4"]
+
+
+def test_a_test_is_explained():
+    request = a_request()
+    plan = make_plan(request)
+    found = explain("test_a.py::reads", plan, request)
+    assert found.level is Level.READ_ONLY
+    assert found.chain[0].line == 41
+    assert found.together == ("test_a.py::writes", "test_a.py::reads")
+    assert found.isolation == "server"
+    assert found.reset == "after-batch"
+    assert found.seconds_known
+    assert found.why == "together: file test_a.py"
+    assert found.would_change == (
+        "the level is the rule in runner.toml's word; without it, observation and analysis decide",
+        "its batch has a test of level SHARED_WRITES, and they stay together: together: file test_a.py",
+    )
+
+
+def test_what_would_change_an_unsure_level():
+    request = a_request()
+    found = explain("test_a.py::writes", make_plan(request), request)
+    assert found.would_change == (
+        "one run observes what the test really does, and the next plan uses that",
+        "if it rolled back what it writes, it would be ISOLATED_WRITES",
+        "once its file's tests are known not to need each other, the file may be split",
+    )
+
+
+def test_an_unknown_test_has_no_explanation():
+    request = a_request()
+    assert explain("test_z.py::z", make_plan(request), request) is None
