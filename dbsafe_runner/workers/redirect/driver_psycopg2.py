@@ -19,6 +19,8 @@ class _Connecting(threading.local):
     """Whether this thread is inside `_connect`, which has redirected already what its class will get."""
 
     redirected = False
+    #: The DSN as the suite gave it, while `redirected`.
+    given = ""
 
 
 def patch(psycopg2: ModuleType) -> None:
@@ -32,15 +34,25 @@ def patch(psycopg2: ModuleType) -> None:
         )
         return dsn if found is None else extensions.make_dsn(**found)
 
+    def shown(dsn: str) -> str:
+        # As the driver shows a DSN: as it was given, but for the password.
+        params = extensions.parse_dsn(dsn)
+        return extensions.make_dsn(**{**params, "password": "xxx"}) if "password" in params else dsn
+
+    def led(dsn: str) -> tuple[str, str]:
+        if connecting.redirected:
+            return connecting.given, dsn
+        return dsn, redirected(dsn)
+
     plain = getattr(extensions.connection, "__dbsafe_plain__", extensions.connection)
-    connection = _connection_class(plain, lambda dsn: dsn if connecting.redirected else redirected(dsn))
+    connection = _connection_class(plain, led, shown)
 
     def wrap_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         def _connect(dsn: str, connection_factory: Any = None, **kwargs: Any) -> Any:
             # Without a factory the driver's own class is used: then it must be the one that
             # `extensions.connection` names, for isinstance. A factory's class may be of the plain one.
             factory = connection if connection_factory is None else connection_factory
-            dsn = redirected(dsn)
+            connecting.given, dsn = dsn, redirected(dsn)
             connecting.redirected = True
             try:
                 return original(dsn, connection_factory=factory, **kwargs)
@@ -53,13 +65,21 @@ def patch(psycopg2: ModuleType) -> None:
     patching.value(extensions, "connection", connection)
 
 
-def _connection_class(plain: Any, redirected: Callable[[str], str]) -> type:
+def _connection_class(
+    plain: Any, led: Callable[[str], tuple[str, str]], shown: Callable[[str], str]
+) -> type:
     class connection(plain):  # type: ignore[misc]  # noqa: N801 - It stands for the class of that name.
         __dbsafe_plain__ = plain
         __doc__ = plain.__doc__
 
         def __init__(self, dsn: str, *args: Any, **kwargs: Any) -> None:
-            super().__init__(redirected(dsn), *args, **kwargs)
+            self.__given, dsn = led(dsn)
+            super().__init__(dsn, *args, **kwargs)
+
+        @property
+        def dsn(self) -> str:
+            # Suites compare it with what they asked for.
+            return shown(self.__given)
 
     connection.__module__, connection.__qualname__ = plain.__module__, plain.__qualname__
     return connection
