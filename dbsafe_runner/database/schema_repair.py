@@ -24,6 +24,8 @@ _DROPPABLE = frozenset(
         "type", "view",
     )
 )  # fmt: skip
+#: Catalogs whose rows are parts of objects, and come and go with these.
+_PARTS = frozenset(("pg_enum", "pg_amop", "pg_amproc", "pg_attrdef"))
 #: Those that pg_identify_object and DROP call differently.
 _SPELLING = {"statistics object": "statistics", "composite type": "type", "domain": "domain"}
 
@@ -103,7 +105,7 @@ class SchemaDifference:
         rows = [
             (known[name].oid, oid)
             for name, oids in self._added.items()
-            if known[name].has_oid
+            if known[name].has_oid and name not in _PARTS
             for oid in oids
         ]
         parameters = as_array(catalog for catalog, _ in rows), as_array(oid for _, oid in rows)

@@ -6,10 +6,7 @@ select i.type, i.identity
  where i.identity is not null
    and not exists (
        select from pg_catalog.pg_depend as d
-        where d.classid = r.catalog and d.objid = r.oid and d.objsubid = 0 and d.deptype in ('i', 'P', 'S', 'e')
-           -- A sequence of a serial column goes with its table; one of an identity column is internal.
-           or d.classid = r.catalog and d.objid = r.oid and d.deptype = 'a'
-              and r.catalog = 'pg_catalog.pg_class'::pg_catalog.regclass)
+        where d.classid = r.catalog and d.objid = r.oid and d.objsubid = 0 and d.deptype in ('i', 'P', 'S', 'e'))
    and i.type not in ('toast table', 'default value', 'table constraint')
    and not (r.catalog = 'pg_catalog.pg_type'::pg_catalog.regclass
             and exists (select from pg_catalog.pg_type as t where t.oid = r.oid and t.typelem <> 0 and t.typlen = -1))
