@@ -15,8 +15,10 @@ from dbsafe_runner.planning.grouping import Groups, is_independent, leaves_nothi
 from dbsafe_runner.planning.request import Grouping, PlanRequest
 from dbsafe_runner.planning.strategies import isolation_of
 
-#: Fixtures that take longer than this to build are dear, in seconds.
+#: Shared fixtures that together take longer than this to build are dear, in seconds.
 DEAR_SECONDS = 0.05
+#: What takes less than this to build does not count as set-up at all, in seconds.
+NOTICED_SECONDS = 0.01
 
 
 @dataclasses.dataclass(slots=True)
@@ -111,7 +113,7 @@ class Builder:
                 continue
             for fixture in self.groups.tests[number].fixtures:
                 cost = forecast.setup.get(fixture.name, 0.0)
-                if fixture.scope != "function" and cost > DEAR_SECONDS / 5:
+                if fixture.scope != "function" and cost > NOTICED_SECONDS:
                     name = _instance(fixture.name, fixture.scope, self.groups.tests[number].file)
                     result[name] = (max(cost, result.get(name, (0.0, ""))[0]), fixture.scope)
         return dict(sorted(result.items()))
