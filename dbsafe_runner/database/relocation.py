@@ -25,7 +25,7 @@ from dbsafe_runner.errors import ExitCode, UserError
 
 
 def reachable(
-    binaries: Binaries, account: Account, cache_root: Path, report: Report
+    binaries: Binaries, account: Account, cache: Cache, report: Report
 ) -> tuple[Binaries, Entry | None]:
     """These binaries, or a copy of them that `account` can run, and the cache entry that holds it.
 
@@ -40,7 +40,7 @@ def reachable(
         _copy(binaries, directory / "data")
         return {"from": str(binaries.bindir)}
 
-    entry, _ = Cache(cache_root, "binaries").obtain(binaries.identity, build, report=report)
+    entry, _ = cache.obtain(binaries.identity, build, report=report)
     copied = dataclasses.replace(binaries, bindir=entry.data / _layout(binaries)[1])
     if not account.can_read(_needed(copied)):
         entry.close()

@@ -65,7 +65,8 @@ while [ $tries -lt 100 ]; do
   done
   [ -z "$left" ] && break
   sleep 0.1 || sleep 1
-  rm -rf "$@"
+  # What was just being started when dbsafe ended is found in the second round.
+  [ $tries -gt 0 ] && rm -rf "$@"
   tries=$((tries + 1))
 done
 for run do rmdir "${run%/*}"; done
@@ -167,15 +168,15 @@ class RunDirectory:
 
 
 def disk_root(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where run directories on disk are: `DBSAFE_RUN_DIR`, or one of ours for temporary files."""
-    if given := environment.get("DBSAFE_RUN_DIR"):
+    """Where run directories on disk are: `DBSAFE_SERVERS_DIR`, or one of ours for temporary files."""
+    if given := environment.get("DBSAFE_SERVERS_DIR"):
         return Path(given).expanduser().absolute()
     return Path(tempfile.gettempdir()) / f"dbsafe-{os.geteuid()}"
 
 
 def memory_root(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Where run directories in memory are, or None where there is no such file system."""
-    if environment.get("DBSAFE_RUN_DIR") or not os.access(MEMORY, os.W_OK | os.X_OK):
+    if environment.get("DBSAFE_SERVERS_DIR") or not os.access(MEMORY, os.W_OK | os.X_OK):
         return None
     return MEMORY / f"dbsafe-{os.geteuid()}"
 
@@ -205,6 +206,6 @@ def _unusable(root: Path, cause: str) -> UserError:
         "run-directory-unusable",
         f"The directory for running servers, {root}, cannot be used.",
         cause=cause,
-        hint="Name another one with the environment variable DBSAFE_RUN_DIR.",
+        hint="Name another one with the environment variable DBSAFE_SERVERS_DIR.",
         exit_code=ExitCode.SERVER,
     )

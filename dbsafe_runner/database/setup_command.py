@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,9 @@ from dbsafe_runner.errors import ExitCode, UserError
 
 #: Lines of output that an error shows.
 TAIL: Final = 40
+
+#: Seconds between asking a set-up to end and ending it.
+_PATIENCE: Final = 2.0
 
 _CALLABLE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -54,68 +58,101 @@ def missing_extensions(output: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def run_setup(
-    setup: str, environment: Mapping[str, str], directory: Path, timeout: float, log: Path
-) -> None:
-    """Run it to its end in `directory`, with this environment, its output into the file `log`.
+class Setup:
+    """One run of a set-up, with everything that it starts in a process group of its own.
 
     Args:
-        setup: a command for the shell, or `module:callable`.
-        environment: the whole environment of the process.
+        command: for the shell, or `module:callable`.
         directory: the working directory, first on the callable's import path.
-        timeout: seconds after which it, and everything that it started, is ended.
         log: file for standard output and error together. While the set-up runs, a file beside it with
             the suffix .group holds its process group, so that it can be ended when we cannot do it.
-
-    Raises:
-        SetupFailedError: with code `setup-failed` or `setup-timeout`.
     """
-    call = is_callable(setup)
-    command = [sys.executable, "-c", _CALL, setup.strip()] if call else ["/bin/sh", "-c", setup]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        group = log.with_suffix(".group")
+
+    def __init__(self, command: str, directory: Path, log: Path) -> None:
+        self._command = command
+        self._directory = directory
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._timed_out = False
+
+    def run(self, environment: Mapping[str, str], timeout: float) -> None:
+        """Run it to its end.
+
+        Args:
+            environment: the whole environment of the process.
+            timeout: seconds after which it is ended; may be infinite.
+
+        Raises:
+            SetupFailedError: with code `setup-failed` or `setup-timeout`.
+        """
+        call = is_callable(self._command)
+        shell = ["/bin/sh", "-c", self._command]
+        command = [sys.executable, "-c", _CALL, self._command.strip()] if call else shell
+        group = self._log.with_suffix(".group")
+        # It names its group before it does anything else: we may be killed at any moment.
+        command = ["/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"', str(group), *command]
+        with self._log.open("wb") as output:
+            process = self._process = subprocess.Popen(
+                command,
+                cwd=self._directory,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        timer = threading.Timer(min(timeout, threading.TIMEOUT_MAX), self._time_out)
+        timer.daemon = True
+        timer.start()
         try:
-            group.write_text(f"{process.pid}\n")
-            status = process.wait(timeout)
-        except BaseException as error:
-            _end_group(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise _timed_out(setup, timeout, log) from None
-            raise
+            status = process.wait()
         finally:
+            timer.cancel()
+            self.kill()
             group.unlink(missing_ok=True)
-    if status != 0:
-        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"exited with {status}"
-        raise SetupFailedError(
-            "setup-failed",
-            f"The set-up {how}: {setup}",
-            log.read_text(errors="replace") or "It printed nothing.",
-            f"Run it by hand in {directory}, or change [database] setup.",
-        )
+        if status != 0:
+            raise self._failure(status, timeout)
 
+    def quit(self) -> None:
+        """Ask it, and everything that it started, to end."""
+        self._signal(signal.SIGTERM)
 
-def _timed_out(setup: str, timeout: float, log: Path) -> SetupFailedError:
-    return SetupFailedError(
-        "setup-timeout",
-        f"The set-up did not end within {timeout:g} seconds: {setup}",
-        log.read_text(errors="replace") or "It printed nothing.",
-        "It may wait for input, or for a server that it cannot reach. It was ended.",
-    )
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the set-up and everything in its process group: politely, then not."""
-    for sign, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, sign)
+    def kill(self) -> None:
+        """End it and everything that it started: politely, then not. May be called again."""
+        process = self._process
+        if process is None or process.poll() == 0:
+            # After success what it started on purpose, a cache server say, may stay.
+            return
+        self.quit()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+            process.wait(_PATIENCE)
+        self._signal(signal.SIGKILL)
+        process.wait()
+        self._process = None
+
+    def _time_out(self) -> None:
+        self._timed_out = True
+        self.kill()
+
+    def _signal(self, sign: signal.Signals) -> None:
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, sign)
+
+    def _failure(self, status: int, timeout: float) -> SetupFailedError:
+        output = self._log.read_text(errors="replace") or "It printed nothing."
+        if self._timed_out:
+            return SetupFailedError(
+                "setup-timeout",
+                f"The set-up did not end within {timeout:g} seconds: {self._command}",
+                output,
+                "It may wait for input, or for a server that it cannot reach. It was ended.",
+            )
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"exited with {status}"
+        return SetupFailedError(
+            "setup-failed",
+            f"The set-up {how}: {self._command}",
+            output,
+            f"Run it by hand in {self._directory}, or change [database] setup.",
+        )

@@ -57,7 +57,7 @@ def no_space(directory: Path, cause: str) -> UserError:
         "no-space",
         f"There is no room for another PostgreSQL server in {directory}.",
         cause=cause,
-        hint="Free some space, use fewer workers, or name other directories with DBSAFE_RUN_DIR "
+        hint="Free some space, use fewer workers, or name other directories with DBSAFE_SERVERS_DIR "
         "(running servers) and DBSAFE_CACHE_DIR (prepared ones).",
         exit_code=ExitCode.SERVER,
     )

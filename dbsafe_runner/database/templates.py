@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,15 +24,13 @@ from dbsafe_runner.database.cluster import (
     shorten_wal,
     time_zone_source,
 )
+from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.provider import Report, TemplateRequest
 from dbsafe_runner.database.rundir import RunDirectory
 from dbsafe_runner.database.server import Installation, Server
-from dbsafe_runner.database.setup_command import SetupFailedError, missing_extensions, run_setup
+from dbsafe_runner.database.setup_command import Setup, SetupFailedError, missing_extensions
 from dbsafe_runner.database.sources import Source, create_names
 from dbsafe_runner.domain.namespace import Endpoint
-
-#: Told of a server before it starts, so that it is ended with the others when the run is.
-Register = Callable[[Server], None]
 
 
 def template_key(base: str, request: TemplateRequest, digests: Sequence[tuple[str, str]]) -> str:
@@ -74,26 +72,26 @@ def base_key(installation: Installation) -> str:
     return f"{installation.binaries.version}-{digest}"
 
 
-def obtain_base(installation: Installation, cache_root: Path, report: Report) -> Entry:
-    """The empty data directory of this server version; initdb makes it once."""
+def obtain_base(installation: Installation, cache: Cache, report: Report) -> Entry:
+    """The empty data directory of this server version from the cache; initdb makes it once."""
 
     def build(directory: Path) -> Mapping[str, Any]:
         report(f"initialising PostgreSQL {installation.binaries.version}")
         return initialise(installation, directory / "data")
 
-    return Cache(cache_root, "base").obtain(base_key(installation), build, report=report)[0]
+    return cache.obtain(base_key(installation), build, report=report)[0]
 
 
 class TemplateBuilder:
     """Builds the templates of one run."""
 
     def __init__(
-        self, installation: Installation, run: RunDirectory, request: TemplateRequest, register: Register
+        self, installation: Installation, run: RunDirectory, request: TemplateRequest, ending: Ending
     ) -> None:
         self._installation = installation
         self._run = run
         self._request = request
-        self._register = register
+        self._ending = ending
 
     def build(self, base: Entry, directory: Path, report: Report) -> Mapping[str, Any]:
         """Fill `directory/data` with the template, built upon `base`.
@@ -105,19 +103,18 @@ class TemplateBuilder:
         home, data = self._run.place(name, base.facts["manifest"][1])
         server = Server(self._installation, home, data)
         try:
-            copy_data(self._installation, base.data, data)
-            self._register(server)
-            # What the set-up writes need not be looked at: its WAL may go.
-            server.launch(wal_keep_size="0", wal_recycle="off")
-            server.wait()
-            create_names(server.dsn(), self._request.sources)
-            if self._request.setup:
-                report(f"running set-up: {self._request.setup}")
-                self._set_up(server)
-            server.stop()
-            self.keep(data, self._installation.account.make_directory(directory / "data"))
+            with self._ending.watch(server):
+                copy_data(self._installation, base.data, data)
+                # What the set-up writes need not be looked at: its WAL may go.
+                server.launch(wal_keep_size="0", wal_recycle="off")
+                server.wait()
+                create_names(server.dsn(), self._request.sources)
+                if self._request.setup:
+                    report(f"running set-up: {self._request.setup}")
+                    self._set_up(server)
+                server.stop()
+                self.keep(data, self._installation.account.make_directory(directory / "data"))
         finally:
-            server.kill()
             self._run.remove(name)
         return {"version": self._installation.binaries.version, "setup": self._request.setup}
 
@@ -132,8 +129,10 @@ class TemplateBuilder:
         given = self._request.environment
         environment = given(endpoint) if given else default_environment(endpoint, self._request.sources)
         log = self._run.scratch() / f"setup-{secrets.token_hex(3)}.log"
+        setup = Setup(self._request.setup, self._request.root, log)
         try:
-            run_setup(self._request.setup, environment, self._request.root, self._request.timeout, log)
+            with self._ending.watch(setup):
+                setup.run(environment, self._request.timeout)
         except SetupFailedError as error:
             # What the set-up kept to itself stands in the server's log.
             error.extensions = error.extensions or missing_extensions(server.log_tail(200))

@@ -58,7 +58,7 @@ def kept_cache() -> Iterator[Path]:
 def area(kept_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory for running servers, in the environment; it must be empty of them in the end."""
     area = _area()
-    monkeypatch.setenv("DBSAFE_RUN_DIR", str(area / "run"))
+    monkeypatch.setenv("DBSAFE_SERVERS_DIR", str(area / "run"))
     monkeypatch.setenv("DBSAFE_CACHE_DIR", str(kept_cache))
     yield area
     # The guardian of a killed program needs a moment.

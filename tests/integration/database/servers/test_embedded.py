@@ -294,7 +294,7 @@ def test_no_tcp_otherwise(shop: EmbeddedProvider) -> None:
 def test_data_lies_in_memory_where_there_is_room(
     area: Path, provide: Provide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DBSAFE_RUN_DIR")
+    monkeypatch.delenv("DBSAFE_SERVERS_DIR")
     provider = provide()
     provider.prepare(silent)
     namespace = provider.acquire("gw0")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from dbsafe_runner.database.binaries import extensions, installed_servers, wheel
 from dbsafe_runner.database.cache import MARKER, Cache
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.preparation import prune_cache
-from dbsafe_runner.database.provider import TemplateInfo, TemplateRequest
+from dbsafe_runner.database.provider import ProviderClosedError, TemplateInfo, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
@@ -181,6 +183,43 @@ def gone(pid: int) -> bool:
     return True
 
 
+def test_closing_ends_a_set_up_that_runs_in_another_thread(
+    project: Path, own_cache: Path, provide: Provide
+) -> None:
+    request = TemplateRequest(
+        root=project, setup="echo $$ > begin; mv begin began; sleep 300", timeout=float("inf")
+    )
+    provider = provide(request)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        preparing = threads.submit(provider.prepare, lambda _: None)
+        wait_for(project / "began")
+        provider.close()
+        assert isinstance(preparing.exception(timeout=10), ProviderClosedError)
+    assert gone(int((project / "began").read_text()))
+    assert not half_made(own_cache)
+
+
+def test_closing_ends_waiting_for_another_builder(
+    project: Path, own_cache: Path, provide: Provide, program: Callable[..., Any]
+) -> None:
+    program(root=project, setup="touch began; sleep 300")
+    wait_for(project / "began")
+    provider = provide(TemplateRequest(root=project, setup="touch began; sleep 300"))
+    waiting = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        preparing = threads.submit(provider.prepare, lambda _: waiting.set())
+        assert waiting.wait(30)
+        provider.close()
+        assert isinstance(preparing.exception(timeout=10), ProviderClosedError)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_refused_role_name_is_an_error(project: Path, provide: Provide) -> None:
     source = parse_source("postgresql://pg_mine@localhost/shop")
     error = failure(provide, TemplateRequest(root=project, sources=(source,)))
@@ -302,13 +341,11 @@ def test_remains_of_a_killed_builder_are_cleared(
     project: Path, own_cache: Path, program: Callable[..., Any], servers: Servers
 ) -> None:
     builder = program(root=project, setup="touch begun; sleep 300")
-    deadline = time.monotonic() + 60
-    while not (project / "begun").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(project / "begun")
     assert half_made(own_cache)
     builder.process.kill()
     builder.process.communicate()
+    deadline = time.monotonic() + 60
     while servers(own_cache.parent):
         assert time.monotonic() < deadline
         time.sleep(0.01)

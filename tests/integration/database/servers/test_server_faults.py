@@ -250,9 +250,9 @@ def test_a_run_directory_that_cannot_be_used(
     area: Path, provide: Provide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (area / "file").write_text("")
-    monkeypatch.setenv("DBSAFE_RUN_DIR", str(area / "file" / "run"))
-    assert "DBSAFE_RUN_DIR" in refused(provide, "run-directory-unusable").hint
-    monkeypatch.setenv("DBSAFE_RUN_DIR", str(area / ("long" * 20)))
+    monkeypatch.setenv("DBSAFE_SERVERS_DIR", str(area / "file" / "run"))
+    assert "DBSAFE_SERVERS_DIR" in refused(provide, "run-directory-unusable").hint
+    monkeypatch.setenv("DBSAFE_SERVERS_DIR", str(area / ("long" * 20)))
     assert "too long" in refused(provide, "run-directory-unusable").cause
     assert not (area / ("long" * 20)).exists()
 
@@ -280,7 +280,7 @@ def small_disk(area: Path) -> Iterator[Path]:
 def test_no_space_for_servers(
     small_disk: Path, provide: Any, monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
-    monkeypatch.setenv("DBSAFE_RUN_DIR", str(small_disk / "run"))
+    monkeypatch.setenv("DBSAFE_SERVERS_DIR", str(small_disk / "run"))
     provider = provide()
     provider.prepare(silent)
     provider.acquire("gw0")
@@ -341,7 +341,7 @@ def test_an_ordinary_user_needs_no_root(
     home.mkdir()
     uid = server_account().uid
     os.chown(home, uid, -1)
-    monkeypatch.setenv("DBSAFE_RUN_DIR", str(home / "run"))
+    monkeypatch.setenv("DBSAFE_SERVERS_DIR", str(home / "run"))
     monkeypatch.setenv("DBSAFE_CACHE_DIR", str(home / "cache"))
     mine = program(root=home, uid=uid, count=2)
     told = mine.ready()
