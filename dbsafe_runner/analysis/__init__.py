@@ -5,7 +5,9 @@ against markers, rules and observations.
 """
 
 from dbsafe_runner.analysis.analysis import analyse
+from dbsafe_runner.analysis.classification import classify
 from dbsafe_runner.analysis.levels import derive_level
+from dbsafe_runner.analysis.overrides import Note, Rule
 from dbsafe_runner.analysis.project import Project
 
-__all__ = ["Project", "analyse", "derive_level"]
+__all__ = ["Note", "Project", "Rule", "analyse", "classify", "derive_level"]

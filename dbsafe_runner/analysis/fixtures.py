@@ -191,7 +191,8 @@ class _Visit:
         machine, walk = self._machine, self._walk
         machine.fixture_value = self.value
         parametrized: dict[str, Value] = {}
-        before, after = _XUNIT_FUNCTION, _XUNIT_FUNCTION_AFTER
+        before: tuple[str, ...] = _XUNIT_FUNCTION
+        after: tuple[str, ...] = _XUNIT_FUNCTION_AFTER
         function = _test_function(machine, space, self._test, self._receiver)
         if self._receiver is not None:
             before, after = _XUNIT_METHOD, _XUNIT_METHOD_AFTER

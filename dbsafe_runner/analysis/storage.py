@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Collection, Iterable, MutableMapping
 from typing import Any
 
 from dbsafe_runner.analysis.project import SourceTree
@@ -34,6 +34,7 @@ class Stored:
         #: path -> [digest, {asked: path or None}]
         self._graph: dict[str, list[Any]] = loaded.get("files", {}) if valid else {}
         self._clean: dict[str, bool] = {}
+        self._kept: set[str] = set()
 
     def footprints(self, file: str, tests: Iterable[Test]) -> dict[str, Footprint] | None:
         """Return the footprints of a file's tests, or None when they must be found anew."""
@@ -46,9 +47,10 @@ class Stored:
         return {nodeid: pool[position] for nodeid, position in entry["of"].items()}
 
     def keep(
-        self, file: str, tests: Iterable[Test], footprints: dict[str, Footprint], roots: Iterable[str]
+        self, file: str, tests: Iterable[Test], footprints: dict[str, Footprint], roots: Collection[str]
     ) -> None:
         """Store the footprints of a file's tests."""
+        self._kept.update(roots)
         pool: dict[Footprint, int] = {}
         of = {nodeid: pool.setdefault(footprint, len(pool)) for nodeid, footprint in footprints.items()}
         entry = {
@@ -68,8 +70,9 @@ class Stored:
         for path, asked in self._sources.asked.items():
             files[path] = [self._sources.digest(path), asked]
             for target in asked.values():
-                if target is not None and target not in self._sources.asked:
-                    files[target] = [self._sources.digest(target), {}]
+                self._kept.update([target] if target is not None else [])
+        for path in self._kept - self._sources.asked.keys():
+            files[path] = [self._sources.digest(path), {}]
         graph = {"version": VERSION, "root": self._sources.project.rootdir, "files": files}
         self._cache[_GRAPH] = json.dumps(graph, separators=(",", ":")).encode()
 

@@ -52,6 +52,8 @@ _VERBS = {
     if callable(function) and not name.startswith("_") and name[0].islower()
 }
 _MAKERS = {**drivers.EXTERNALS, **alchemy.EXTERNALS, **orms.EXTERNALS}
+#: Packages whose other functions at most read the catalog through a connection that they are given.
+_DRIVERS = ("psycopg", "asyncpg", "sqlalchemy", "pandas", "pg8000")
 #: Names that register a function rather than call it.
 _REGISTERS = {
     "connect",
@@ -293,7 +295,7 @@ def schema_of(machine: Machine, cls: Class) -> str:
 def default_table(machine: Machine, cls: Class, names: list[str]) -> str:
     """Return the table of an ORM class that does not name one."""
     kind = orms.family(names)
-    return orms.default_table(cls, kind) if kind else alchemy.default_table(machine, cls, names)
+    return orms.default_table(machine, cls, kind) if kind else alchemy.default_table(machine, cls, names)
 
 
 def call_external(machine: Machine, dotted: str, call: Call) -> Value:
@@ -330,8 +332,9 @@ def _call_other(machine: Machine, dotted: str, call: Call) -> Value:
         return Lib("param", None, {"values": Seq(call.args)})
     if "." in dotted and not knows(dotted):
         verbs.may_write(machine, call.all_values(), f"{dotted}() is given a connection", call.node)
-    elif dotted.startswith(("psycopg", "asyncpg", "sqlalchemy", "pandas")):
+    elif dotted.startswith(_DRIVERS):
         _reads_through(machine, call)
+        return Lib("driver")
     if last not in _REGISTERS:
         _call_callbacks(machine, call)
     kind = INSTANCES.get(_key(dotted)[0])
@@ -394,6 +397,8 @@ def call_method(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
         return alchemy.statement_method(lib, name)
     if lib.kind == "SessionFactory" and name not in methods(lib.kind):
         return call_method(machine, _from_factory(machine, lib, call), name, call)
+    if lib.kind in {"Query", "QuerySet"} and name in {"filter", "filter_by", "where", "exclude"}:
+        lib = verbs.narrow(lib)
     entry = methods(lib.kind).get(name)
     if entry is not None:
         verb: verbs.Verb = _VERBS[entry.verb]
@@ -577,6 +582,14 @@ def _special_model(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
     return UNKNOWN
 
 
+def _special_driver(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
+    """Follow a method of a driver's helper object, which only reads the catalog through a connection."""
+    if call.args and (text := text_of(call.args[0])) is not None and verbs.looks_like_sql(text):
+        return call_on_unknown(machine, lib, name, call)
+    _reads_through(machine, call)
+    return lib
+
+
 def _special_environ(_machine: Machine, _lib: Lib, _name: str, _call: Call) -> Value:
     return Const(HOLE)
 
@@ -601,6 +614,7 @@ _SPECIAL = {
     "request": _special_request,
     "exit stack": _special_exit_stack,
     "super": _special_super,
+    "driver": _special_driver,
     "environ": _special_environ,
     "context": _special_environ,
     "overrides": _special_seq_result,

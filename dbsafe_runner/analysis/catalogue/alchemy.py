@@ -161,7 +161,7 @@ def query(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Value:
 def query_write(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Value:
     """`query.delete()` and `query.update()`."""
     link = verbs.link_of(machine, receiver, call.node)
-    machine.act(Kind.WRITE, link, call.node, receiver.tables or verbs.ANY_TABLE, "a query that writes")
+    verbs.write_or_clean(machine, receiver, call, link)
     return UNKNOWN
 
 

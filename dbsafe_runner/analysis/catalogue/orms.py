@@ -17,7 +17,6 @@ from dbsafe_runner.analysis.values import (
     Link,
     Seq,
     Value,
-    options,
     text_of,
 )
 
@@ -127,27 +126,29 @@ def call_on_model(
             "replace_many",
             "insert_from",
         }:
-            return Lib("PendingQuery", link, {"cls": cls}, tables)
+            attrs: dict[str, Value] = {"cls": cls}
+            if name == "delete" and kind == "peewee":
+                attrs["deletes"] = Const(True)
+            return Lib("PendingQuery", link, attrs, tables)
         return call_method(machine, manager(machine, cls, kind), name, call)
     return UNKNOWN
 
 
 def pending_query(machine: Machine, receiver: Lib, name: str, call: Call) -> Value:
     """A peewee query that writes when it is executed."""
+    link = verbs.link_of(machine, receiver, call.node)
     if name in {"execute", "scalar"}:
-        conditional = receiver.attrs.get("conditional") is not None
-        kind = Kind.WRITE if conditional or name == "scalar" else Kind.WRITE
-        machine.act(
-            kind, verbs.link_of(machine, receiver, call.node), call.node, receiver.tables, "a query"
-        )
+        clean = "deletes" in receiver.attrs and "narrowed" not in receiver.attrs
+        what = "DELETE of every row" if clean else "a query that writes"
+        machine.act(Kind.CLEAN if clean else Kind.WRITE, link, call.node, receiver.tables, what)
         return UNKNOWN
-    return receiver
+    return verbs.narrow(receiver) if name == "where" else receiver
 
 
 def orm_write(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Value:
     """Write through a manager, a query set or a relation."""
     link = verbs.link_of(machine, receiver, call.node)
-    machine.act(Kind.WRITE, link, call.node, receiver.tables or verbs.ANY_TABLE, "a row")
+    verbs.write_or_clean(machine, receiver, call, link)
     return _result(machine, receiver, call, entry)
 
 
@@ -253,25 +254,22 @@ def user_model(machine: Machine, _call: Call, _entry: Entry) -> Value:
     return Lib("DjangoModel", DJANGO, {}, frozenset({"auth_user"}))
 
 
-def default_table(cls: Class, kind: str) -> str:
+def default_table(machine: Machine, cls: Class, kind: str) -> str:
     """Return the table that a model has when it does not say."""
     name = cls.node.name.lower()
     if kind == "django":
-        parts = [
-            part
-            for part in cls.module.path.split("/")
-            if part not in {"models", "__init__.py", "models.py"}
-        ]
-        last = parts[-1].removesuffix(".py") if parts else ""
-        return f"{parts[-1] if not last.endswith('.py') else last}_{name}" if parts else name
+        meta = classes.member(machine, cls, "Meta")
+        label = text_of(classes.member(machine, meta, "app_label")) if isinstance(meta, Class) else None
+        return f"{label or _app_label(cls.module.path)}_{name}"
     return name
 
 
-def block_flag(value: Value | None) -> bool:
-    """Return whether a transaction block is durable or rolls back by force."""
-    return any(
-        isinstance(option, Const) and option.value is True for option in options(value or UNKNOWN)
-    )
+def _app_label(path: str) -> str:
+    """Return Django's label for the app that a file of models belongs to: its package's name."""
+    folders = path.split("/")[:-1]
+    if folders and folders[-1] == "models":
+        folders.pop()
+    return folders[-1] if folders else ""
 
 
 EXTERNALS = {

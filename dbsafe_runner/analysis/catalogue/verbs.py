@@ -59,7 +59,9 @@ def give(machine: Machine, receiver: Lib, entry: Entry, node: ast.AST) -> Value:
     """Return the object that a method returns, on the same connection."""
     if not entry.gives:
         return UNKNOWN
-    attrs = {key: receiver.attrs[key] for key in ("cls",) if key in receiver.attrs}
+    attrs: dict[str, Value] = {
+        key: receiver.attrs[key] for key in ("cls", "narrowed") if key in receiver.attrs
+    }
     return Lib(entry.gives, link_of(machine, receiver, node), attrs, receiver.tables)
 
 
@@ -346,6 +348,26 @@ def sql_identifier(_machine: Machine, call: Call) -> Lib:
     """Return an identifier, quoted."""
     parts = [strings.spelled(argument) for argument in call.args]
     return strings.sql(".".join(HOLE if HOLE in part else f'"{part}"' for part in parts))
+
+
+def write_or_clean(machine: Machine, receiver: Lib, call: Call, link: Link) -> None:
+    """Record a query that writes; a deletion without a condition empties its tables."""
+    name = getattr(getattr(call.node, "func", None), "attr", "")
+    if (
+        name in {"delete", "adelete", "truncate_table"}
+        and receiver.tables
+        and "narrowed" not in receiver.attrs
+    ):
+        machine.act(Kind.CLEAN, link, call.node, receiver.tables, "DELETE of every row")
+    else:
+        machine.act(Kind.WRITE, link, call.node, receiver.tables or ANY_TABLE, "a query that writes")
+
+
+def narrow(receiver: Lib) -> Lib:
+    """Return a query with a condition."""
+    return Lib(
+        receiver.kind, receiver.link, {**receiver.attrs, "narrowed": Const(True)}, receiver.tables
+    )
 
 
 def enter_stack(machine: Machine, call: Call) -> Value:
