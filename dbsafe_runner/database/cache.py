@@ -8,6 +8,7 @@ other runs never take it away. This module knows nothing of PostgreSQL.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -36,6 +37,20 @@ KEEP_DAYS: Final = 30
 _POLL: Final = 0.05
 
 Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry as a listing shows it."""
+
+    path: Path
+    key: str
+    #: Unix time of the last use.
+    used: float
+    #: Bytes.
+    size: int
+    #: What the builder returned.
+    facts: Mapping[str, Any]
 
 
 class Entry:
@@ -115,14 +130,19 @@ class Cache:
         entry.close()
         self._remove(entry.path)
 
-    def entries(self) -> list[tuple[Path, float, int]]:
-        """(path, Unix time of the last use, bytes) of every ready entry, latest use first."""
+    def kept(self) -> list[Kept]:
+        """Every ready entry, latest use first. What cannot be read counts as not used for ages."""
         found = []
         for marker in self.directory.glob(f"*/{MARKER}"):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                size = int(json.loads(marker.read_text())["manifest"][1])
-                found.append((marker.parent, marker.stat().st_mtime, size))
-        return sorted(found, key=lambda item: item[1], reverse=True)
+            key = marker.parent.name.rpartition(".")[0]
+            try:
+                facts = json.loads(marker.read_text())
+                used, size = marker.stat().st_mtime, int(facts["manifest"][1])
+            except (OSError, ValueError, KeyError, TypeError, IndexError):
+                found.append(Kept(marker.parent, key, 0.0, 0, {}))
+            else:
+                found.append(Kept(marker.parent, key, used, size, facts))
+        return sorted(found, key=lambda entry: entry.used, reverse=True)
 
     def prune(self, *, keep: int = KEEP_ENTRIES, size: int = KEEP_BYTES, days: float = KEEP_DAYS) -> int:
         """Remove entries beyond the given number, bytes or days since the last use; how many went.
@@ -131,13 +151,12 @@ class Cache:
         """
         removed, total, newest = 0, 0, set[str]()
         oldest = time.time() - days * 86400
-        for number, (path, used, entry_size) in enumerate(self.entries()):
-            key = path.name.rpartition(".")[0]
-            total += entry_size
-            outdated = key in newest
-            newest.add(key)
-            if outdated or number >= keep or total > size or used < oldest:
-                removed += self._remove(path)
+        for number, entry in enumerate(self.kept()):
+            total += entry.size
+            outdated = entry.key in newest
+            newest.add(entry.key)
+            if outdated or number >= keep or total > size or entry.used < oldest:
+                removed += self._remove(entry.path)
         self._remove_remains()
         return removed
 
@@ -187,7 +206,8 @@ class Cache:
         return True
 
     def _remove_remains(self) -> None:
-        for path in self.directory.glob(".removed-*"):
+        unmarked = [path for path in self.directory.glob("[!.]*") if not (path / MARKER).exists()]
+        for path in [*unmarked, *self.directory.glob(".removed-*")]:
             shutil.rmtree(path, ignore_errors=True)
         for path in self.directory.glob(".building-*"):
             key = path.name.removeprefix(".building-").rpartition(".")[0]

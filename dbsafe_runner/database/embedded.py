@@ -23,8 +23,8 @@ from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.cache import cache_directory, manifest
 from dbsafe_runner.database.cluster import copy_data
 from dbsafe_runner.database.ending import Ending
-from dbsafe_runner.database.janitor import remove_leftovers
-from dbsafe_runner.database.preparation import Preparation, Prepared, prune_cache
+from dbsafe_runner.database.janitor import prune_cache, remove_leftovers
+from dbsafe_runner.database.preparation import Preparation, Prepared
 from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo, TemplateRequest
 from dbsafe_runner.database.rundir import RunDirectory
 from dbsafe_runner.database.server import Server, free_port

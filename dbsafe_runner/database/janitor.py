@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dbsafe_runner.database.cache import manifest
+from dbsafe_runner.database.cache import KEEP_ENTRIES, Cache, Kept, manifest
 from dbsafe_runner.database.rundir import OWNER, disk_root, memory_root
 from dbsafe_runner.database.server import end_orphans
 
@@ -68,6 +68,27 @@ def remove_leftovers() -> int:
             shutil.rmtree(path, ignore_errors=True)
             removed.add(path.name)
     return len(removed)
+
+
+#: The parts of the cache: copied programs, empty data directories, templates.
+CACHE_KINDS: Final = ("binaries", "base", "templates")
+
+
+def find_kept(cache_root: Path) -> dict[str, list[Kept]]:
+    """What the cache holds, by kind (`CACHE_KINDS`), latest use first.
+
+    A template's facts have `version` (of the server) and `setup`.
+    """
+    return {kind: Cache(cache_root, kind).kept() for kind in CACHE_KINDS}
+
+
+def prune_cache(cache_root: Path, *, everything: bool = False) -> int:
+    """Remove from the cache what is old or too much, or everything; how many entries that were.
+
+    What a living run uses stays.
+    """
+    keep = 0 if everything else KEEP_ENTRIES
+    return sum(Cache(cache_root, kind).prune(keep=keep) for kind in CACHE_KINDS)
 
 
 def _run_directories() -> Iterator[Path]:

@@ -140,16 +140,12 @@ class Preparation:
 
     def _remember(self, key: str, wanted: list[str]) -> None:
         path = self._needs(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{self._run.id}")
-        new.write_text(json.dumps(wanted))
-        new.rename(path)
+        # Should it not be kept, the next run finds it out again.
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(json.dumps(wanted))
+            new.rename(path)
 
     def _needs(self, key: str) -> Path:
         return self._cache_root / "needs" / key
-
-
-def prune_cache(cache_root: Path) -> None:
-    """Remove what has not been used for long, or is too much, from all parts of the cache."""
-    for kind in ("binaries", "base", "templates"):
-        Cache(cache_root, kind).prune()

@@ -18,7 +18,7 @@ import pytest
 from dbsafe_runner.database.binaries import extensions, installed_servers, wheel_bindir
 from dbsafe_runner.database.cache import MARKER, Cache
 from dbsafe_runner.database.embedded import EmbeddedProvider
-from dbsafe_runner.database.preparation import prune_cache
+from dbsafe_runner.database.janitor import find_kept, prune_cache
 from dbsafe_runner.database.provider import ProviderClosedError, TemplateInfo, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.domain.namespace import Endpoint
@@ -393,16 +393,12 @@ def test_pruning_keeps_what_is_used_and_what_is_recent(own_cache: Path) -> None:
     for name in ("newest", "recent", "old"):
         entries[name].close()
     assert cache.prune(keep=2) == 1
-    assert [path.name.partition(".")[0] for path, _, _ in cache.entries()] == [
-        "newest",
-        "recent",
-        "used",
-    ]
+    assert [entry.key for entry in cache.kept()] == ["newest", "recent", "used"]
     assert cache.prune(days=0.5) == 1
     assert cache.prune(size=1) == 1
     entries["used"].close()
     assert cache.prune(keep=0) == 1
-    assert cache.entries() == []
+    assert cache.kept() == []
 
 
 def test_a_build_that_fails_leaves_nothing_in_the_cache(own_cache: Path) -> None:
@@ -424,3 +420,22 @@ def test_the_marker_tells_what_was_built(project: Path, own_cache: Path, provide
     facts = json.loads((entry / MARKER).read_text())
     assert facts["setup"] == "preparing:prepare"
     assert facts["version"] == info.server_version
+    listed = find_kept(own_cache)
+    assert [kept.path for kept in listed["templates"]] == [entry]
+    assert listed["templates"][0].key == info.key
+    assert listed["templates"][0].size > 10**7
+    assert len(listed["base"]) == 1
+
+
+def test_clearing_the_cache_spares_what_is_in_use(project: Path, own_cache: Path, provide: Any) -> None:
+    provider = provide(TemplateRequest(root=project))
+    provider.prepare(lambda _: None)
+    assert prune_cache(own_cache, everything=True) == 0
+    provider.acquire("gw0")
+    provide.close()
+    for marker in list(own_cache.glob(f"*/base/*/{MARKER}")):
+        marker.write_text("{")
+    assert prune_cache(own_cache) == 1
+    (own_cache / "v1" / "templates" / "unmarked.1" / "data").mkdir(parents=True)
+    assert prune_cache(own_cache, everything=True) == 1
+    assert not [path for path in own_cache.glob("*/*/*") if not path.name.startswith(".lock-")]
