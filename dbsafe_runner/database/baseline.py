@@ -20,6 +20,9 @@ _RELATIONS = load_sql("relations")
 _SIZES = load_sql("sizes")
 _SETTLE = load_sql("settle_sequences")
 _BATCH = 100
+# Where the WAL does not tell how much was written, estimates that err towards tidying.
+_WEAR_BY_ROW = 250
+_WEAR_BY_RESET = 700
 #: Stands in `dirty` for a content that cannot equal the baseline's.
 _OTHER = Content(-2, 0)
 _LARGE_OBJECTS = "2613"
@@ -107,6 +110,15 @@ class Baseline:
         self.relations[relation.oid] = relation
         self.files[relation.filenode] = relation.owner if relation.kind == "t" else relation.oid
 
+    def prune(self, link: Link) -> None:
+        """Forget relations that are not there any more, and learn the names that the others have now."""
+        before, self.relations, self.files = self.relations, {}, {}
+        for row in link.query(_RELATIONS, (None,)):
+            self._place(Relation.read(row), before.get(row[0] or ""))
+        for oid in before.keys() - self.relations.keys():
+            self.dirty.pop(oid, None)
+            self.unlogged.discard(oid)
+
     def remove(self, oids: Collection[str]) -> None:
         """Forget relations that were dropped."""
         for oid in oids:
@@ -179,10 +191,13 @@ class Baseline:
             rows = link.query(_SETTLE, (as_array(relation.oid for relation in called), values))
             self.own_xids.append(int(rows[0][0] or 0))
 
-    def examine(self, link: Link, oids: Iterable[str], forced: Collection[str] = ()) -> set[str]:
+    def examine(
+        self, link: Link, oids: Iterable[str], written: Collection[str], forced: Collection[str]
+    ) -> set[str]:
         """Compare suspects with the baseline; return the oids of those that differ from the look before.
 
-        `forced` are those that must count as different: transactions older than their mark wrote.
+        Of `written` it is known that they were written to since. `forced` are those that must count as
+        different from the baseline: transactions older than their mark wrote.
         """
         chosen = {oid for oid in oids if oid in self.relations}
         found = self._read(link, [self.relations[oid] for oid in chosen - LargeObjects.CATALOGS])
@@ -196,7 +211,8 @@ class Baseline:
             before = self.dirty.pop(oid, None)
             if content != self.relations[oid].content:
                 self.dirty[oid] = content
-            if oid in self.dirty or before is not None:
+            written_again = oid in written and self.relations[oid].kind != "S" and oid in self.dirty
+            if written_again or content.since(self.relations[oid].content if before is None else before):
                 changed.add(oid)
         return changed
 
@@ -210,8 +226,8 @@ class Baseline:
         found = {}
         for start in range(0, len(relations), _BATCH):
             sql = " union all ".join(one.content_sql for one in relations[start : start + _BATCH])
-            for oid, older, newer in link.query(sql):
-                found[oid or ""] = Content(int(older or 0), int(newer or 0))
+            for oid, older, newer, latest in link.query(sql):
+                found[oid or ""] = Content(int(older or 0), int(newer or 0), int(latest or 0))
         return found
 
     def restore(self, link: Link, oids: Collection[str], *, tidy: bool) -> None:
@@ -222,6 +238,9 @@ class Baseline:
             StaleViewError: a materialised view cannot be brought back by refreshing it.
         """
         relations = [self.relations[oid] for oid in sorted(set(oids) - {_LARGE_OBJECTS}, key=int)]
+        if not self._exact:
+            for one in relations:
+                one.wear += _WEAR_BY_ROW * abs(self.dirty[one.oid].newer) + _WEAR_BY_RESET
         extra = self._large_objects.repair(link) if _LARGE_OBJECTS in oids else []
         done = Restoration(link, self._format, tidy=tidy).run(self.dirty, relations, extra)
         for table in done.rewritten:

@@ -2,7 +2,7 @@
 
 It runs inside the process of the suite under test. So it uses `psycopg.pq` only: a test that replaces
 `psycopg.connect` or freezes the clock does not reach it. It knows SQL text, COPY and results as text; it
-does not know what the statements are for, makes no threads, and never opens a connection by itself again.
+does not know what the statements are for, and makes no threads.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from typing import TypeVar
+
 from psycopg import pq
 
 Row = tuple[str | None, ...]
+T = TypeVar("T")
 
-_OPEN_FAILURES = frozenset((pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE))
+_FAILURES = frozenset((pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE))
 
 #: Whatever the suite set for its roles and databases, our session behaves the same: nothing is logged or
 #: counted, no trigger or rule of the suite fires, no time-out of the suite applies.
@@ -49,6 +52,10 @@ SUPERUSER_SETTINGS: Mapping[str, str] = {
     "log_replication_commands": "off",
     "pg_stat_statements.track": "none",
 }
+
+
+#: The server ended the session: an administrator did, it crashed or shuts down, or the session was idle.
+_ENDED = frozenset(("57P01", "57P02", "57P03", "57P05"))
 
 
 class LinkError(Exception):
@@ -109,75 +116,101 @@ def connection_string(dsn: str, database: str, settings: Mapping[str, str]) -> s
 
 
 class Link:
-    """One session. Not for use in a child of the process that opened it.
+    """A session that is opened again when the server or the suite has ended it between two statements.
+
+    Not for use in a child of the process that opened it.
+
+    Args:
+        dsn: libpq's connection string.
+        database: connect to this one; "" for the one that `dsn` names.
+        settings: made on the session from its start.
 
     Raises:
-        LinkError: from every method, when the server refuses or the session is gone.
+        LinkError: from every method, when the server refuses or cannot be reached.
     """
 
-    def __init__(
-        self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS
-    ) -> None:
-        self._conn = pq.PGconn.connect(connection_string(dsn, database, settings).encode())
+    def __init__(self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS) -> None:
+        self._conninfo = connection_string(dsn, database, settings).encode()
+        #: How often the session was opened: what belongs to a session has to be made again.
+        self.generation = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._conn = pq.PGconn.connect(self._conninfo)
         if self._conn.status != pq.ConnStatus.OK:
             message = self._conn.error_message.decode(errors="replace").strip()
             self._conn.finish()
             raise LinkError(message)
+        self.generation += 1
         self.pid = self._conn.backend_pid
         self._prepared: dict[str, bytes] = {}
 
     @property
-    def alive(self) -> bool:
-        """Whether the session was usable when it was last used, and has not been ended since.
-
-        The server tells of an ended session by an unread message; this looks for it without waiting.
-        """
-        if self._conn.status != pq.ConnStatus.OK:
-            return False
-        try:
-            # The first reads the server's farewell, the second finds the socket closed.
-            self._conn.consume_input()
-            self._conn.consume_input()
-        except Exception:  # noqa: BLE001  psycopg raises its own OperationalError, which may be patched.
-            return False
+    def usable(self) -> bool:
+        """Whether the session was there when it was last used."""
         return self._conn.status == pq.ConnStatus.OK
 
     def query(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
         """Run one statement with parameters as text; return its rows as text."""
-        values = [
-            None if value is None else value.encode("utf-8", "surrogateescape") for value in params
-        ]
-        result = self._conn.exec_params(sql.encode("utf-8", "surrogateescape"), values)
-        self._check(result)
-        return _rows(result)
+        return self._again(lambda: self._query(sql, params))
 
     def repeat(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
         """Do as `query`, for a statement that is run often: it is prepared when it is first met."""
-        name = self._prepared.get(sql)
-        if name is None:
-            name = b"dbsafe_%d" % len(self._prepared)
-            self._check(self._conn.prepare(name, sql.encode("utf-8", "surrogateescape")))
-            self._prepared[sql] = name
-        values = [
-            None if value is None else value.encode("utf-8", "surrogateescape") for value in params
-        ]
-        result = self._conn.exec_prepared(name, values)  # type: ignore[arg-type]
-        self._check(result)
-        return _rows(result)
+        return self._again(lambda: self._repeat(sql, params))
 
     def execute(
         self,
         sql: str,
-        copy_in: Iterable[Iterable[bytes]] = (),
+        copy_in: Sequence[Iterable[bytes]] = (),
         copy_out: Callable[[bytes], None] | None = None,
     ) -> list[list[Row]]:
-        """Run several statements in one round trip and one transaction; return the rows of each.
+        """Run several statements in one round trip; return the rows of each but of COPY.
 
         Args:
             sql: statements, joined by semicolons; COPY FROM STDIN and COPY TO STDOUT are permitted.
             copy_in: for each COPY FROM STDIN in turn, chunks of its data.
             copy_out: receives each row that a COPY TO STDOUT sends, and b"" behind its last one.
         """
+        return self._again(lambda: self._execute(sql, copy_in, copy_out))
+
+    def close(self) -> None:
+        """End the session; harmless when it has ended."""
+        self._conn.finish()
+
+    def _again(self, run: Callable[[], T]) -> T:
+        """Run statements; once more if the session had ended before they could begin."""
+        idle = self._conn.transaction_status == pq.TransactionStatus.IDLE
+        try:
+            return run()
+        except LinkError as error:
+            if not idle or (self.usable and error.sqlstate not in _ENDED):
+                raise
+        except Exception as error:
+            # psycopg raises its own OperationalError, whose name a test may have replaced.
+            if self.usable or not idle:
+                raise LinkError(str(error)) from error
+        self._conn.finish()
+        self._open()
+        return run()
+
+    def _query(self, sql: str, params: Sequence[str | None]) -> list[Row]:
+        result = self._conn.exec_params(sql.encode("utf-8", "surrogateescape"), _encode(params))
+        self._check(result)
+        return _rows(result)
+
+    def _repeat(self, sql: str, params: Sequence[str | None]) -> list[Row]:
+        name = self._prepared.get(sql)
+        if name is None:
+            name = b"dbsafe_%d" % len(self._prepared)
+            self._check(self._conn.prepare(name, sql.encode("utf-8", "surrogateescape")))
+            self._prepared[sql] = name
+        result = self._conn.exec_prepared(name, _encode(params))  # type: ignore[arg-type]
+        self._check(result)
+        return _rows(result)
+
+    def _execute(
+        self, sql: str, copy_in: Iterable[Iterable[bytes]], copy_out: Callable[[bytes], None] | None
+    ) -> list[list[Row]]:
         sources = iter(copy_in)
         self._conn.send_query(sql.encode("utf-8", "surrogateescape"))
         found: list[list[Row]] = []
@@ -187,19 +220,13 @@ class Link:
                 self._send(next(sources, ()))
             elif result.status == pq.ExecStatus.COPY_OUT:
                 self._receive(copy_out or _discard)
-            elif result.status in _OPEN_FAILURES:
+            elif result.status in _FAILURES:
                 failure = failure or _error(result, self._conn)
-                if self._conn.status != pq.ConnStatus.OK:
-                    break
             else:
                 found.append(_rows(result))
         if failure is not None:
             raise failure
         return found
-
-    def close(self) -> None:
-        """End the session; harmless when it has ended."""
-        self._conn.finish()
 
     def _send(self, chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
@@ -215,7 +242,7 @@ class Link:
         sink(b"")
 
     def _check(self, result: pq.abc.PGresult) -> None:
-        if result.status in _OPEN_FAILURES:
+        if result.status in _FAILURES:
             raise _error(result, self._conn)
 
 

@@ -30,11 +30,11 @@ class Links:
         self._data: dict[str, Link] = {}
         settings = {**QUIET_SETTINGS, **SUPERUSER_SETTINGS}
         try:
-            self._watch = self._open_watch(settings)
+            self.watch = self._open_watch(settings)
             self.superuser = True
         except LinkError:
             settings = dict(QUIET_SETTINGS)
-            self._watch = self._open_watch(settings)
+            self.watch = self._open_watch(settings)
             self.superuser = False
         self._settings = settings
         self._data_settings = {**settings, "lock_timeout": "1"}
@@ -44,24 +44,13 @@ class Links:
     @property
     def pids(self) -> list[int]:
         """Process ids of our sessions on the server."""
-        return [self._watch.pid, *(link.pid for link in self._data.values())]
-
-    @property
-    def watch(self) -> Link:
-        """The session for watching; a new one if the suite has ended it."""
-        if not self._watch.alive:
-            self._watch.close()
-            self._watch = self._open_watch(self._settings)
-        return self._watch
+        return [self.watch.pid, *(link.pid for link in self._data.values())]
 
     def data(self, database: str) -> Link:
         """Return a session in `database`."""
         link = self._data.get(database)
-        if link is not None and link.alive:
-            return link
-        if link is not None:
-            link.close()
-        self._data[database] = link = Link(self._dsn, database, self._data_settings)
+        if link is None:
+            self._data[database] = link = Link(self._dsn, database, self._data_settings)
         return link
 
     def release(self) -> None:
@@ -83,7 +72,7 @@ class Links:
     def close(self) -> None:
         """Close all sessions."""
         self.release_all()
-        self._watch.close()
+        self.watch.close()
 
     def _open_watch(self, settings: Mapping[str, str]) -> Link:
         # What is read for watching must be on disk before it is read; see `wal_observation`.

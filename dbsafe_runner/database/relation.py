@@ -20,6 +20,13 @@ class Content:
 
     older: int
     newer: int
+    #: Tables: the last transaction that left a newer row; tells two looks apart, not a look and the
+    #: baseline.
+    latest: int = dataclasses.field(default=0, compare=False)
+
+    def since(self, before: Content) -> bool:
+        """Whether something happened between `before` and this."""
+        return self != before or self.latest != before.latest
 
 
 @dataclasses.dataclass(slots=True)
@@ -77,14 +84,15 @@ class Relation:
         """SQL that reads its `Content` behind its oid."""
         oid = f"'{self.oid}'"
         if self.kind == "S":
-            return f"select {oid}, last_value, is_called::int::numeric from {self.sql}"
+            return f"select {oid}, last_value, is_called::int::numeric, 0::bigint from {self.sql}"
         if self.kind == "m":
             if not self.populated:
-                return f"select {oid}, -1::bigint, 0::numeric"
+                return f"select {oid}, -1::bigint, 0::numeric, 0::bigint"
             hashes = "coalesce(pg_catalog.sum(pg_catalog.hashtextextended(x::text, 0)), 0)"
-            return f"select {oid}, pg_catalog.count(*), {hashes} from {self.sql} as x"
+            return f"select {oid}, pg_catalog.count(*), {hashes}, 0::bigint from {self.sql} as x"
         counts = (
             f"pg_catalog.count(*) filter (where not ({self.newer})),"
-            f" (pg_catalog.count(*) filter (where {self.newer}))::numeric"
+            f" (pg_catalog.count(*) filter (where {self.newer}))::numeric,"
+            f" pg_catalog.max(case when {self.newer} then xmin::text::bigint end)"
         )
         return f"select {oid}, {counts} from only {self.sql}"

@@ -99,7 +99,7 @@ class Restoration:
         try:
             results = self._link.execute("; ".join(["BEGIN", *statements, _WHO, "COMMIT"]), sources)
         except LinkError:
-            if self._link.alive:
+            if self._link.usable:
                 self._link.execute("ROLLBACK")
             raise
         ((xid, snapshot),) = results[-2]

@@ -25,13 +25,13 @@ class ScanObserver:
     """Suspects everything as soon as WAL was written.
 
     Args:
-        link: returns a session in any database of the server.
+        link: a session in any database of the server.
         own_sessions: returns the process ids of our sessions.
     """
 
     method = "scan"
 
-    def __init__(self, link: Callable[[], Link], own_sessions: Callable[[], list[int]]) -> None:
+    def __init__(self, link: Link, own_sessions: Callable[[], list[int]]) -> None:
         self._link = link
         self._own_sessions = own_sessions
         self._from = ""
@@ -47,6 +47,6 @@ class ScanObserver:
         """Suspect everything if any WAL was written."""
         sighting = Sighting(everything=pulse.wal != self._from)
         if pulse.open_transactions:
-            sighting.locked = set(locked_relations(self._link(), self._own_sessions()))
+            sighting.locked = set(locked_relations(self._link, self._own_sessions()))
         self._from = pulse.wal
         return sighting

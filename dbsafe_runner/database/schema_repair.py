@@ -63,6 +63,8 @@ class SchemaDifference:
             self._added.setdefault(name, []).append(oid)
         self._lost.update(found.lost)
         moved = self._base.move(link, found.touched) if found.touched else set()
+        if found.lost:
+            self._base.prune(link)
         before = set(self.words)
         self.words = self._describe(link) if self else []
         return [word for word in self.words if word not in before], moved
@@ -89,7 +91,7 @@ class SchemaDifference:
             ((xid,),) = link.query("select pg_catalog.pg_current_xact_id()")
             link.execute("ROLLBACK" if left else "COMMIT")
         except LinkError as error:
-            if not link.alive:
+            if not link.usable:
                 raise
             link.execute("ROLLBACK")
             return 0, f"{'; '.join(self.words)}, and cannot be dropped: {error}"

@@ -7,9 +7,9 @@ can no longer be told, it says that everything is suspect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from dbsafe_runner.database.link import Link, LinkError, as_array, load_sql
+from dbsafe_runner.database.link import Link, LinkError, Row, as_array, load_sql
 from dbsafe_runner.database.observation import File, Pulse, Sighting
 
 _FUNCTION = load_sql("wal_function")
@@ -26,7 +26,7 @@ class WalObserver:
     """Reads the WAL.
 
     Args:
-        link: returns a superuser's session in any database of the server, a new one when it has to.
+        link: a superuser's session in any database of the server.
         server_version: PostgreSQL's server_version_num.
 
     Raises:
@@ -35,23 +35,23 @@ class WalObserver:
 
     method = "wal"
 
-    def __init__(self, link: Callable[[], Link], server_version: int) -> None:
-        self._open_link = link
-        #: The session that the function was last made in.
-        self._session: Link | None = None
+    def __init__(self, link: Link, server_version: int) -> None:
+        self._link = link
+        #: The generation of the session that the function was last made in.
+        self._made_in = 0
         self._flush = _FLUSH_17 if server_version >= 170000 else _FLUSH_16
         self._from = ""
         #: Transactions that were open at the look before -> what they wrote to.
         self._open: dict[int, set[File]] = {}
         self._ours: list[int] = []
-        self._link()
+        self._call("select 1")
 
-    def _link(self) -> Link:
-        link = self._open_link()
-        if link is not self._session:
-            link.query(_FUNCTION)
-            self._session = link
-        return link
+    def _call(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
+        """Run a statement where the function exists: it goes with the session that made it."""
+        if self._made_in != self._link.generation:
+            self._link.query(_FUNCTION)
+            self._made_in = self._link.generation
+        return self._link.repeat(sql, params)
 
     def start(self, pulse: Pulse) -> None:
         """Begin at `pulse`."""
@@ -76,7 +76,7 @@ class WalObserver:
         """Find out how transactions that were open at the look before have ended."""
         if not self._open:
             return
-        for xid, status in self._link().repeat(_TRANSACTIONS, (as_array(self._open),)):
+        for xid, status in self._call(_TRANSACTIONS, (as_array(self._open),)):
             number = int(xid or 0)
             if status == "aborted":
                 # Among these may be sequences, which have advanced all the same.
@@ -87,9 +87,9 @@ class WalObserver:
 
     def _read(self, pulse: Pulse, sighting: Sighting) -> None:
         if not pulse.flushed:
-            self._link().repeat(self._flush)
+            self._call(self._flush)
         try:
-            rows = self._link().repeat(_BLOCKS, (self._from, pulse.wal, as_array(self._ours)))
+            rows = self._call(_BLOCKS, (self._from, pulse.wal, as_array(self._ours)))
         except LinkError:
             # The WAL was recycled under a long test, or the suite ended our session.
             sighting.everything = True

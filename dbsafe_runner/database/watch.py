@@ -87,18 +87,18 @@ class Watch:
     def find_databases(self) -> None:
         """Learn which databases there are, and make what new ones hold part of the baseline."""
         own = {self._namespace.database, *self._namespace.endpoint.databases.values()}
-        unexpected = {"postgres"} if self.observer.method == "wal" else set()
-        self.databases = {
-            oid or "": name or ""
-            for oid, name, _ in self.links.watch.query(_DATABASES)
+        rows = [
+            (oid or "", name or "", template == "t")
+            for oid, name, template in self.links.watch.query(_DATABASES)
             if self.whole_server or name in own
-        }
-        templates = {name for _, name, template in self.links.watch.query(_DATABASES) if template == "t"}
+        ]
+        self.databases = {oid: name for oid, name, _ in rows}
         for name in set(self.baselines) - set(self.databases.values()):
             self.links.forget(name)
             del self.baselines[name], self.schemas[name]
-        for name in self.databases.values():
-            if name not in self.baselines and (name in own or name not in unexpected | templates):
+        for _, name, template in rows:
+            # A session in a template stands in the way of CREATE DATABASE; nothing is expected to happen there.
+            if name not in self.baselines and (name in own or not template):
                 self.prepare(name)
 
     def prepare(self, database: str) -> None:
@@ -149,10 +149,10 @@ class Watch:
     def _choose_observer(self) -> Observer:
         if self.links.superuser and self._namespace.server_version >= _FIRST_WITH_WAL:
             try:
-                return WalObserver(lambda: self.links.watch, self._namespace.server_version)
+                return WalObserver(self.links.watch, self._namespace.server_version)
             except LinkError:
                 pass
-        return ScanObserver(lambda: self.links.watch, lambda: self.links.pids)
+        return ScanObserver(self.links.watch, lambda: self.links.pids)
 
     def _take_pulse(self) -> Pulse:
         return take_pulse(self.links.watch, self.links.pids, self.own_databases)
@@ -213,7 +213,8 @@ class Watch:
             relation for (database, relation), waits in locked.items() if waits and database == oid
         }
         forced = {one for one in suspects if self._older_writer(base, one, files)}
-        changed = base.examine(self.links.data(name), suspects - unreadable, forced - unreadable)
+        known = {base.files[file] for file in files if file in base.files}
+        changed = base.examine(self.links.data(name), suspects - unreadable, known, forced - unreadable)
         changed |= base.set_aside(suspects & unreadable)
         window.remaining |= {base.label(one) for one in changed}
         window.touched |= {(name, one) for one in changed}
