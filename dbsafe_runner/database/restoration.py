@@ -82,13 +82,15 @@ class Restoration:
         statements += self._copies(at_once)
         statements += [_setval(relation) for relation in relations if relation.kind == "S"]
         statements += restore_noise + extra
-        statements += [_refresh(relation) for relation in relations if relation.kind == "m"]
+        refreshes = [_refresh(relation) for relation in relations if relation.kind == "m"]
+        if not later:
+            statements += refreshes
         xids, moment = self._transaction(statements, at_once)
         if worn:
             self._vacuum(worn)
         if later:
             silence, restore_noise = self._silence(later)
-            more, moment = self._transaction([*silence, *self._copies(later), *restore_noise], later)
+            more, moment = self._transaction([*silence, *self._copies(later), *restore_noise, *refreshes], later)
             xids += more
         return Done(xids, tuple(rewritten), moment)
 
