@@ -131,6 +131,10 @@ class TestFinished(RunEvent):
     changes: Changes | None = None
     #: The failure as pytest prints it in colour, for the console; "" when it has none.
     coloured: str = ""
+    #: Connections that it opened, and programs that it started which may have.
+    connections: int = 0
+    #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
+    built: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,3 +175,5 @@ class RunFinished(RunEvent):
     span: float
     #: Seconds that each worker was running tests.
     busy: Mapping[str, float]
+    #: Tests of which this run saw another level than the one that was in force.
+    corrected: int = 0

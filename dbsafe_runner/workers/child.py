@@ -13,8 +13,9 @@ import collections
 import dataclasses
 import os
 import pickle
+import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from _pytest import runner
@@ -65,6 +66,9 @@ class _Undecided:
 class Child:
     """One worker. Made after the fork (or in a spawned process after collection)."""
 
+    # Captured here, because tests patch this name in its module.
+    _clock: ClassVar[Any] = staticmethod(time.perf_counter)
+
     def __init__(
         self, session: pytest.Session, channel: Channel, tenant: Tenant, settings: dict[str, Any]
     ) -> None:
@@ -74,6 +78,8 @@ class Child:
         self._settings = settings
         self._queue: collections.deque[_Fed] = collections.deque()
         self._reports: list[pytest.TestReport] = []
+        #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
+        self._built: dict[str, float] = {}
         self._running: _Fed | None = None
         self._decided = False
         self._next: pytest.Item | None = None
@@ -158,6 +164,7 @@ class Child:
         self._running = fed
         self._decided = False
         self._reports = []
+        self._built.clear()
         self._tenant.take_connections()
         if self._queue:
             self._decide()
@@ -202,6 +209,8 @@ class Child:
         fields: dict[str, Any] = {"test": fed.index, "connections": self._tenant.take_connections()}
         if changes is not None:
             fields["changes"] = change_fields(changes)
+        if self._built:
+            fields["built"] = dict(self._built)
         if self._lost:
             fields["lost"] = self._lost
         if outcomes.is_plain(reports):
@@ -296,6 +305,15 @@ class Child:
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
         """Tell the writes of wide fixtures, which belong to the baseline, from those of tests."""
         del request
+        if fixturedef.scope == "function":
+            return (yield)
+        started = self._clock()
+        try:
+            return (yield from self._watch_setup(fixturedef))
+        finally:
+            self._built[fixturedef.argname] = self._clock() - started
+
+    def _watch_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
         if fixturedef.scope in _WIDE_SCOPES:
             self._look()
             try:

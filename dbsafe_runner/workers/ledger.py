@@ -6,7 +6,7 @@ It decides nothing; the pool writes into it what became of each test.
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dbsafe_runner.domain.changes import Changes
@@ -81,7 +81,7 @@ class Ledger:
                 worker=worker,
                 started=fields["started"],
             ),
-            _changes(fields),
+            fields,
         )
 
     def reported(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
@@ -98,7 +98,7 @@ class Ledger:
             sections=tuple((title, text) for title, text in fields["sections"]),
             properties=tuple((name, value) for name, value in fields["properties"]),
         )
-        self._enter(fields["test"], result, _changes(fields), fields["coloured"])
+        self._enter(fields["test"], result, fields, fields["coloured"])
 
     def crashed(self, test: int, worker: str, text: str, stacks: str, seconds: float) -> None:
         """Enter a test whose worker did not live to report it."""
@@ -117,7 +117,7 @@ class Ledger:
             reason=text.split("\n", 1)[0],
             sections=(("Captured stacks", stacks),) if stacks else (),
         )
-        self._enter(test, result, None, shown)
+        self._enter(test, result, {}, shown)
 
     def session_error(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
         """Enter an error in the teardown of session fixtures, where a serial run has it.
@@ -139,13 +139,14 @@ class Ledger:
             text=fields["text"],
             reason=fields["reason"],
         )
-        self._enter(test, result, None, fields["coloured"])
+        self._enter(test, result, {}, fields["coloured"])
 
     def warning(self, fields: dict[str, Any], blob: bytes) -> None:
         """Pass a warning on to pytest's summary."""
         self._replay += pack_entry("warn", fields, blob)
 
-    def _enter(self, test: int, result: Result, changes: Changes | None, coloured: str = "") -> None:
+    def _enter(self, test: int, result: Result, seen: Mapping[str, Any], coloured: str = "") -> None:
+        """Enter an outcome. `seen` are the fields of the worker's message that observe the test."""
         now = self._now()
         self._ended.add(test)
         self.totals[result.outcome.value] += 1
@@ -155,10 +156,21 @@ class Ledger:
         self.last = now
         level = self._levels[test] if test < len(self._levels) else 3
         isolation = self._isolations.get(test, "")
-        self._emit(TestFinished(now, result, isolation, int(level), changes=changes, coloured=coloured))
+        self._emit(
+            TestFinished(
+                now,
+                result,
+                isolation,
+                int(level),
+                changes=_changes(seen),
+                coloured=coloured,
+                connections=seen.get("connections", 0),
+                built=seen.get("built", {}),
+            )
+        )
 
 
-def _changes(fields: dict[str, Any]) -> Changes | None:
+def _changes(fields: Mapping[str, Any]) -> Changes | None:
     packed = fields.get("changes")
     if packed is None:
         return None

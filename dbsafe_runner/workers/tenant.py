@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbsafe_runner.domain.changes import Changes, ResetReport
@@ -102,17 +102,22 @@ class Tenant:
 
     def prepare_for_children(self) -> None:
         """Lease before a child process is made, which cannot lease, if the suite uses a database."""
-        if self.leased or not self._channel.usable or not redirect.loaded_drivers():
+        if not self._channel.usable or not redirect.loaded_drivers():
             return
         with contextlib.suppress(NoNamespaceError, ChannelClosedError):
             self.ensure()
+            self._connections += 1
 
     def connected(self, _target: redirect.Target) -> None:
         """Count a connection that the suite opened."""
         self._connections += 1
 
+    def started_program(self, _arguments: Sequence[str]) -> None:
+        """Count a program that was led to the namespace: whether it connects is not seen here."""
+        self._connections += 1
+
     def take_connections(self) -> int:
-        """Connections opened since the last call."""
+        """Connections opened since the last call, and children that may have opened some."""
         count, self._connections = self._connections, 0
         return count
 

@@ -76,6 +76,7 @@ def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel
         on_refused=refused,
         on_connect=tenant.connected,
         on_warning=lambda message: notice("driver-not-redirected", message),
+        on_program=tenant.started_program,
     )
 
 
