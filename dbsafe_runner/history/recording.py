@@ -1,0 +1,102 @@
+"""Recording: the sink that keeps what a run showed and writes it to the history, in one go, at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dbsafe_runner.domain.events import PlanFixed, RunEvent, RunFinished, RunStarted, TestFinished
+from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.history.forecasts import Timing
+from dbsafe_runner.history.observed import Observation, observe
+from dbsafe_runner.history.records import Code, KeptResult, KeptRun
+from dbsafe_runner.history.store import HistoryStore
+
+_BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
+
+
+class HistorySink:
+    """Reads the stream of one run.
+
+    It writes when it is closed, so a run that was interrupted or broke down is kept as far as it got.
+    """
+
+    def __init__(self, store: HistoryStore) -> None:
+        self._store = store
+        self._codes: Mapping[str, Code] = {}
+        self._started: RunStarted | None = None
+        self._plan: PlanFixed | None = None
+        self._finished: RunFinished | None = None
+        self._results: dict[str, KeptResult] = {}
+
+    def knows(self, codes: Mapping[str, Code]) -> None:
+        """Take the code of each test, which its observation is kept under."""
+        self._codes = codes
+
+    @property
+    def observations(self) -> Mapping[str, Observation]:
+        """What was seen in this run so far, by node id."""
+        return {
+            nodeid: result.observation
+            for nodeid, result in self._results.items()
+            if result.observation is not None
+        }
+
+    def on(self, event: RunEvent) -> None:
+        """Take one event; those that say nothing to keep are ignored."""
+        if isinstance(event, TestFinished):
+            self._test_finished(event)
+        elif isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, PlanFixed):
+            self._plan = event
+        elif isinstance(event, RunFinished):
+            self._finished = event
+
+    def tick(self, now: float) -> None:
+        """Nothing happens with time."""
+
+    def close(self) -> None:
+        """Write everything. Problems are in the store's `problems`; none is raised."""
+        started, self._started = self._started, None
+        if started is None or not self._results:
+            return
+        plan = self._plan.plan if self._plan is not None else None
+        finished = self._finished
+        run = KeptRun(
+            started=started.started,
+            workers=plan.workers if plan is not None else started.workers,
+            strategy=started.strategy,
+            dbsafe_version=started.dbsafe_version,
+            exit_code=finished.exit_code if finished is not None else None,
+            interrupted=finished.interrupted if finished is not None else True,
+            span=finished.span if finished is not None else 0.0,
+            predicted=plan.predicted_wall if plan is not None else 0.0,
+            lower_bound=plan.lower_bound if plan is not None else 0.0,
+        )
+        self._store.add(run, self._results.values())
+
+    def _test_finished(self, event: TestFinished) -> None:
+        result = event.result
+        earlier = self._results.get(result.nodeid)
+        if earlier is not None and (result.outcome not in _BAD or earlier.outcome in _BAD):
+            return
+        durations = result.durations
+        timing = Timing(
+            durations.get("setup", 0.0),
+            durations.get("call", 0.0),
+            durations.get("teardown", 0.0),
+            event.built,
+        )
+        self._results[result.nodeid] = KeptResult(
+            nodeid=result.nodeid,
+            outcome=result.outcome,
+            timing=timing if earlier is None else earlier.timing,
+            worker=result.worker,
+            level=event.level,
+            verdict=result.verdict,
+            other=result.other,
+            code=self._codes.get(result.nodeid, Code()),
+            observation=observe(result.outcome, event.changes, event.connections)
+            if earlier is None
+            else earlier.observation,
+        )

@@ -1,0 +1,91 @@
+"""Records: what the history keeps of runs and tests, as values. No store, no clock."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.history.forecasts import Timing
+from dbsafe_runner.history.observed import Observation
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Code:
+    """What the code of a test amounts to, as hashes; "" where nothing is known.
+
+    `own` is of the test's file, the conftest files and the files of its fixtures; `all` is of these and
+    of everything that they import within the project.
+    """
+
+    own: str = ""
+    all: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptRun:
+    """One run. `started` is Unix time; `span`, `predicted` and `lower_bound` are seconds."""
+
+    started: float
+    workers: int
+    strategy: str
+    dbsafe_version: str
+    #: None when the run did not get to its end.
+    exit_code: int | None = None
+    interrupted: bool = False
+    span: float = 0.0
+    predicted: float = 0.0
+    lower_bound: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptResult:
+    """How one test ended in a run, and what it was seen to do."""
+
+    nodeid: str
+    outcome: Outcome
+    timing: Timing
+    worker: str = ""
+    #: The level that was in force.
+    level: int = 3
+    verdict: Verdict = Verdict.CLEAR
+    #: The test that this one's outcome hangs on; "" for none.
+    other: str = ""
+    code: Code = Code()
+    observation: Observation | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """What a test with this code was seen to do, over all runs."""
+
+    code: Code
+    observation: Observation
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dependency:
+    """A test whose outcome was found to hang on `other`, when its code was `own_code`."""
+
+    nodeid: str
+    other: str
+    verdict: Verdict
+    own_code: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remembered:
+    """All that earlier runs say. Tests are node ids; timings and sightings are the latest first."""
+
+    timings: Mapping[str, Sequence[Timing]] = dataclasses.field(default_factory=dict)
+    seen: Mapping[str, Sequence[Seen]] = dataclasses.field(default_factory=dict)
+    dependencies: Sequence[Dependency] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoreProblem:
+    """Why the history is not what it should be; `code` as in docs/errors.md."""
+
+    code: str
+    message: str
+    hint: str = ""
