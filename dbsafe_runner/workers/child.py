@@ -25,7 +25,12 @@ from dbsafe_runner.domain.changes import Changes, ResetReport
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.workers import after_fork, outcomes
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
-from dbsafe_runner.workers.tenant import NamespaceLostError, NoNamespaceError, Tenant
+from dbsafe_runner.workers.tenant import (
+    NamespaceLostError,
+    NamespaceSpentError,
+    NoNamespaceError,
+    Tenant,
+)
 
 _WIDE_SCOPES = ("session", "package")
 _BATCH_SCOPES = ("module", "class")
@@ -186,7 +191,7 @@ class Child:
     def _reset(self) -> str:
         try:
             report = self._tenant.reset()
-        except NamespaceLostError as error:
+        except (NamespaceLostError, NamespaceSpentError) as error:
             return str(error)
         if report is None:
             return ""
@@ -199,6 +204,9 @@ class Child:
             changes = self._tenant.look()
         except NamespaceLostError as error:
             self._lost = str(error)
+            return None
+        except NamespaceSpentError as error:
+            self._spend(str(error))
             return None
         if changes is not None and not changes.nothing:
             self._dirty = True
@@ -349,6 +357,13 @@ class Child:
             self._tenant.rebase()
         except NamespaceLostError as error:
             self._lost = str(error)
+        except NamespaceSpentError as error:
+            self._spend(str(error))
+
+    def _spend(self, why: str) -> None:
+        """Have the namespace replaced at the end of the batch, whatever a reset could do."""
+        self._retire = why
+        self._dirty = True
 
     # --- the end ---------------------------------------------------------------------------------
 

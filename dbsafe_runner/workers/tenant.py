@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +46,10 @@ def namespace_from_fields(fields: Mapping[str, Any]) -> Namespace:
 
 class NamespaceLostError(Exception):
     """The namespace does not answer any more; the message says how it went."""
+
+
+class NamespaceSpentError(Exception):
+    """The namespace cannot be observed or reset any more; the message says why."""
 
 
 class Tenant:
@@ -158,6 +163,13 @@ class Tenant:
                 return question(keeper)
         except LinkError as error:
             raise NamespaceLostError(f"the worker's PostgreSQL is gone: {error}") from error
+        except Exception as error:
+            # Whatever it stumbled over, the test is not to blame; but nobody knows any more what state
+            # the namespace is in.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise NamespaceSpentError(
+                f"its state is not known: {error!r} at {place.filename}:{place.lineno}"
+            ) from error
 
     def close(self) -> None:
         """Close our own session; the dispatcher takes the namespace back."""
