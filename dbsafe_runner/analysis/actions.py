@@ -28,6 +28,8 @@ class Kind(enum.Enum):
     #: A transaction block or savepoint that ends by its own END.
     BEGIN = "begins a transaction"
     END = "ends a transaction"
+    #: Answers a request with an error; `what` is the HTTP status.
+    REJECT = "rejects a request"
     #: A reason to run with nothing beside it.
     ALONE = "must run alone"
     #: Something that could not be followed; `weight` says how much it may matter.

@@ -118,10 +118,10 @@ def _call_collection(machine: Machine, holder: Seq | Map, name: str, given: Call
     if isinstance(holder, Seq):
         if name in {"append", "add", "appendleft"} and given.args:
             holder.items.append(given.args[0])
-            machine.mutations += 1
+            machine.changed(holder.born)
         elif name in {"extend", "update"} and given.args and isinstance(given.args[0], Seq):
             holder.items.extend(given.args[0].items)
-            machine.mutations += 1
+            machine.changed(holder.born)
         elif name in {"pop", "popleft"}:
             return lookup.element(machine, holder)
         elif name == "copy":
@@ -141,7 +141,7 @@ def _call_collection(machine: Machine, holder: Seq | Map, name: str, given: Call
     if name == "items":
         return Seq([Seq([Const(key), value]) for key, value in holder.items.items()])
     if name == "update":
-        machine.mutations += 1
+        machine.changed(holder.born)
         holder.items.update(given.kwargs)
         if given.args and isinstance(given.args[0], Map):
             holder.items.update(given.args[0].items)

@@ -134,9 +134,7 @@ def class_attribute(machine: Machine, cls: Class, wanted: str, node: ast.AST) ->
     if found is not None:
         if isinstance(found, Function) and found.kind == "classmethod":
             return Bound(found, cls)
-        if isinstance(found, Lib):
-            return catalogue.class_member(machine, cls, found)
-        return found
+        return catalogue.class_member(machine, cls, found)
     if wanted == "__name__":
         return Const(cls.node.name)
     offered = catalogue.class_attribute(machine, cls, ancestors(machine, cls), wanted, node)
@@ -157,7 +155,7 @@ def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: 
             return found
         return Bound(found, instance.cls if found.kind == "classmethod" else instance)
     if found is not None:
-        return catalogue.class_member(machine, instance.cls, found) if isinstance(found, Lib) else found
+        return catalogue.class_member(machine, instance.cls, found)
     offered = catalogue.instance_attribute(machine, instance, ancestors(machine, instance.cls), wanted)
     if offered is not None:
         return offered
@@ -168,7 +166,16 @@ def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: 
     getter = member(machine, instance.cls, "__getattr__")
     if isinstance(getter, Function):
         return machine.call_bound(getter, instance, node, [Const(wanted)])
+    if any(isinstance(base, Class) and _is_dynamic(base) for base in lineage(machine, instance.cls)):
+        machine.doubt(
+            f"{instance.cls.node.name}.{wanted} is put together while the class is made", node, 0.55
+        )
     return Method(instance, wanted)
+
+
+def _is_dynamic(cls: Class) -> bool:
+    """Return whether a class body makes members in a loop or by calling something."""
+    return any(isinstance(one, ast.For | ast.While | ast.With) for one in cls.node.body)
 
 
 def construct(machine: Machine, cls: Class, call: Call) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dbsafe_runner.analysis import marks
+from dbsafe_runner.analysis import clean_up, marks
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.catalogue import orms
 from dbsafe_runner.analysis.fixtures import Walk
@@ -17,6 +17,8 @@ from dbsafe_runner.domain.test import Test
 
 #: Pieces of evidence kept for one test.
 MOST_EVIDENCE = 16
+#: Stands among the written tables for what was created in the schema and dropped again.
+UNDONE_SCHEMA = "pg_catalog"
 _LEAST_CONFIDENCE = 0.05
 _TOUCHES = {
     Kind.CONNECT,
@@ -29,6 +31,9 @@ _TOUCHES = {
     Kind.LASTING,
     Kind.SESSION,
 }
+_OPENS = {Kind.CONNECT, Kind.BEGIN}
+#: Autouse fixtures by which a suite with pytest-django is known.
+_PYTEST_DJANGO = {"_django_db_marker", "_django_setup_unittest", "_dj_autoclear_mailbox"}
 _ROLLED_BACK_CASES = re.compile(
     r"^django\.(test|contrib\.gis).*\.TestCase$|^rest_framework\.test\.APITestCase$"
 )
@@ -54,15 +59,17 @@ class _Sum:
         }
         self._evidence: dict[tuple[int, str, str, int], Evidence] = {}
         self._add_django()
+        self._drop_django()
         self._own = [self._tolerated(action) for action in (*walk.setup, *walk.body, *walk.teardown)]
         self._ledger = self._booked()
 
     def footprint(self) -> Footprint:
         """Return the footprint."""
         lasting = self._lasting()
-        kept, cleaned = self._remaining(lasting)
-        rows = [one for one in kept if one.action.kind is not Kind.DDL]
-        ddl = [one for one in lasting if one.action.kind is Kind.DDL]
+        rows, cleaned = self._rows(lasting)
+        ddl, dropped = clean_up.schema(one for one in lasting if one.action.kind is Kind.DDL)
+        if self._scratch():
+            ddl, dropped = [], [*ddl, *dropped]
         undone = [one for one in self._ledger.undone if _is_own(one) and one.action.kind is not Kind.DDL]
         cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
         alone = [action for action in self._own if action.kind is Kind.ALONE]
@@ -72,6 +79,7 @@ class _Sum:
         self._tell(3, [one.action for one in rows], "writes ")
         self._tell(4, [one.action for one in cleaned], "writes, and cleans up again, ")
         self._tell(4, [one.action for one in undone], "writes, and rolls back, ")
+        self._tell(4, [one.action for one in dropped], "changes the schema, and undoes that: ")
         reads = [action for action in self._own if action.kind is Kind.READ]
         self._tell(5, reads[:4], "reads ")
         ordered = marks.order(self._test)
@@ -79,6 +87,7 @@ class _Sum:
             self._note(0, ordered, self._test.file, self._test.line)
         confidence = self._confidence()
         written = {table for one in (*rows, *cleaned, *undone) for table in one.action.tables}
+        written |= {UNDONE_SCHEMA} if dropped else set()
         return Footprint(
             connects=any(action.kind in _TOUCHES for action in self._own),
             reads=frozenset(table for action in reads for table in action.tables if table != "?"),
@@ -86,6 +95,7 @@ class _Sum:
             outlives=bool(rows),
             schema_changes=bool(ddl),
             cluster=frozenset(action.what for action in cluster),
+            cluster_undone=clean_up.cluster(self._own, self._walk.teardown),
             alone=bool(alone or ordered),
             connections=self._connections(),
             batch_writes=self._batch_writes(),
@@ -117,6 +127,27 @@ class _Sum:
             walk.setup[:0] = [_django(Kind.CONNECT, ""), _django(Kind.BEGIN, GUARD)]
             walk.teardown.append(_django(Kind.END, "", flag=True))
 
+    def _drop_django(self) -> None:
+        """Take away what goes through Django's connections in a test that has no use of them.
+
+        Where pytest-django is in charge it refuses them to a test without mark, fixture or test class; elsewhere a `.save()` of
+        something unknown is taken for a row only where Django is used for sure.
+        """
+        walk = self._walk
+        around = (*walk.setup, *walk.teardown, *walk.batch, *walk.wide)
+        allowed = any(action.link is orms.DJANGO and action.kind in _OPENS for action in around)
+        refused = self._sources.project.django_settings and any(
+            fixture.name in _PYTEST_DJANGO for fixture in self._test.fixtures
+        )
+        used = allowed or any(
+            action.link is orms.DJANGO and action.what != orms.PERHAPS for action in walk.body
+        )
+        for phase in (walk.setup, walk.body, walk.teardown):
+            if refused and not allowed:
+                phase[:] = [action for action in phase if action.link is not orms.DJANGO]
+            elif not used:
+                phase[:] = [action for action in phase if action.what != orms.PERHAPS]
+
     def _tolerated(self, action: Action) -> Action:
         """Turn DDL that passes over what a wider fixture has already done into a read."""
         if action.kind is Kind.DDL and action.flag and (action.tables, action.what) in self._before:
@@ -145,46 +176,25 @@ class _Sum:
                 self._ledger.undone.append(change)
         return lasting
 
-    def _remaining(self, lasting: list[Change]) -> tuple[list[Change], list[Change]]:
-        """Split row changes into those that remain and those that the test's own clean-up takes back."""
+    def _rows(self, lasting: list[Change]) -> tuple[list[Change], list[Change]]:
+        """Split row changes into those that remain and those that the test takes back itself."""
+        around = (*self._walk.wide, *self._walk.batch)
+        wide = {table for action in around if _writes(action) for table in action.tables}
         rows = [one for one in lasting if one.action.kind is not Kind.DDL]
-        after = {
-            table
-            for one in rows
-            if one.phase == "teardown" and _cleans(one)
-            for table in one.action.tables
-        }
-        wide = {
-            table
-            for action in (*self._walk.wide, *self._walk.batch)
-            if _writes(action)
-            for table in action.tables
-        }
-        needless = self._needless(rows, wide)
-        rows = [one for one in rows if one not in needless]
-        written = {table for one in rows for table in one.action.tables}
-        certain = (
-            after and "?" not in written and not any(one.action.kind is Kind.LASTING for one in rows)
-        )
-        if certain and written <= after and not after & wide:
-            return [], rows
-        return rows, []
-
-    def _needless(self, rows: list[Change], wide: set[str]) -> list[Change]:
-        """Return deletions in a set-up that empty what is empty at the baseline anyway."""
-        written = {table for one in rows if not _cleans(one) for table in one.action.tables}
-        found = [
-            one
-            for one in rows
-            if one.phase == "setup"
-            and one.action.what.startswith("DELETE")
-            and "?" not in one.action.tables
-            and not one.action.tables & (written | wide)
-        ]
-        for one in found:
+        for one in clean_up.needless(rows, wide):
             tables = ", ".join(sorted(one.action.tables))
             self._note(5, f"empties {tables}, where nothing is to be found", *self._place(one.action))
-        return found
+            rows.remove(one)
+        if self._scratch():
+            return [], rows
+        return clean_up.rows(rows, wide)
+
+    def _scratch(self) -> bool:
+        """Return whether the test works in a database that it creates and drops itself."""
+        drops = any(
+            one.kind is Kind.CLUSTER and "DROP DATABASE" in one.what for one in self._walk.teardown
+        )
+        return drops and clean_up.cluster(self._own, self._walk.teardown)
 
     def _tell(self, rank: int, actions: Iterable[Action], prefix: str) -> None:
         for action in actions:
@@ -247,10 +257,6 @@ class _Sum:
 
 def _is_own(change: Change) -> bool:
     return change.phase in {"setup", "body", "teardown"}
-
-
-def _cleans(change: Change) -> bool:
-    return change.action.kind is Kind.CLEAN
 
 
 def _writes(action: Action) -> bool:

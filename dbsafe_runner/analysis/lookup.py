@@ -149,22 +149,22 @@ def set_attribute(machine: Machine, receiver: Value, wanted: str, value: Value, 
     """Follow an assignment to an attribute."""
     for option in options(receiver):
         if isinstance(option, Instance | Class):
-            machine.mutations += 1
+            machine.changed(option.born if isinstance(option, Instance) else 0)
             option.attrs[wanted] = value
             if isinstance(option, Instance) and option.link is not None:
                 tables = classes.tables_of(machine, option.cls)
                 machine.act(Kind.WRITE, option.link, node, tables, "a changed row")
         elif isinstance(option, Lib):
-            machine.mutations += 1
+            machine.changed()
             catalogue.set_attribute(machine, option, wanted, value, node)
         elif isinstance(option, Module) and option.space is not None:
-            machine.mutations += 1
+            machine.changed()
             option.space.env.names[wanted] = value
 
 
 def set_item(machine: Machine, holder: Value, key: Value, value: Value) -> None:
     """Follow an assignment to an item."""
-    machine.mutations += 1
+    machine.changed(holder.born if isinstance(holder, Map | Seq) else 0)
     if isinstance(holder, Lib):
         catalogue.set_item(machine, holder, key, value)
     elif isinstance(holder, Map):

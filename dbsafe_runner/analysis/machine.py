@@ -15,12 +15,26 @@ from dbsafe_runner.analysis import calling, expressions, fingerprints, lookup, s
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.modules import ModuleIndex, ModuleSpace
 from dbsafe_runner.analysis.project import SourceTree
-from dbsafe_runner.analysis.values import UNKNOWN, Env, Function, Instance, Link, Suspended, Value
+from dbsafe_runner.analysis.values import (
+    UNKNOWN,
+    Env,
+    Function,
+    Instance,
+    Link,
+    Map,
+    Seq,
+    Suspended,
+    Value,
+    births,
+)
 
 #: Project functions inside each other that are followed.
 DEEPEST_CALL = 24
 #: Steps (expressions and statements) spent on one test or fixture before it is given up.
 MOST_STEPS = 60_000
+
+
+_NOTHING_CHANGED = 1 << 62
 
 
 class TooMuchError(Exception):
@@ -56,8 +70,8 @@ class Machine:
         self.frames: list[Frame] = []
         self.steps = 0
         self.depth = 0
-        #: Grows whenever an object or a module is changed: such calls are not remembered.
-        self.mutations = 0
+        #: When the oldest object was made that has been changed since a call began; 0 is before all.
+        self.oldest_change = _NOTHING_CHANGED
         #: What calls did and returned, with what their keys name by identity kept alive.
         self.memory: dict[object, tuple[list[Action], Value, object]] = {}
         #: Names of modules that a test has replaced: (path, name) -> what stands there now.
@@ -134,6 +148,7 @@ class Machine:
         """Follow a function of the project, or repeat what an equal call did before."""
         if self.depth >= DEEPEST_CALL:
             self.doubt("calls nested too deep to follow", given.node, 0.2)
+            self.changed()
             return UNKNOWN
         if sum(frame.node is function.node for frame in self.frames) > 1:
             return UNKNOWN
@@ -142,20 +157,28 @@ class Machine:
         if known is not None:
             self.trace.extend(known[0])
             return known[1]
-        mutations, mark = self.mutations, len(self.trace)
+        before, self.oldest_change = self.oldest_change, _NOTHING_CHANGED
+        start, mark = next(births), len(self.trace)
         env = calling.bind_parameters(self, function, receiver, given)
         frame = self.run_function(function, env, None)
         result = frame.returned if frame.returned is not None else UNKNOWN
         if result is UNKNOWN and not isinstance(function.node, ast.Lambda):
             outer = function.outer or function.module.env
             result = lookup.from_annotation(self, function.node.returns, outer)
-        if mutations == self.mutations:
+        own = isinstance(result, Instance | Seq | Map) and result.born > start
+        if self.oldest_change > start and not own:
             self.memory[key] = (
                 self.trace[mark:],
                 result,
                 (function, receiver, given.args, given.kwargs),
             )
+        self.oldest_change = min(before, self.oldest_change)
         return result
+
+    def changed(self, born: int = 0) -> None:
+        """Note that something made at `born` was changed: calls that change what was there before are not
+        remembered, as repeating what they did to the database would not repeat the change."""
+        self.oldest_change = min(self.oldest_change, born)
 
     def run_function(
         self, function: Function, env: Env, on_yield: Callable[[Value], None] | None

@@ -26,7 +26,7 @@ class Project(Protocol):
 
     @property
     def django_settings(self) -> str:
-        """The dotted name of Django's settings module, or ""."""
+        """The dotted name of the settings module that pytest-django was given, or ""."""
         ...
 
     def read(self, path: str) -> str | None:

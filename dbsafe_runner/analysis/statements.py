@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import contexts, lookup
+from dbsafe_runner.analysis import catalogue, contexts, lookup
+from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
     Class,
@@ -14,6 +15,7 @@ from dbsafe_runner.analysis.values import (
     External,
     Function,
     Lazy,
+    Lib,
     Map,
     Seq,
     Value,
@@ -87,7 +89,7 @@ def _bind_name(machine: Machine, name: str, value: Value, env: Env) -> None:
     declared = env.names.get("global " + name)
     if declared is not None:
         scope = env.module.env
-        machine.mutations += 1
+        machine.changed()
     conditional = machine.frames[-1].branches if machine.frames else 0
     known = scope.names.get(name)
     scope.names[name] = join(value, known) if conditional and known is not None else value
@@ -180,7 +182,9 @@ def _return(machine: Machine, node: ast.Return, env: Env) -> bool:
 
 
 def _raise(machine: Machine, node: ast.Raise, env: Env) -> bool:
-    machine.evaluate(node.exc, env)
+    raised = machine.evaluate(node.exc, env)
+    if isinstance(raised, Lib) and raised.kind == "http error":
+        machine.act(Kind.REJECT, None, node, what=text_of(raised.attrs["status"]) or "")
     return True
 
 
@@ -190,6 +194,9 @@ def _ends(_machine: Machine, _node: ast.stmt, _env: Env) -> bool:
 
 def _assert(machine: Machine, node: ast.Assert, env: Env) -> bool:
     machine.evaluate(node.test, env)
+    if isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.Eq):
+        sides = [machine.evaluate(side, env) for side in (node.test.left, node.test.comparators[0])]
+        catalogue.expect_status(machine, *sides)
     return False
 
 

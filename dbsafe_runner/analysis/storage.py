@@ -132,6 +132,7 @@ def _signature(tests: Iterable[Test]) -> str:
 _SETS = ("reads", "writes", "cluster", "batch_writes", "shares")
 _PLAIN = (
     "connects",
+    "cluster_undone",
     "outlives",
     "schema_changes",
     "alone",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dbsafe_runner.analysis.actions import Action
     from dbsafe_runner.analysis.modules import ModuleSpace
 
 #: Stands in a string for a part that is not known before the program runs.
 HOLE = "\x00"
+#: Numbers objects by when they were made, to tell what a call made itself from what it was given.
+births = itertools.count(1)
 #: Alternatives kept for one expression; what goes beyond is not followed.
 MOST_CHOICES = 6
 
@@ -126,6 +130,7 @@ class Instance(Value):
     attrs: dict[str, Value] = dataclasses.field(default_factory=dict)
     #: The connection it was loaded through, for rows of an ORM.
     link: Link | None = None
+    born: int = dataclasses.field(default_factory=births.__next__)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -152,6 +157,8 @@ class Lib(Value):
     link: Link | None = None
     attrs: dict[str, Value] = dataclasses.field(default_factory=dict)
     tables: frozenset[str] = frozenset()
+    #: Of a response: what the request did.
+    done: list[Action] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -167,6 +174,7 @@ class Seq(Value):
     """A list, tuple or set whose elements are known."""
 
     items: list[Value]
+    born: int = dataclasses.field(default_factory=births.__next__)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -174,6 +182,7 @@ class Map(Value):
     """A dict; keys that are not known are under HOLE."""
 
     items: dict[str, Value]
+    born: int = dataclasses.field(default_factory=births.__next__)
 
 
 @dataclasses.dataclass(slots=True, eq=False)

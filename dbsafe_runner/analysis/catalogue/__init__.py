@@ -95,6 +95,8 @@ def constant(machine: Machine, dotted: str) -> Value | None:
         return Lib("MetaData")
     if dotted in {"typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"}:
         return Const(True)
+    if dotted.rpartition(".")[2].startswith("HTTP_"):
+        return web.status_named(dotted.rpartition(".")[2])
     if dotted == "os.environ":
         return Lib("environ")
     del machine
@@ -137,6 +139,8 @@ def attribute(machine: Machine, lib: Lib, wanted: str) -> Value | None:
         return lib
     if kind == "Session" and wanted == "bind":
         return Lib("SaConnection", lib.link)
+    if kind == "response" and wanted in {"status_code", "status"}:
+        return Lib("status", None, {"response": lib})
     if kind == "Engine" and wanted == "sync_engine":
         return lib
     if kind == "Result" and wanted not in methods("Result"):
@@ -223,7 +227,7 @@ def awaited(machine: Machine, lib: Lib, node: ast.AST) -> Value:
 def decorate(machine: Machine, decorator: Lib, value: Value, node: ast.AST) -> Value | None:
     """Return what a decorator of a library makes of a function."""
     if decorator.kind == "route decorator":
-        machine.mutations += 1
+        machine.changed()
         return web.decorate(decorator, value)
     if decorator.kind in {"Block", "patch"} and isinstance(value, Function):
         return Lib("wrapped", decorator.link, {"around": decorator, "function": value})
@@ -236,10 +240,12 @@ def class_defined(machine: Machine, cls: Class) -> None:
     del machine, cls
 
 
-def class_member(machine: Machine, cls: Class, member: Lib) -> Value:
-    """Return a library object that stands in a class body, as the class gives it out."""
-    if member.kind == "Manager" and not member.tables:
+def class_member(machine: Machine, cls: Class, member: Value) -> Value:
+    """Return what stands in a class body, as the class gives it out: managers know their model."""
+    if isinstance(member, Lib) and member.kind == "Manager":
         return orms.manager(machine, cls, "django")
+    if isinstance(member, Instance) and orms.is_manager(classes.ancestors(machine, member.cls)):
+        member.attrs.setdefault("model", cls)
     return member
 
 
@@ -281,9 +287,8 @@ def construct(machine: Machine, cls: Class, names: list[str], call: Call) -> Val
         made = instance(machine, name, call.node)
         if made is not None and isinstance(made, Lib) and made.kind in REACHES_DATABASE:
             return call_external(machine, name, call)
-    if "objects" in call.kwargs and orms.family(names):
-        return None
-    del cls
+    if any(name.startswith("factory") for name in names):
+        return orms.factory_call(machine, cls, "create", call)
     return None
 
 
@@ -310,7 +315,7 @@ def call_external(machine: Machine, dotted: str, call: Call) -> Value:
         return _MAKERS[entry.verb](machine, call, entry)
     if entry is not None:
         return Lib(entry.gives) if entry.verb == "plain" else UNKNOWN
-    made = web.construct(dotted, call)
+    made = web.construct(machine, dotted, call)
     if made is None:
         made = stdlib.call_builtin(machine, dotted, call)
     if made is not None:
@@ -420,6 +425,14 @@ def call_inherited(machine: Machine, receiver: Instance | Class, name: str, call
     """Follow a call of a method that a project class has from a base class outside the project."""
     cls = receiver if isinstance(receiver, Class) else receiver.cls
     names = classes.ancestors(machine, cls)
+    if isinstance(receiver, Class) and any(one.startswith("factory") for one in names):
+        made = orms.factory_call(machine, receiver, name, call)
+        return made if made is not None else UNKNOWN
+    if isinstance(receiver, Instance) and orms.is_manager(names):
+        model = receiver.attrs.get("model")
+        tables = classes.tables_of(machine, model) if isinstance(model, Class) else verbs.ANY_TABLE
+        attrs = {"cls": model} if isinstance(model, Class) else {}
+        return call_method(machine, Lib("QuerySet", orms.DJANGO, dict(attrs), tables), name, call)
     kind = orms.family(names)
     if kind:
         return orms.call_on_model(machine, receiver, kind, name, call)
@@ -476,6 +489,8 @@ def call_on_unknown(machine: Machine, receiver: Value, name: str, call: Call) ->
     if name in {"submit", "run_in_executor", "run_until_complete", "create_task", "start_soon"}:
         return stdlib.call_builtin(machine, "asyncio.to_thread", call) or UNKNOWN
     del receiver
+    if name in {"save", "delete", "asave", "adelete", "bulk_create", "get_or_create"}:
+        machine.act(Kind.WRITE, orms.DJANGO, call.node, verbs.ANY_TABLE, orms.PERHAPS)
     verbs.may_write(
         machine, call.all_values(), f".{name}() of something unknown is given a connection", call.node
     )
@@ -520,6 +535,11 @@ def leave(machine: Machine, lib: Lib, node: ast.AST) -> None:
         machine.act(Kind.CLOSE, link, node)
     elif kind == "patch":
         doubles.leave_patch(machine, lib)
+
+
+def expect_status(machine: Machine, one: Value, other: Value) -> None:
+    """Follow an assertion that two values are equal: one of them may be the status of a response."""
+    web.expect_status(machine, one, other)
 
 
 def enter_unknown(machine: Machine, value: Value, node: ast.AST) -> Value:

@@ -113,7 +113,7 @@ def configure(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Val
     """Bind a factory or a scoped session to something else."""
     bind = call.kwargs.get("bind")
     if bind is not None:
-        machine.mutations += 1
+        machine.changed()
         receiver.attrs["bind"] = bind
         if receiver.link is not None and isinstance(bind, Lib) and bind.kind == "SaConnection":
             receiver.link.parent = verbs.link_of(machine, bind, call.node)

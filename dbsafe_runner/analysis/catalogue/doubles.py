@@ -53,7 +53,7 @@ def patch_now(machine: Machine, name: str, call: Call) -> Value:
         return MOCK
     if key is not None:
         machine.patches[key] = new
-        machine.mutations += 1
+        machine.changed()
     return new
 
 
@@ -69,7 +69,7 @@ def _target(machine: Machine, name: str, call: Call) -> tuple[tuple[str, str] | 
     new = call.argument(2, "new", "value") or MOCK
     if isinstance(first, Instance) and wanted:
         first.attrs[wanted] = new
-        machine.mutations += 1
+        machine.changed()
     return _key(first, wanted), new
 
 
@@ -120,7 +120,7 @@ def call_request(machine: Machine, name: str, call: Call) -> Value:
         given = NewCall(machine, [], {}, call.node, call.env)
         done = machine.capture(lambda: machine.call(call.args[0], given))
         machine.finalizers[:0] = done
-        machine.mutations += 1
+        machine.changed()
     elif name in {"getfixturevalue", "getfuncargvalue"}:
         wanted = text_of(call.argument(0, "argname"))
         value = machine.fixture_value(wanted) if wanted else None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Everything that goes through Django's connections; each statement commits outside of a block.
 DJANGO = Link("django", autocommit=True)
+#: What a method of something unknown does if that is a row of Django's: counts only for tests that use Django.
+PERHAPS = "perhaps a row of Django's"
 #: peewee's and tortoise's databases.
 OTHER = Link("orm", autocommit=True)
 _DJANGO_MODELS = {
@@ -74,6 +76,15 @@ def family(names: list[str]) -> str:
         if top == "tortoise" and last == "Model":
             return "tortoise"
     return ""
+
+
+def is_manager(names: list[str]) -> bool:
+    """Return whether a class with these ancestors is a manager or query set of Django's."""
+    return any(
+        name.startswith("django.")
+        and name.rpartition(".")[2] in {"Manager", "QuerySet", "BaseManager", "UserManager"}
+        for name in names
+    )
 
 
 def link_for(kind: str) -> Link:
@@ -272,7 +283,41 @@ def _app_label(path: str) -> str:
     return folders[-1] if folders else ""
 
 
+def row_factory(machine: Machine, call: Call, _entry: Entry) -> Value:
+    """`ddf.G(Model)`, `baker.make(Model)`: rows of Django's models, made and saved by a library."""
+    name = getattr(getattr(call.node, "func", None), "attr", "G")
+    model = verbs.class_in(call.args[:1])
+    named = text_of(call.args[0]) if call.args else None
+    tables = verbs.tables_in(machine, call.args[:1])
+    if named is not None and "." in named:
+        tables = frozenset({named.replace(".", "_").lower()})
+    if name not in {"N", "new", "prepare"}:
+        machine.act(Kind.WRITE, DJANGO, call.node, tables or verbs.ANY_TABLE, "a row")
+    return Instance(model) if model is not None else Lib("DjangoModel", DJANGO, {}, tables)
+
+
+def factory_call(machine: Machine, cls: Class, name: str, call: Call) -> Value | None:
+    """Follow a factory of factory_boy: the rows that it makes are saved, unless they are only built."""
+    ancestors = classes.ancestors(machine, cls)
+    kind = next((one.rpartition(".")[2] for one in ancestors if one.startswith("factory")), "")
+    if kind not in {"DjangoModelFactory", "SQLAlchemyModelFactory"}:
+        return None
+    meta = classes.member(machine, cls, "Meta")
+    model = classes.member(machine, meta, "model") if isinstance(meta, Class) else None
+    row = Instance(model) if isinstance(model, Class) else UNKNOWN
+    if name.startswith(("build", "stub")):
+        return row
+    link = DJANGO
+    if kind == "SQLAlchemyModelFactory" and isinstance(meta, Class):
+        session = classes.member(machine, meta, "sqlalchemy_session")
+        link = verbs.link_of(machine, session, call.node) if isinstance(session, Lib) else OTHER
+    tables = verbs.tables_in(machine, [model]) if model is not None else verbs.ANY_TABLE
+    machine.act(Kind.WRITE, link, call.node, tables or verbs.ANY_TABLE, "a row")
+    return row
+
+
 EXTERNALS = {
+    "row_factory": row_factory,
     "orm_database": orm_database,
     "orm_connection": orm_connection,
     "orm_block": orm_connection,

@@ -236,6 +236,7 @@ _EXTERNALS = """
     Tortoise.get_connection connections.get: orm_connection Connection
     Tortoise.close_connections: nothing
     tortoise.in_transaction tortoise.atomic: orm_block Block
+    ddf.G ddf.get ddf.N ddf.new model_bakery.make baker.make mixer.blend: row_factory
     sqlite3.connect aiosqlite.connect: inert
 """
 
@@ -309,5 +310,5 @@ INSTANCES = {
 
 #: Kinds that can reach a database: an unknown function that is given one may write through it.
 REACHES_DATABASE = frozenset(
-    "Connection Cursor Pool Engine SaConnection Session SessionFactory DjangoConnection Database".split()
+    "Connection Cursor Pool Engine SaConnection Session SessionFactory Database".split()
 )

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import contexts, strings
-from dbsafe_runner.analysis.actions import Kind
+from dbsafe_runner.analysis.actions import Action, Kind
 from dbsafe_runner.analysis.catalogue import verbs
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -23,7 +23,7 @@ from dbsafe_runner.analysis.values import (
     Seq,
     Value,
     options,
-    text_of,
+    number_of,
 )
 
 if TYPE_CHECKING:
@@ -35,13 +35,22 @@ _ROUTE_METHODS = {*_VERBS, "route", "api_route", "websocket"}
 _READING = {"get", "head", "options"}
 #: Requests that a client sends by a name of its own.
 _REQUESTS = {*_VERBS, "request", "open", "stream", "websocket_connect"}
+_CHANGING = {Kind.WRITE, Kind.CLEAN, Kind.DDL, Kind.LASTING, Kind.CLUSTER}
 _APPS = {"FastAPI", "APIRouter", "Flask", "Blueprint", "Starlette", "Router", "Quart", "APIFlask"}
 _CLIENTS = {"TestClient", "AsyncClient", "AsyncTestClient", "FlaskClient"}
 
 
-def construct(name: str, call: Call) -> Value | None:
-    """Return an app, a router or a client; None for anything else."""
+def construct(machine: Machine, name: str, call: Call) -> Value | None:
+    """Return an app, a router, a client or an error; None for anything else."""
     last = name.rpartition(".")[2]
+    if last == "HTTPException":
+        status = call.argument(0, "status_code")
+        return Lib("http error", None, {"status": Const(strings.spelled(status or UNKNOWN))})
+    if last == "abort" and name.startswith(("flask", "werkzeug")):
+        machine.act(
+            Kind.REJECT, None, call.node, what=strings.spelled(call.argument(0, "code") or UNKNOWN)
+        )
+        return UNKNOWN
     if last in _APPS:
         prefix = call.kwargs.get("prefix") or call.kwargs.get("url_prefix")
         attrs: dict[str, Value] = {"routes": Seq([]), "prefix": prefix or Const("")}
@@ -80,7 +89,7 @@ def call_app(machine: Machine, app: Lib, name: str, call: Call) -> Value:
         return Lib("HttpClient", None, {"app": app})
     elif name in {"app_context", "test_request_context", "request_context"}:
         return Lib("context")
-    machine.mutations += 1
+    machine.changed()
     return UNKNOWN
 
 
@@ -137,15 +146,47 @@ def request(machine: Machine, client: Lib, name: str, call: Call) -> Value:
     method = strings.spelled(call.args[0]).lower() if position and call.args else name
     path = strings.spelled(call.argument(position, "url", "path") or UNKNOWN)
     app = client.attrs.get("app")
+    mark = len(machine.trace)
     found = _matching(app, method, _plain(path), "", []) if isinstance(app, Lib) else []
     if not found:
         _assume(machine, method, call)
-        return UNKNOWN
+        return _response(machine, mark)
     for handler, dependencies in found[:3]:
         machine.in_frame(call.node, functools.partial(_handle, machine, handler, dependencies, call))
     if any(handler is UNKNOWN for handler, _ in found) or path.strip(HOLE) == "":
         _assume(machine, method, call)
-    return UNKNOWN
+    return _response(machine, mark)
+
+
+def _response(machine: Machine, mark: int) -> Lib:
+    """Return the response to a request, which knows what the request did."""
+    return Lib("response", done=machine.trace[mark:])
+
+
+def status_named(name: str) -> Const | None:
+    """Return the number in `HTTP_404_NOT_FOUND`."""
+    number = name.split("_")[1]
+    return Const(int(number)) if number.isdigit() else None
+
+
+def expect_status(machine: Machine, one: Value, other: Value) -> None:
+    """Follow `response.status_code == 404`: what stands behind the last such error was not reached."""
+    for status, expected in ((one, other), (other, one)):
+        number = number_of(expected)
+        if isinstance(status, Lib) and status.kind == "status" and number is not None and number >= 400:
+            response = status.attrs["response"]
+            if isinstance(response, Lib):
+                _truncate(machine, response.done, str(number))
+
+
+def _truncate(machine: Machine, done: list[Action], status: str) -> None:
+    last = max(
+        (at for at, one in enumerate(done) if one.kind is Kind.REJECT and one.what == status), default=-1
+    )
+    if last < 0:
+        return
+    unreached = {id(one) for one in done[last:] if one.kind in _CHANGING}
+    machine.trace[:] = [one for one in machine.trace if id(one) not in unreached]
 
 
 def _plain(path: str) -> str:
@@ -297,13 +338,13 @@ def override(machine: Machine, key: Value, value: Value) -> None:
     node = getattr(key, "node", None)
     if node is not None:
         machine.patches["override", str(id(node))] = value
-        machine.mutations += 1
+        machine.changed()
 
 
 def override_all(machine: Machine, values: Value) -> None:
     """`app.dependency_overrides = {...}` with keys that are functions: which one stays unknown."""
     if isinstance(values, Map) and values.items:
-        machine.mutations += 1
+        machine.changed()
 
 
 def enter_client(machine: Machine, client: Lib, node: ast.AST) -> Value:
@@ -319,8 +360,3 @@ def enter_client(machine: Machine, client: Lib, node: ast.AST) -> Value:
         if isinstance(value, Suspended):
             contexts.enter_until_return(machine, value, node)
     return client
-
-
-def is_text(value: Value) -> bool:
-    """Return whether a value is a known string."""
-    return text_of(value) is not None
