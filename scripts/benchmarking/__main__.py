@@ -17,6 +17,8 @@ from benchmarking.measuring import Measurement, measure
 WORKERS = 4
 
 Runs = dict[str, list[Measurement]]
+#: The title and the text of a section.
+Section = tuple[str, str]
 
 
 def main() -> None:
@@ -30,36 +32,53 @@ def main() -> None:
     parser.add_argument(
         "--memory-turns", type=int, default=2, help="further runs whose memory is looked at"
     )
+    parser.add_argument("--into", type=Path, metavar="FILE", help="put the sections into this page too")
     options = parser.parse_args()
     unknown = set(options.suites) - set(names)
     if unknown:
         parser.error(f"unknown suite: {', '.join(sorted(unknown))}")
-    print(f"{tables.machine()}; medians of {options.turns} turns\n")
+    basis = f"{tables.machine()}; medians of {options.turns} turns."
     for name in options.suites or names:
         with tempfile.TemporaryDirectory(prefix="dbsafe-benchmark-") as folder:
-            print(names[name](Path(folder) / name, options.turns, options.memory_turns), flush=True)
+            title, body = names[name](Path(folder) / name, options.turns, options.memory_turns)
+            section = f"## {title}\n\n{basis}\n\n{body}\n"
+            print(section, flush=True)
+            if options.into:
+                put_section(options.into, title, section)
 
 
-def _demo(directory: Path, turns: int, memory_turns: int) -> str:
+def put_section(page: Path, title: str, section: str) -> None:
+    """Replace the section of that title in the page, or add it at the end."""
+    text = page.read_text(encoding="utf-8")
+    start = text.find(f"## {title}\n")
+    if start < 0:
+        page.write_text(f"{text.rstrip()}\n\n{section}", encoding="utf-8")
+        return
+    end = text.find("\n## ", start)
+    rest = text[end:] if end >= 0 else ""
+    page.write_text(text[:start] + section + rest, encoding="utf-8")
+
+
+def _demo(directory: Path, turns: int, memory_turns: int) -> Section:
     suites.copy_demo(directory)
     with contenders.demo_contenders(directory) as entered:
         warm_up(entered)
         timed = take_turns(entered, turns)
         weighed = take_turns(entered, memory_turns, memory=True)
-    return "## The demo project\n\n" + tables.comparison(timed, weighed, "pytest") + "\n"
+    return "The demo project", tables.comparison(timed, weighed, "pytest")
 
 
-def _trivial(directory: Path, turns: int, memory_turns: int) -> str:
+def _trivial(directory: Path, turns: int, memory_turns: int) -> Section:
     suites.make_trivial(directory)
     entered = contenders.trivial_contenders(directory)
     warm_up(entered)
     timed = take_turns(entered, turns)
     weighed = take_turns(entered, memory_turns, memory=True)
-    title = "## 200 files, 5,000 trivial tests, a second of imports\n\n"
-    return title + tables.comparison(timed, weighed, "pytest -n 4") + "\n"
+    title = "200 files, 5,000 trivial tests, a second of imports"
+    return title, tables.comparison(timed, weighed, "pytest -n 4")
 
 
-def _skewed(directory: Path, turns: int, _memory_turns: int) -> str:
+def _skewed(directory: Path, turns: int, _memory_turns: int) -> Section:
     _, durations = suites.make_skewed(directory)
     log = directory / "spans"
     entered = contenders.skewed_contenders(directory, log)
@@ -74,10 +93,8 @@ def _skewed(directory: Path, turns: int, _memory_turns: int) -> str:
     log.unlink(missing_ok=True)
     timed = take_turns(entered, turns, after=note)
     bound = max(*durations, sum(durations) / WORKERS)
-    return (
-        f"## 400 sleeping tests of skewed durations, {WORKERS} workers\n\n"
-        f"The lower bound is {bound:.2f} s.\n\n{tables.spans(timed, measured, bound)}\n"
-    )
+    title = f"400 sleeping tests of skewed durations, {WORKERS} workers"
+    return title, f"The lower bound is {bound:.2f} s.\n\n{tables.spans(timed, measured, bound)}"
 
 
 def warm_up(entered: Sequence[Contender]) -> None:

@@ -20,7 +20,7 @@ LIMIT = 300.0
 #: Seconds between two looks at the memory of all processes.
 SAMPLE_EVERY = 0.1
 
-_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|not run)\b")
+_COUNT = re.compile(r"([\d,]+) (passed|failed|errors?|skipped|xfailed|xpassed|not run)\b")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -92,7 +92,8 @@ def outcomes(output: str) -> dict[str, int]:
     """The counts of the last line that has any."""
     for line in reversed(_COLOUR.sub("", output).splitlines()):
         counts = {
-            name.rstrip("s") if name == "errors" else name: int(n) for n, name in _COUNT.findall(line)
+            "error" if name == "errors" else name: int(number.replace(",", ""))
+            for number, name in _COUNT.findall(line)
         }
         if counts:
             return counts

@@ -37,6 +37,7 @@ def comparison(
         "| | wall s (range) | ratio | CPU s | ratio | tests MB | ratio | servers MB | not well |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
+    total = sum(base[0].outcomes.values())
     base_memory = _median(weighed.get(reference, ()), "peak_tests")
     for name, runs in timed.items():
         memory = weighed.get(name, ())
@@ -52,7 +53,7 @@ def comparison(
             f"{tests / MIB:.0f}" if memory else "",
             f"{tests / base_memory:.2f}" if memory and base_memory else "",
             f"{servers / MIB:.0f}" if memory else "",
-            _failures(runs),
+            _failures(runs, total),
         ]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)
@@ -63,11 +64,12 @@ def spans(
 ) -> str:
     """The skewed suite: the seconds from the first test's start to the last one's end, and the bound."""
     rows = ["| | span s (range) | ratio to the bound | wall s | not well |", "|---|---|---|---|---|"]
+    total = max(sum(run.outcomes.values()) for runs in timed.values() for run in runs)
     for name, seconds in measured.items():
         span, wall = statistics.median(seconds), _median(timed[name], "wall")
         rows.append(
             f"| `{name}` | {span:.2f} ({min(seconds):.2f}-{max(seconds):.2f}) | {span / bound:.2f} "
-            f"| {wall:.2f} | {_failures(timed[name])} |"
+            f"| {wall:.2f} | {_failures(timed[name], total)} |"
         )
     return "\n".join(rows)
 
@@ -76,10 +78,9 @@ def _median(runs: Sequence[Measurement], field: str) -> float:
     return statistics.median(getattr(run, field) for run in runs) if runs else 0.0
 
 
-def _failures(runs: Sequence[Measurement]) -> str:
+def _failures(runs: Sequence[Measurement], total: int) -> str:
     """How many tests of how many did not do well, over the turns."""
     numbers = sorted(run.bad for run in runs)
-    total = max(sum(run.outcomes.values()) for run in runs)
     shown = str(numbers[0]) if numbers[0] == numbers[-1] else f"{numbers[0]}-{numbers[-1]}"
     given_up = sum(run.timed_out for run in runs)
     return f"{shown} of {total}" + (f", {given_up} runs given up" if given_up else "")
