@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from dbsafe_runner.database.catalogs import Catalogs, Difference
+from dbsafe_runner.database.catalogs import Catalog, Catalogs, Difference
 from dbsafe_runner.database.large_objects import LargeObjects
 from dbsafe_runner.database.link import Link, as_array, load_sql
 from dbsafe_runner.database.relation import Content, Relation
@@ -39,15 +39,18 @@ class Baseline:
         database: its name.
         link: a session in it.
         scratch: a directory for large snapshots, or "".
+        catalogs: the server's, as described by `describe_catalogs`.
         exact: whether the observer knows the writing transactions; otherwise rows by transactions that
             are still open when a table is marked must count as newer.
     """
 
-    def __init__(self, database: str, link: Link, scratch: str, *, exact: bool) -> None:
+    def __init__(
+        self, database: str, link: Link, scratch: str, catalogs: list[Catalog], *, exact: bool
+    ) -> None:
         self.database = database
         self._scratch = scratch
         self._exact = exact
-        self.catalogs = Catalogs(link, shared=False)
+        self.catalogs = Catalogs(one for one in catalogs if not one.shared)
         self._large_objects = LargeObjects()
         self._adopted: set[str] = set()
         self.relations: dict[str, Relation] = {}
@@ -80,14 +83,14 @@ class Baseline:
         return f"{self.database}/{relation.schema}.{relation.name}"
 
     def adopt_schema(self, link: Link) -> None:
-        """Make the present schema the baseline; content of relations that are new is to be adopted, too."""
+        """Make the present schema the baseline; what new relations hold is to be adopted, too."""
         self.catalogs.remember(link, now(link).next_xid)
         known, self.relations, self.files = self.relations, {}, {}
         for row in link.query(_RELATIONS, (None,)):
             self._place(Relation.read(row), known.get(row[0] or ""))
 
     def move(self, link: Link, oids: Collection[str]) -> set[str]:
-        """Read anew in which files some relations lie; return those that lie in other ones, or are new."""
+        """Read anew in which files relations lie; return those that moved or are new."""
         moved = set()
         for row in link.query(_RELATIONS, (as_array(oids),)):
             relation = Relation.read(row)

@@ -1,9 +1,9 @@
 """Catalogs: whether a database's schema is what it was, and if not, what was added or lost.
 
 Rows of PostgreSQL's catalogs are never changed in place (but for statistics), so a catalog is as it was
-when all rows of the baseline are still visible and there is no newer one. That is a count, whatever is in
-the rows. Only where rows were replaced are contents compared, as hashes: TRUNCATE, for one, replaces
-the row of its table by one that differs in nothing but the file.
+when all rows of the baseline are still visible and there is no newer one. That is a count, whatever is
+in the rows. Only where rows were replaced are contents compared, as hashes: TRUNCATE, for one,
+replaces the row of its table by one that differs in nothing but the file.
 
 What belongs to temporary tables is left out: it belongs to a session, and ends with it.
 """
@@ -16,35 +16,44 @@ from collections.abc import Collection, Iterable
 from dbsafe_runner.database.link import Link, load_sql
 
 _COLUMNS = load_sql("catalog_columns")
+_TEMPORARY = load_sql("temporary")
+_FIRST_OWN_OID = 16384
 
-#: Columns that are statistics, places of files, or hints that PostgreSQL leaves set when their reason is gone.
+#: Columns that are statistics, places of files, or hints that PostgreSQL leaves set when their reason is
+#: gone.
 _VOLATILE = {
     "pg_class": frozenset(
-        ["relfilenode", "relpages", "reltuples", "relallvisible", "relallfrozen", "relfrozenxid", "relminmxid", "relhasindex", "relhasrules", "relhastriggers", "relhassubclass", "relrewrite", "relispopulated"]
+        (
+            "relfilenode", "relpages", "reltuples", "relallvisible", "relallfrozen", "relfrozenxid",
+            "relminmxid", "relhasindex", "relhasrules", "relhastriggers", "relhassubclass", "relrewrite",
+            "relispopulated",
+        )
     ),
     "pg_database": frozenset(("datfrozenxid", "datminmxid", "dathasloginevt")),
     "pg_index": frozenset(("indcheckxmin",)),
     "pg_attribute": frozenset(("attcacheoff",)),
-}
+}  # fmt: skip
+#: Columns that say to which schema, or to which relation, a row belongs.
 _NAMESPACE_COLUMNS = frozenset(
-    ["relnamespace", "typnamespace", "pronamespace", "connamespace", "oprnamespace", "opcnamespace", "opfnamespace", "collnamespace", "stxnamespace", "cfgnamespace", "dictnamespace", "prsnamespace", "tmplnamespace"]
-)
-_RELATION_COLUMNS = frozenset(
-    ["attrelid", "indrelid", "adrelid", "tgrelid", "seqrelid", "ev_class", "inhrelid", "polrelid", "partrelid", "prrelid"]
-)
-_TEMPORARY = """with temporary_schemas as materialized (
-    select oid from pg_catalog.pg_namespace where nspname like 'pg\\_temp\\_%' or nspname like 'pg\\_toast\\_temp\\_%'),
-temporary as materialized (
-    select oid from pg_catalog.pg_class where relpersistence = 't')
-"""
+    (
+        "relnamespace", "typnamespace", "pronamespace", "connamespace", "oprnamespace", "opcnamespace",
+        "opfnamespace", "collnamespace", "stxnamespace", "cfgnamespace", "dictnamespace",
+        "prsnamespace", "tmplnamespace",
+    )
+)  # fmt: skip
+_RELATION_COLUMNS = (
+    "adrelid", "attrelid", "ev_class", "indrelid", "inhrelid", "partrelid", "polrelid", "prrelid",
+    "seqrelid", "tgrelid",
+)  # fmt: skip
 # Of the dependencies, only what can be set by itself: owners of sequences and members of extensions.
-_DEPENDENCIES = """ and (c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
+_DEPENDENCIES = """(c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
     and c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.refobjsubid <> 0
     and c.objid in (select seqrelid from pg_catalog.pg_sequence))
     and c.refobjid <> all (array(select oid from temporary))"""
-_FIRST_OWN_OID = 16384
 #: Large catalogs whose rows are hardly ever replaced by equal ones: counting has to do.
 _COUNTED = frozenset(("pg_attribute", "pg_depend"))
+#: Small ones of which rows that came with PostgreSQL are often changed, and changed back.
+_WHOLE = frozenset(("pg_namespace", "pg_database", "pg_authid"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,18 +62,19 @@ class Catalog:
 
     name: str
     oid: str
+    shared: bool
+    has_oid: bool
     row: str
-    #: The row's oid as SQL; "0" for catalogs without one.
+    #: The row's oid, or that of the relation it belongs to, as SQL.
     key: str
     kept: str
-    has_oid: bool
-    #: A condition for rows that did not come with PostgreSQL itself.
+    #: A condition for rows whose hashes are remembered: those that did not come with PostgreSQL.
     own: str
 
 
 @dataclasses.dataclass(slots=True)
 class Difference:
-    """How catalogs differ from the baseline. `added` holds (catalog, oid of the row or "0")."""
+    """How catalogs differ from the baseline. `added` holds (catalog, key of the row)."""
 
     added: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     #: Catalogs in which rows of the baseline are gone or changed.
@@ -82,26 +92,37 @@ class _Remembered:
 
     mark: int
     rows: int
-    hashes: set[str]
+    hashes: frozenset[str]
 
 
 class Catalogs:
-    """The catalogs of one database, or with `shared` those that all databases share."""
+    """Some of a database's catalogs, as described by `describe_catalogs`."""
 
-    def __init__(self, link: Link, *, shared: bool) -> None:
-        self.known = {catalog.name: catalog for catalog in _describe(link, shared=shared)}
+    def __init__(self, catalogs: Iterable[Catalog]) -> None:
+        self.known = {catalog.name: catalog for catalog in catalogs}
         self._baseline: dict[str, _Remembered] = {}
 
-    def remember(self, link: Link, mark: int, names: Collection[str] | None = None) -> None:
+    def remember(self, link: Link, mark: int) -> None:
         """Make what is there now the baseline; `mark` is the next transaction id."""
-        for name, rows, hashes in self._read(link, self._picked(names), "true", own_only=True):
-            self._baseline[name] = _Remembered(mark, rows, {item.partition(":")[0] for item in hashes})
+        parts = [_part(catalog, "true", catalog.own) for catalog in self.known.values()]
+        for name, rows, items in _read(link, parts):
+            hashes = frozenset(item.partition(":")[0] for item in items)
+            self._baseline[name] = _Remembered(mark, rows, hashes)
 
     def compare(self, link: Link, mark: int, names: Collection[str] | None = None) -> Difference:
-        """Compare with the baseline; equal contents in new rows become part of it. `mark` as above."""
+        """Compare some catalogs, or all, with the baseline.
+
+        Rows that were replaced by equal ones become the baseline's; `mark` is the next transaction id.
+        """
+        parts = []
+        for catalog in self.known.values():
+            if names is None or catalog.name in names:
+                since = self._baseline[catalog.name].mark % 2**32
+                newer = f"pg_catalog.age(c.xmin) <= pg_catalog.age('{since}'::xid)"
+                parts.append(_part(catalog, f"not ({newer})", newer))
         found = Difference()
-        for name, older, newer in self._read(link, self._picked(names), "", own_only=False):
-            self._judge(name, older, newer, found, mark)
+        for name, older, newer_rows in _read(link, parts):
+            self._judge(name, older, newer_rows, found, mark)
         return found
 
     def _judge(self, name: str, older: int, newer: list[str], found: Difference, mark: int) -> None:
@@ -116,44 +137,38 @@ class Catalogs:
         elif newer and not added:
             baseline.mark = mark
 
-    def _picked(self, names: Collection[str] | None) -> list[Catalog]:
-        return [catalog for catalog in self.known.values() if names is None or catalog.name in names]
 
-    def _read(
-        self, link: Link, catalogs: Iterable[Catalog], newer: str, *, own_only: bool
-    ) -> list[tuple[str, int, list[str]]]:
-        """Return (name, rows that are not newer, "hash:oid" of the newer ones) of each catalog."""
-        parts = []
-        for catalog in catalogs:
-            new = (
-                newer
-                or f"pg_catalog.age(c.xmin) <= pg_catalog.age('{self._baseline[catalog.name].mark % 2**32}'::xid)"
-            )
-            count = "true" if own_only else f"not ({new})"
-            picked = catalog.own if own_only else new
-            parts.append(
-                f"select '{catalog.name}', pg_catalog.count(*) filter (where {count}),"
-                f" pg_catalog.string_agg(pg_catalog.hashtextextended({catalog.row}, 0)::text || ':' || {catalog.key},"
-                f" ' ') filter (where {picked}) from pg_catalog.{catalog.name} as c where {catalog.kept}"
-            )
-        if not parts:
-            return []
-        rows = link.query(_TEMPORARY + " union all ".join(parts))
-        return [
-            (name or "", int(count or 0), hashes.split(" ") if hashes else [])
-            for name, count, hashes in rows
-        ]
+def describe_catalogs(link: Link) -> list[Catalog]:
+    """Return the catalogs of the server that `link` leads to; they are the same in all its databases."""
+    columns: dict[tuple[str, str, bool], list[tuple[str, bool]]] = {}
+    for name, oid, shared, column, regproc in link.query(_COLUMNS):
+        key = name or "", oid or "", shared == "t"
+        columns.setdefault(key, []).append((column or "", regproc == "t"))
+    return [_catalog(*key, found) for key, found in columns.items()]
 
 
-def _describe(link: Link, *, shared: bool) -> list[Catalog]:
-    columns: dict[tuple[str, str], list[tuple[str, bool]]] = {}
-    for name, oid, is_shared, column, regproc in link.query(_COLUMNS):
-        if (is_shared == "t") == shared:
-            columns.setdefault((name or "", oid or ""), []).append((column or "", regproc == "t"))
-    return [_catalog(name, oid, found) for (name, oid), found in columns.items()]
+def _read(link: Link, parts: list[str]) -> list[tuple[str, int, list[str]]]:
+    """Return (name, rows counted, "hash:key" of the rows picked) of each catalog."""
+    if not parts:
+        return []
+    rows = link.query(_TEMPORARY + " union all ".join(parts))
+    return [
+        (name or "", int(count or 0), picked.split(" ") if picked else [])
+        for name, count, picked in rows
+    ]
 
 
-def _catalog(name: str, oid: str, columns: list[tuple[str, bool]]) -> Catalog:
+def _part(catalog: Catalog, counted: str, picked: str) -> str:
+    # Built from PostgreSQL's own catalogs: no name in it comes from the suite.
+    digest = f"pg_catalog.hashtextextended({catalog.row}, 0)::text || ':' || {catalog.key}"
+    return (
+        f"select '{catalog.name}', pg_catalog.count(*) filter (where {counted}),"  # noqa: S608
+        f" pg_catalog.string_agg({digest}, ' ') filter (where {picked})"
+        f" from pg_catalog.{catalog.name} as c where {catalog.kept}"
+    )
+
+
+def _catalog(name: str, oid: str, shared: bool, columns: list[tuple[str, bool]]) -> Catalog:
     volatile = _VOLATILE.get(name, frozenset())
     # The text of a regproc depends on which other functions there are.
     values = [
@@ -161,39 +176,40 @@ def _catalog(name: str, oid: str, columns: list[tuple[str, bool]]) -> Catalog:
         for column, regproc in columns
         if column not in volatile
     ]
-    names = [column for column, _ in columns]
-    own = next(
-        (column for column in ("oid", *sorted(_RELATION_COLUMNS), "objid", "objoid") if column in names),
-        "",
-    )
+    names = {column for column, _ in columns}
+    key = next((column for column in ("oid", *_RELATION_COLUMNS) if column in names), "")
     return Catalog(
         name=name,
         oid=oid,
-        row=f"row({', '.join(values)})::text",
-        key="c.oid" if "oid" in names else f"c.{own}" if own in _RELATION_COLUMNS else "0",
-        kept=_kept(name, names),
+        shared=shared,
         has_oid="oid" in names,
-        own=_own(name, own),
+        row=f"row({', '.join(values)})::text",
+        key=f"c.{key}" if key else "'0'",
+        kept=_kept(name, names),
+        own=_own(name, key or next((one for one in ("objid", "objoid") if one in names), "")),
     )
 
 
 def _own(name: str, column: str) -> str:
     if name in _COUNTED:
         return "false"
-    if not column or name in {"pg_namespace", "pg_database", "pg_authid"}:
-        return "true"
-    return f"c.{column} >= {_FIRST_OWN_OID}"
+    return "true" if not column or name in _WHOLE else f"c.{column} >= {_FIRST_OWN_OID}"
 
 
-def _kept(name: str, columns: list[str]) -> str:
-    condition = "true"
-    for column in columns:
-        if column in _NAMESPACE_COLUMNS:
-            condition += f" and c.{column} <> all (array(select oid from temporary_schemas))"
-        elif column in _RELATION_COLUMNS or (column == "objoid" and name == "pg_description"):
-            condition += f" and c.{column} <> all (array(select oid from temporary))"
+def _kept(name: str, columns: Collection[str]) -> str:
+    schemas = [f"c.{column}" for column in _NAMESPACE_COLUMNS if column in columns]
+    relations = [f"c.{column}" for column in _RELATION_COLUMNS if column in columns]
     if name == "pg_namespace":
-        condition += " and c.oid <> all (array(select oid from temporary_schemas))"
-    if name == "pg_depend":
-        condition += _DEPENDENCIES
-    return condition
+        schemas.append("c.oid")
+    if name == "pg_description":
+        relations.append("c.objoid")
+    conditions = [
+        f"{column} <> all (array(select oid from temporary_schemas))"  # noqa: S608
+        for column in schemas
+    ]
+    conditions += [
+        f"{column} <> all (array(select oid from temporary))"  # noqa: S608
+        for column in relations
+    ]
+    conditions += [_DEPENDENCIES] if name == "pg_depend" else []
+    return " and ".join(conditions) or "true"

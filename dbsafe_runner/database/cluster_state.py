@@ -1,12 +1,13 @@
 """Cluster state: what all databases of a server share, as far as a test can change it.
 
-Roles, databases and their settings are rows of catalogs; ALTER SYSTEM and replication slots are not, and are
-told by the pulse. New databases and roles can be dropped again; everything else cannot be undone here.
+Roles, databases and their settings are rows of catalogs; ALTER SYSTEM and replication slots are not,
+and are told by the pulse. New databases and roles can be dropped again; everything else cannot be
+undone here.
 """
 
 from __future__ import annotations
 
-from dbsafe_runner.database.catalogs import Catalogs
+from dbsafe_runner.database.catalogs import Catalog, Catalogs
 from dbsafe_runner.database.link import LinkError, as_array, load_sql, quote_name
 from dbsafe_runner.database.links import Links
 from dbsafe_runner.database.observation import Pulse
@@ -19,9 +20,9 @@ _SESSIONS = "select count(*) from pg_catalog.pg_stat_get_activity(null) where da
 class ClusterState:
     """The shared state of the server that `links` leads to."""
 
-    def __init__(self, links: Links, pulse: Pulse) -> None:
+    def __init__(self, links: Links, catalogs: list[Catalog], pulse: Pulse) -> None:
         self._links = links
-        self._catalogs = Catalogs(links.watch, shared=True)
+        self._catalogs = Catalogs(one for one in catalogs if one.shared)
         #: Files of shared catalogs -> their names.
         self._files = {file or "": name or "" for file, name in links.watch.query(_SHARED_FILES)}
         self._added: list[tuple[str, str]] = []
@@ -45,7 +46,7 @@ class ClusterState:
         self._added, self._lost = difference.added, difference.lost
 
     def differences(self, pulse: Pulse) -> list[str]:
-        """Return what differs from the baseline now, in words; of the catalogs, as of the last `compare`."""
+        """Return what differs from the baseline, in words; of the catalogs, as of the last `compare`."""
         words = [f"{kind} {name} created" for kind, name, _ in self._names()]
         named = {oid for _, _, oid in self._names()}
         words += [f"{name} changed" for name in {name for name, oid in self._added if oid not in named}]

@@ -15,7 +15,7 @@ _GRANTS = load_sql("large_object_grants")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Kept:
-    """How a large object was: its owner, its privileges, the hash of its contents, and how to make it."""
+    """How a large object was, the hash of its contents, and the statements that make it."""
 
     owner: str
     privileges: str | None
@@ -45,10 +45,8 @@ class LargeObjects:
 
     def repair(self, link: Link) -> list[str]:
         """Return the statements that bring the baseline back."""
-        statements = []
         found = {oid or "": tuple(rest) for oid, *rest in link.query(_LIST)}
-        for oid in found.keys() - self._kept.keys():
-            statements.append(f"SELECT pg_catalog.lo_unlink({oid})")
+        statements = [f"SELECT pg_catalog.lo_unlink({oid})" for oid in found.keys() - self._kept.keys()]
         for oid, kept in self._kept.items():
             if found.get(oid) == (kept.owner, kept.privileges, kept.digest):
                 continue

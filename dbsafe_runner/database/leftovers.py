@@ -1,8 +1,8 @@
 """Leftovers: transactions that a test left open or prepared, and locks that its sessions still hold.
 
-A transaction counts as a test's when both it and its session began after the last `mark`; what began before
-belongs to a fixture. Sessions outside a transaction belong to the suite's pools and are never ended; nor
-are those whose transaction has only read, unless a reset cannot go on beside them.
+A transaction counts as a test's when both it and its session began after the last `mark`; what began
+before belongs to a fixture. Sessions outside a transaction belong to the suite's pools and are never
+ended; nor are those whose transaction has only read, unless a reset cannot go on beside them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _ADVISORY = load_sql("advisory_locks")
 _PREPARED = "select gid, database from pg_catalog.pg_prepared_xacts"
 _END = "select pg_catalog.pg_terminate_backend($1::int)"
 _GONE = "select from pg_catalog.pg_stat_get_activity($1::int)"
-#: Seconds that a session may take to go after its client has closed it, before its transaction is a leak.
+#: Seconds that a session may take to go after its client has closed it, before its transaction is a
+#: leak.
 _PATIENCE = 0.05
 _STEP = 0.002
 #: Seconds that an ended session may take to go.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
 from typing import TypeVar
 
 from psycopg import pq
@@ -129,7 +128,9 @@ class Link:
         LinkError: from every method, when the server refuses or cannot be reached.
     """
 
-    def __init__(self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS) -> None:
+    def __init__(
+        self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS
+    ) -> None:
         self._conninfo = connection_string(dsn, database, settings).encode()
         #: How often the session was opened: what belongs to a session has to be made again.
         self.generation = 0

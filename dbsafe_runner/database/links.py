@@ -1,7 +1,7 @@
 """Links: our sessions on one server: one for watching, and one per database for comparing and restoring.
 
-The suite must not meet them. The watching session is in a maintenance database. A session in a database of
-the suite would stand in the way of DROP DATABASE and CREATE DATABASE ... TEMPLATE, and be counted in
+The suite must not meet them. The watching session is in a maintenance database. A session in a database
+of the suite would stand in the way of DROP DATABASE and CREATE DATABASE ... TEMPLATE, and be counted in
 pg_stat_activity; so it is either closed after each use (`discreet`), or ends by itself shortly after.
 """
 

@@ -1,9 +1,9 @@
 """Observation: what may have happened to a server since the last look, at the least cost.
 
-An observer names suspects: tables whose content, and catalogs whose rows, may differ now. Whether they do
-is found out by `dbsafe_runner.database.baseline`, which compares them; observers read no table of the suite.
-There are two observers with one interface: `wal_observation` reads the WAL and names exactly what was
-written; `scan_observation` names everything.
+An observer names suspects: tables whose content, and catalogs whose rows, may differ now. Whether they
+do is found out by `dbsafe_runner.database.baseline`, which compares them; observers read no table of
+the suite. There are two observers with one interface: `wal_observation` reads the WAL and names exactly
+what was written; `scan_observation` names everything.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Sighting:
     open: dict[int, set[File]] = dataclasses.field(default_factory=dict)
     #: Bytes of WAL by relation: how much dead matter was left in its file.
     wear: dict[File, int] = dataclasses.field(default_factory=dict)
-    #: (database, relation oid) of what open transactions have locked for writing, where nothing better is known.
+    #: (database, relation oid) of what open transactions have locked for writing, where nothing better
+    #: is known.
     locked: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     #: True when the observer cannot tell: everything is suspect.
     everything: bool = False

@@ -14,8 +14,9 @@ _FIRST_OWN_OID = 16384
 class Content:
     """What can be told of a relation's content at little cost; equal when the content is equal.
 
-    Tables: rows older than the baseline's mark, and newer ones. Sequences: the last value, and 1 if it has
-    been called. Materialised views: rows, and the sum of their hashes; -1 rows when it is not populated.
+    Tables: rows older than the baseline's mark, and newer ones. Sequences: the last value, and 1 if it
+    has been called. Materialised views: rows, and the sum of their hashes; -1 rows when it is not
+    populated.
     """
 
     older: int
@@ -84,15 +85,15 @@ class Relation:
         """SQL that reads its `Content` behind its oid."""
         oid = f"'{self.oid}'"
         if self.kind == "S":
-            return f"select {oid}, last_value, is_called::int::numeric, 0::bigint from {self.sql}"
+            return f"select {oid}, last_value, is_called::int::numeric, 0::bigint from {self.sql}"  # noqa: S608
         if self.kind == "m":
             if not self.populated:
                 return f"select {oid}, -1::bigint, 0::numeric, 0::bigint"
             hashes = "coalesce(pg_catalog.sum(pg_catalog.hashtextextended(x::text, 0)), 0)"
-            return f"select {oid}, pg_catalog.count(*), {hashes}, 0::bigint from {self.sql} as x"
+            return f"select {oid}, pg_catalog.count(*), {hashes}, 0::bigint from {self.sql} as x"  # noqa: S608
         counts = (
             f"pg_catalog.count(*) filter (where not ({self.newer})),"
             f" (pg_catalog.count(*) filter (where {self.newer}))::numeric,"
             f" pg_catalog.max(case when {self.newer} then xmin::text::bigint end)"
         )
-        return f"select {oid}, {counts} from only {self.sql}"
+        return f"select {oid}, {counts} from only {self.sql}"  # noqa: S608

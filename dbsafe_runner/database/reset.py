@@ -1,8 +1,8 @@
 """Reset: keeps one namespace at its baseline, and says what the tests did to it.
 
-A `Keeper` is made by the worker when it leases a namespace, before the suite has connected. It looks after
-each test what has changed, and brings it back when it is told to. It never waits for a lock that the suite
-holds, and ends no session but those with a transaction that a test left open.
+A `Keeper` is made by the worker when it leases a namespace, before the suite has connected. It looks
+after each test what has changed, and brings it back when it is told to. It never waits for a lock that
+the suite holds, and ends no session but those with a transaction that a test left open.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Keeper:
     def rebase(self) -> None:
         """Make what happened since the last but one look part of the baseline.
 
-        To be called when a session-scoped fixture has been set up, with a look before that and one after.
-        Where the fixture changed what a test had changed before, what a reset should bring back exists
-        nowhere: the next reset asks for a fresh namespace.
+        To be called when a session-scoped fixture has been set up, with a look before that and one
+        after. Where the fixture changed what a test had changed before, what a reset should bring back
+        exists nowhere: the next reset asks for a fresh namespace.
         """
         self._window.add(self._watch.observe())
         both = self._before & self._window.touched

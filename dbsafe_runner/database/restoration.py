@@ -90,7 +90,9 @@ class Restoration:
             self._vacuum(worn)
         if later:
             silence, restore_noise = self._silence(later)
-            more, moment = self._transaction([*silence, *self._copies(later), *restore_noise, *refreshes], later)
+            more, moment = self._transaction(
+                [*silence, *self._copies(later), *restore_noise, *refreshes], later
+            )
             xids += more
         return Done(xids, tuple(rewritten), moment)
 

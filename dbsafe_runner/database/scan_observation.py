@@ -1,8 +1,8 @@
 """The scan observer, for PostgreSQL before 16 or without the right to read WAL: suspects everything.
 
 It knows only whether the server has written any WAL since the look before. If so, every table and every
-catalog is to be compared, which costs the more the more tables there are. What was written and rolled back
-it cannot tell; what is being written it tells by the locks that are held.
+catalog is to be compared, which costs the more the more tables there are. What was written and rolled
+back it cannot tell; what is being written it tells by the locks that are held.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LOCKS = load_sql("locks")
 
 
 def locked_relations(link: Link, own_sessions: list[int]) -> dict[tuple[str, str], bool]:
-    """Return (database, relation) locked by transactions of the suite -> whether even reading would wait."""
+    """Return (database, relation) locked by the suite -> whether even reading would wait."""
     rows = link.repeat(_LOCKS, (as_array(own_sessions),))
     return {(database or "", relation or ""): exclusive == "t" for database, relation, exclusive in rows}
 

@@ -1,8 +1,8 @@
 """The WAL observer, for PostgreSQL 16 and later: reads what was written since the last look.
 
 Cost follows what was written, not how many tables there are. It needs a superuser and the library of
-`pg_walinspect`, not the extension. Where the server has already recycled the WAL in question, and so that
-can no longer be told, it says that everything is suspect.
+`pg_walinspect`, not the extension. Where the server has already recycled the WAL in question, and so
+that can no longer be told, it says that everything is suspect.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Watch: looks at a whole namespace, and keeps account of what in it is not as the baseline has it.
 
-It changes nothing. What is to be done about the differences is decided in `dbsafe_runner.database.reset`.
+It changes nothing. What is to be done about the differences is decided in
+`dbsafe_runner.database.reset`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator
 
 from dbsafe_runner.database.baseline import Baseline
+from dbsafe_runner.database.catalogs import describe_catalogs
 from dbsafe_runner.database.cluster_state import ClusterState
 from dbsafe_runner.database.large_objects import LargeObjects
 from dbsafe_runner.database.link import LinkError, load_sql
@@ -69,9 +71,12 @@ class Watch:
         #: Databases without a baseline that were changed.
         self.unknown: set[str] = set()
         self._cluster_words: list[str] = []
+        self._catalogs = describe_catalogs(self.links.watch)
         self.find_databases()
         self.pulse = self._take_pulse()
-        self.cluster = ClusterState(self.links, self.pulse) if self.whole_server else None
+        self.cluster = (
+            ClusterState(self.links, self._catalogs, self.pulse) if self.whole_server else None
+        )
         self.observer.start(self.pulse)
 
     @property
@@ -97,18 +102,16 @@ class Watch:
             self.links.forget(name)
             del self.baselines[name], self.schemas[name]
         for _, name, template in rows:
-            # A session in a template stands in the way of CREATE DATABASE; nothing is expected to happen there.
+            # A session in a template stands in the way of CREATE DATABASE; nothing is expected to
+            # happen there.
             if name not in self.baselines and (name in own or not template):
                 self.prepare(name)
 
     def prepare(self, database: str) -> None:
         """Make what is in `database` now its baseline."""
-        base = Baseline(
-            database,
-            self.links.data(database),
-            self._namespace.scratch,
-            exact=self.observer.method == "wal",
-        )
+        link, scratch = self.links.data(database), self._namespace.scratch
+        exact = self.observer.method == "wal"
+        base = Baseline(database, link, scratch, self._catalogs, exact=exact)
         self.baselines[database] = base
         self.schemas[database] = SchemaDifference(base)
 
@@ -222,7 +225,7 @@ class Watch:
     def _suspects(
         self, base: Baseline, files: Collection[str], sighting: Sighting, window: Window
     ) -> set[str]:
-        """Return the oids of relations that may have changed, after looking at the schema if that may have."""
+        """Return the oids of relations that may have changed; compare the schema if that may have."""
         touched = {base.files[file] for file in files if file in base.files}
         catalogs = {base.relations[oid].name for oid in touched if base.relations[oid].is_catalog}
         catalogs &= base.catalogs.known.keys()
@@ -248,7 +251,7 @@ class Watch:
         return moved
 
     def _older_writer(self, base: Baseline, oid: str, files: dict[str, set[int]]) -> bool:
-        """Whether a transaction older than the relation's mark wrote to it, so that counts of rows mislead."""
+        """Whether a transaction older than the relation's mark wrote: counting rows misleads then."""
         relation = base.relations[oid]
         mark = relation.mark % 2**32
         return relation.kind == "r" and any(xid < mark for xid in files.get(relation.filenode, ()))

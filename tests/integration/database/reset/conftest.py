@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - SQL reads better in one line than cut up.
 """A database of a real server per test, its keeper, and an account of all that is in it."""
 
 from __future__ import annotations

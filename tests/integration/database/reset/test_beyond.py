@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - SQL reads better in one line than cut up.
 """What a reset cannot undo retires the namespace; what only was added to the cluster is dropped."""
 
 from __future__ import annotations

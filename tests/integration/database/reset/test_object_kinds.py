@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - SQL reads better in one line than cut up.
 """Whatever kind of object a test changes: rows, sequences and definitions are the baseline's after a reset."""
 
 from __future__ import annotations
@@ -5,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 
 #: name -> (what the template holds, what a test does)
 CHANGES = {

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - SQL reads better in one line than cut up.
 """Random workloads, from printed seeds: after each, everything is the baseline's again."""
 
 from __future__ import annotations

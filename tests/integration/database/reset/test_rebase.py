@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - SQL reads better in one line than cut up.
 """What session-scoped fixtures do becomes the baseline; where they and tests did it, a reset gives up."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - SQL reads better in one line than cut up.
 """Open transactions, prepared ones, locks and sessions: what is waited for, what is ended, what is left."""
 
 from __future__ import annotations
