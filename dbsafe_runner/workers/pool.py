@@ -263,7 +263,14 @@ class Pool:
     def _collected(self, message: Message) -> None:
         self.collected = message
         tests = tuple(catalogue.decode(message.blob))
-        suite = CollectedSuite(tests, Path(message["rootdir"]), message["maxfail"])
+        suite = CollectedSuite(
+            tests,
+            Path(message["rootdir"]),
+            message["maxfail"],
+            deselected=message["deselected"],
+            python_path=tuple(message["python_path"]),
+            django_settings=message["django_settings"],
+        )
         files: dict[str, int] = {}
         for test in tests:
             files[test.file] = files.get(test.file, 0) + 1
@@ -287,6 +294,10 @@ class Pool:
         for classification in planned.classifications:
             levels[int(classification.level)] = levels.get(int(classification.level), 0) + 1
         self.emit(events.PlanFixed(self.now(), planned.plan, levels))
+        if self.settings.collect_only:
+            self._finishing_since = self.now()
+            self.to_zygote("finish", **self.endings.finish_fields())
+            return
         self._start_workers(planned.plan.workers, message)
 
     def _start_workers(self, wanted: int, message: Message) -> None:

@@ -36,6 +36,8 @@ class PoolSettings:
     environment: Mapping[str, str]
     #: Whether the template is wanted before the suite has shown that it connects.
     prepare_early: bool
+    #: Stop once the plan is made: no worker is started and no test is run.
+    collect_only: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ class CollectedSuite:
     tests: tuple[Test, ...]
     rootdir: Path
     maxfail: int
+    #: Tests that options such as -k left out.
+    deselected: int = 0
+    #: Where the suite's process finds modules.
+    python_path: tuple[str, ...] = ()
+    #: The dotted name of Django's settings module, or "".
+    django_settings: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -163,6 +163,8 @@ class _Zygote(_Role):
             leased=self._tenant.leased,
             changed=changed,
             drivers=list(redirect.loaded_drivers()),
+            python_path=[str(entry) for entry in sys.path],
+            django_settings=os.environ.get("DJANGO_SETTINGS_MODULE", ""),
             basetemp=self._basetemp,
         )
 
