@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import gc
 from collections.abc import Iterable, MutableMapping, Sequence
@@ -16,6 +17,8 @@ from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.test import Test
 
+#: Variants of a parametrized test that are told apart.
+_MOST_VARIANTS = 40
 Cache = MutableMapping[str, bytes]
 
 
@@ -80,10 +83,15 @@ class _Analyser:
         found: dict[str, Footprint] = {}
         roots = {self._sources.absolute(file)}
         known: dict[object, Footprint] = {}
+        counts = collections.Counter((test.cls, test.function) for test in tests)
+        places: collections.Counter[tuple[str, str]] = collections.Counter()
         for test in tests:
-            key = dataclasses.replace(test, index=0, nodeid="")
+            name = (test.cls, test.function)
+            variant = (places[name], counts[name]) if 1 < counts[name] <= _MOST_VARIANTS else (0, 0)
+            places[name] += 1
+            key = (dataclasses.replace(test, index=0, nodeid=""), variant)
             if key not in known:
-                walk = self._walker.walk(test)
+                walk = self._walker.walk(test, variant)
                 roots |= walk.files
                 known[key] = summed_up(walk, test, self._sources, self._imported(walk))
             found[test.nodeid] = known[key]

@@ -11,6 +11,10 @@ from dbsafe_runner.analysis.transactions import Change
 _MAKES = re.compile(
     r"^(CREATE|SELECT INTO)\b|\bcreate(_all|_model|_table|_tables)?\(|^creates\b", re.IGNORECASE
 )
+_GRANTS = re.compile(r"^(GRANT|REVOKE)\b")
+_LEAVES_NOTHING = re.compile(
+    r"^pg_(terminate|cancel|reload|rotate|switch|stat_reset)|^DROP OWNED|^REASSIGN OWNED"
+)
 _DROPS = re.compile(r"^DROP\b|\bdrop(_all)?\(|drops?_|delete_model", re.IGNORECASE)
 
 
@@ -42,21 +46,26 @@ def needless(changes: list[Change], wide: set[str]) -> list[Change]:
         one
         for one in changes
         if one.phase == "setup"
-        and one.action.what.startswith("DELETE")
+        and one.action.kind is Kind.CLEAN
         and "?" not in one.action.tables
         and not one.action.tables & (written | wide)
     ]
 
 
-def schema(changes: Iterable[Change]) -> tuple[list[Change], list[Change]]:
-    """Split schema changes into those that remain and those whose objects are made and dropped again."""
+def schema(changes: Iterable[Change], teardown: Iterable[Action]) -> tuple[list[Change], list[Change]]:
+    """Split schema changes into those that remain and those whose objects are made and dropped again.
+
+    Rights are taken back with the role that they were given to.
+    """
     objects: dict[object, list[Change]] = {}
     for one in changes:
         objects.setdefault(_object(one.action), []).append(one)
     kept: list[Change] = []
     undone: list[Change] = []
+    disowned = any(one.what.startswith("DROP OWNED") for one in teardown)
     for history in objects.values():
-        (undone if _comes_to_nothing(history) else kept).extend(history)
+        granted = disowned and all(_GRANTS.match(one.action.what) for one in history)
+        (undone if granted or _comes_to_nothing(history) else kept).extend(history)
     return kept, undone
 
 
@@ -75,8 +84,23 @@ def _comes_to_nothing(history: list[Change]) -> bool:
 
 
 def cluster(actions: Iterable[Action], teardown: Iterable[Action]) -> bool:
-    """Return whether every database and role that a test creates is dropped again in its teardown."""
-    made = [one for one in actions if one.kind is Kind.CLUSTER and not one.what.startswith("DROP")]
-    dropped = {one.what.removeprefix("DROP ") for one in teardown if one.kind is Kind.CLUSTER}
-    names = {one.what.removeprefix("CREATE ") for one in made if one.what.startswith("CREATE")}
-    return bool(made) and len(names) == len({one.what for one in made}) and names <= dropped
+    """Return whether everything cluster-wide that a test makes or sets, it drops or resets in its teardown.
+
+    What only ends sessions or reads the configuration again leaves nothing behind.
+    """
+    own = [
+        one.what for one in actions if one.kind is Kind.CLUSTER and not _LEAVES_NOTHING.search(one.what)
+    ]
+    late = {one.what for one in teardown if one.kind is Kind.CLUSTER}
+    made = {what.removeprefix("CREATE ") for what in own if what.startswith("CREATE ")}
+    return all(_taken_back(what, made, late) for what in own)
+
+
+def _taken_back(what: str, made: set[str], late: set[str]) -> bool:
+    verb, _, name = what.partition(" ")
+    if verb == "CREATE":
+        # A teardown that drops what a list holds drops "?".
+        return f"DROP {name}" in late or f"DROP {name.split()[0]} ?" in late
+    if verb == "DROP":
+        return name in made or (name.endswith("?") and bool(made))
+    return what in late or (name in made and f"DROP {name}" in late)

@@ -77,8 +77,11 @@ class Walker:
         self._results: dict[object, FixtureResult] = {}
         self._instances: dict[int, Instance] = {}
 
-    def walk(self, test: Test) -> Walk:
-        """Follow one test from its widest fixture to its teardown."""
+    def walk(self, test: Test, variant: tuple[int, int] = (0, 0)) -> Walk:
+        """Follow one test from its widest fixture to its teardown.
+
+        `variant` is its place among the tests made of the same function, and how many there are.
+        """
         walk = Walk()
         file = self._machine.sources.absolute(test.file)
         walk.files.add(file)
@@ -86,6 +89,7 @@ class Walker:
         cls = _find_class(self._machine, space, test.cls) if space is not None and test.cls else None
         walk.ancestors = classes.ancestors(self._machine, cls) if cls is not None else []
         visit = _Visit(self, self._machine, test, walk, Instance(cls) if cls is not None else None)
+        visit.variant = variant
         self._machine.patches.clear()
         for fixture in test.fixtures:
             visit.value(fixture.name)
@@ -116,6 +120,7 @@ class _Visit:
     ) -> None:
         self._walker, self._machine, self._test, self._walk = walker, machine, test, walk
         self._receiver = receiver
+        self.variant = (0, 0)
         self._definitions: dict[str, list[FixtureDef]] = {}
         for fixture in test.fixtures:
             self._definitions.setdefault(fixture.name, []).append(fixture)
@@ -206,7 +211,7 @@ class _Visit:
         else:
             frame = Frame(space, function.node)
             machine.frames.append(frame)
-            parametrized = _parametrized(machine, function, self._receiver)
+            parametrized = _parametrized(machine, function, self._receiver, self.variant)
             walk.body.extend(self._guarded(lambda: self._call(function, parametrized)))
             machine.frames.pop()
         late: list[Action] = []
@@ -395,21 +400,32 @@ def _entered_patches(machine: Machine, function: Function) -> bool:
     return found
 
 
-def _parametrized(machine: Machine, function: Function, receiver: Instance | None) -> dict[str, Value]:
-    """Return what each parametrized argument may be."""
-    found: dict[str, Value] = {}
+def _parametrized(
+    machine: Machine, function: Function, receiver: Instance | None, variant: tuple[int, int]
+) -> dict[str, Value]:
+    """Return what each parametrized argument is; what it may be, where the variant cannot be told."""
     node = function.node
     decorators = [] if isinstance(node, ast.Lambda) else list(node.decorator_list)
     decorators.extend(receiver.cls.node.decorator_list if receiver is not None else [])
+    env = Env(function.module, function.outer)
+    tables: list[tuple[list[str], list[Value]]] = []
     for decorator in decorators:
         if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
             continue
-        if decorator.func.attr != "parametrize" or len(decorator.args) < 2:
-            continue
-        env = Env(function.module, function.outer)
-        names = _names(machine.evaluate(decorator.args[0], env))
-        values = machine.evaluate(decorator.args[1], env)
-        for row in values.items if isinstance(values, Seq) else []:
+        if decorator.func.attr == "parametrize" and len(decorator.args) >= 2:
+            values = machine.evaluate(decorator.args[1], env)
+            names = _names(machine.evaluate(decorator.args[0], env))
+            tables.append((names, values.items if isinstance(values, Seq) else []))
+    position, count = variant
+    if len(tables) == 1 and len(tables[0][1]) == count:
+        tables = [(tables[0][0], [tables[0][1][position]])]
+    return _arguments(machine, tables)
+
+
+def _arguments(machine: Machine, tables: list[tuple[list[str], list[Value]]]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for names, rows in tables:
+        for row in rows:
             cells = row.attrs["values"] if isinstance(row, Lib) and row.kind == "param" else row
             for position, name in enumerate(names):
                 single = len(names) == 1 and cells is row

@@ -67,7 +67,8 @@ class _Sum:
         """Return the footprint."""
         lasting = self._lasting()
         rows, cleaned = self._rows(lasting)
-        ddl, dropped = clean_up.schema(one for one in lasting if one.action.kind is Kind.DDL)
+        altered = [one for one in lasting if one.action.kind is Kind.DDL]
+        ddl, dropped = clean_up.schema(altered, self._walk.teardown)
         if self._scratch():
             ddl, dropped = [], [*ddl, *dropped]
         undone = [one for one in self._ledger.undone if _is_own(one) and one.action.kind is not Kind.DDL]
@@ -181,13 +182,15 @@ class _Sum:
         around = (*self._walk.wide, *self._walk.batch)
         wide = {table for action in around if _writes(action) for table in action.tables}
         rows = [one for one in lasting if one.action.kind is not Kind.DDL]
+        emptied = []
         for one in clean_up.needless(rows, wide):
             tables = ", ".join(sorted(one.action.tables))
             self._note(5, f"empties {tables}, where nothing is to be found", *self._place(one.action))
             rows.remove(one)
-        if self._scratch():
-            return [], rows
-        return clean_up.rows(rows, wide)
+            # TRUNCATE gives even an empty table a new file; a DELETE that finds nothing writes nothing.
+            emptied += [one] if one.action.what == "TRUNCATE" else []
+        kept, cleaned = ([], rows) if self._scratch() else clean_up.rows(rows, wide)
+        return kept, [*cleaned, *emptied]
 
     def _scratch(self) -> bool:
         """Return whether the test works in a database that it creates and drops itself."""

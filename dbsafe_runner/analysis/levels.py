@@ -10,7 +10,7 @@ def derive_level(footprint: Footprint, *, private_server: bool = False) -> Level
     """Return the level that a footprint amounts to.
 
     With `private_server`, each worker has a PostgreSQL server of its own: what is cluster-wide is then
-    the worker's own affair, and counts as a schema change, or as nothing when it is taken back.
+    the worker's own affair, and counts as a schema change, or as nothing where it is taken back.
     """
     if footprint.alone or (footprint.cluster and not private_server):
         return Level.SEQUENTIAL_ONLY
@@ -18,7 +18,7 @@ def derive_level(footprint: Footprint, *, private_server: bool = False) -> Level
         return Level.SCHEMA_CHANGES
     if footprint.outlives:
         return Level.SHARED_WRITES
-    if footprint.writes or footprint.cluster:
+    if footprint.writes:
         return Level.ISOLATED_WRITES
     if footprint.connects or footprint.reads:
         return Level.READ_ONLY

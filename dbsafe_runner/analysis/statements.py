@@ -118,7 +118,7 @@ def _if(machine: Machine, node: ast.If, env: Env) -> bool:
 
 def _for(machine: Machine, node: ast.For | ast.AsyncFor, env: Env) -> bool:
     iterated = machine.evaluate(node.iter, env)
-    if isinstance(iterated, Seq) and len(iterated.items) <= 4:
+    if isinstance(iterated, Seq) and 0 < len(iterated.items) <= 4:
         elements = iterated.items
     else:
         elements = [lookup.element(machine, iterated)]

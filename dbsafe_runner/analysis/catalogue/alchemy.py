@@ -22,6 +22,7 @@ from dbsafe_runner.analysis.values import (
     Value,
     options,
     text_of,
+    truth_of,
 )
 
 if TYPE_CHECKING:
@@ -303,7 +304,9 @@ def cluster_database(machine: Machine, call: Call, _entry: Entry) -> Value:
 
 
 def alembic_ddl(machine: Machine, call: Call, _entry: Entry) -> Value:
-    """`alembic.command.upgrade` and its like: they commit."""
+    """`alembic.command.upgrade` and its like: they commit, unless they only print their SQL."""
+    if truth_of(call.kwargs.get("sql")) is True:
+        return UNKNOWN
     machine.act(Kind.DDL, _elsewhere(machine, call), call.node, what="runs Alembic migrations")
     return UNKNOWN
 
