@@ -19,6 +19,11 @@ from dbsafe_runner.domain.level import Level
 AUTO: Final = "auto"
 EMBEDDED: Final = "embedded"
 
+#: What looks like production, as a host or as a database.
+PRODUCTION: Final = (
+    "prod", "prod[-_.0-9]*", "*[-_.]prod", "*[-_.]prod[-_.0-9]*", "*production*", "*[-_.]live[-_.]*",
+)  # fmt: skip
+
 #: Strategies that need no table in runner.toml.
 STRATEGIES: Final = ("conservative", "balanced", "aggressive", "adaptive")
 
@@ -49,6 +54,12 @@ def _as_path(value: object) -> object:
         return Path(value).expanduser()
     except RuntimeError as error:
         raise ValueError(value) from error
+
+
+def _is_direct(value: str) -> str:
+    if not value or value.startswith(("postgres://", "postgresql://")):
+        return value
+    raise ValueError(value)
 
 
 def _is_server(value: str) -> str:
@@ -96,6 +107,28 @@ class DatabaseSettings(_Settings):
             metavar="URL",
         ),
     ] = AUTO
+    direct: Annotated[
+        str,
+        pydantic.AfterValidator(_is_direct),
+        Key(
+            "--direct",
+            "a URL that starts with postgresql://",
+            "The same server without the connection pooler that `server` leads through: dbsafe's own "
+            "sessions go there, those of the tests through the pooler.",
+            metavar="URL",
+        ),
+    ] = ""
+    deny: Annotated[
+        Words,
+        Key(
+            "--deny",
+            "a list of patterns",
+            "Names of hosts and databases that namespaces are never made on, as patterns: what looks "
+            "like production.",
+            TextForm.WORDS,
+            metavar="PATTERN",
+        ),
+    ] = PRODUCTION
     postgres: Annotated[
         Text,
         Key(

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dbsafe_runner.config import Config, RunRequest
+from dbsafe_runner.config.settings import AUTO, EMBEDDED
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
+from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
+from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import serial_environment
 from dbsafe_runner.workers.settings import PoolSettings
@@ -25,9 +28,17 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def sources(config: Config) -> tuple[str, ...]:
+    """The URLs that the suite connects to; that of the server where nothing is configured."""
+    database = config.database
+    if database.source or database.server in {AUTO, EMBEDDED}:
+        return database.source
+    return (database.server,)
+
+
 def targets(config: Config) -> tuple[Target, ...]:
-    """The servers that the suite means, as configured."""
-    return tuple(Target.parse(url) for url in config.database.source)
+    """The servers that the suite means."""
+    return tuple(Target.parse(url) for url in sources(config))
 
 
 def allowed_hosts(config: Config) -> tuple[str, ...]:
@@ -38,11 +49,13 @@ def allowed_hosts(config: Config) -> tuple[str, ...]:
 def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
     """The provider of namespaces that the configuration asks for.
 
+    Only a server that the configuration or the command line names is ever used. `DATABASE_URL` in the
+    environment names what the application uses, which nobody offered for tests.
+
     Raises:
-        UserError: `bad-source`.
+        UserError: `bad-source`, `namespace-needs-server`, and what `provider_for` raises.
     """
     database = config.database
-    sources = tuple(parse_source(url) for url in database.source)
     meant = targets(config)
 
     def environment(endpoint: Endpoint) -> Mapping[str, str]:
@@ -52,11 +65,22 @@ def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
         root=config.root,
         setup=database.setup,
         inputs=database.inputs,
-        sources=sources,
+        sources=tuple(parse_source(url) for url in sources(config)),
         environment=environment,
         timeout=database.setup_timeout or float("inf"),
         fresh=fresh,
     )
+    if database.server not in {AUTO, EMBEDDED}:
+        choice = Choice(database.server, database.direct, database.namespace, database.deny)
+        return provider_for(choice, template)
+    if database.namespace not in {"auto", "server"}:
+        raise UserError(
+            "namespace-needs-server",
+            f"Namespaces of kind {database.namespace} are made on a server of yours.",
+            hint="Name it with --database URL, or leave --namespace out: then every worker has a whole "
+            "server of its own.",
+            exit_code=ExitCode.USAGE,
+        )
     return EmbeddedProvider(template, postgres=database.postgres)
 
 
@@ -76,5 +100,8 @@ def pool_settings(config: Config, request: RunRequest, directory: Path, workers:
         timeout=config.run.timeout,
         seed=secrets.randbits(32),
         environment=dict(os.environ),
-        prepare_early=bool(config.database.setup or config.database.source),
+        prepare_early=bool(config.database.setup or sources(config)),
+        confirm=config.run.confirm,
+        retries=config.run.retries,
+        flaky_passes=config.verdict.flaky == "pass",
     )

@@ -1,0 +1,228 @@
+"""Namespaces of kind `database`: clones of a template on the user's server.
+
+The template is made by the set-up and kept there under its key, or, without a set-up, copied from the
+user's database for this run. A template exists only when it is complete: it is built under another name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import psycopg
+from psycopg import errors
+
+from dbsafe_runner.database.clones import (
+    Dress,
+    copy_source,
+    create_database,
+    dressing,
+    drop_database,
+    end_sessions,
+    exists,
+    publish,
+    read_dress,
+    refused,
+)
+from dbsafe_runner.database.making import Made, Workplace, mapping, numbered
+from dbsafe_runner.database.provider import Report
+from dbsafe_runner.database.sessions import Connection, build_lock
+from dbsafe_runner.database.sources import Source
+from dbsafe_runner.database.user_server import can_log_in
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.namespace import Endpoint
+
+#: Databases of a server that are nobody's state.
+_MAINTENANCE: Final = frozenset(("postgres", "template0", "template1"))
+
+
+class DatabaseMaker:
+    """Makes databases."""
+
+    kind = NamespaceKind.DATABASE
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._place = workplace
+        #: Of each source: the database that clones are copied from, "" for an empty one.
+        self._templates: tuple[str, ...] = ()
+        self._dresses: tuple[Dress, ...] = ()
+        #: Databases of this run alone, beside its namespaces.
+        self._own: list[str] = []
+        self._suite_logs_in = False
+
+    def prepare(self, report: Report) -> tuple[str, bool]:
+        """See `Maker.prepare`."""
+        self._choose_login(report)
+        if self._place.request.setup:
+            return self._obtain(report)
+        return self._copy_sources(report), False
+
+    def make(self) -> Made:
+        """See `Maker.make`.
+
+        Raises:
+            UserError: `namespace-refused`.
+        """
+        place = self._place
+        names = numbered(place.new_name(), len(self._templates))
+        with place.sessions.session() as connection:
+            for name, template, dress in zip(names, self._templates, self._dresses, strict=True):
+                self._clone(connection, name, template, dress)
+        return Made(names, self._endpoint(names), place.direct.dsn(names[0]), names[0])
+
+    def remove(self, made: Made) -> None:
+        """See `Maker.remove`."""
+        with self._place.sessions.session() as connection:
+            for name in made.names:
+                drop_database(connection, name)
+
+    def missing(self, made: Made) -> bool:
+        """See `Maker.missing`."""
+        with self._place.sessions.session() as connection:
+            return not exists(connection, made.names)
+
+    def adopt(self, made: Made) -> None:
+        """See `Maker.adopt`."""
+        names = numbered(self._place.new_name("a"), len(made.names))
+        with self._place.sessions.session() as connection:
+            for name, state, dress in zip(names, made.names, self._dresses, strict=True):
+                end_sessions(connection, state)
+                self._own.append(name)
+                self._clone(connection, name, state, dress)
+            self._templates = names
+            self._dresses = tuple(read_dress(connection, name) for name in made.names)
+
+    def close(self) -> None:
+        """See `Maker.close`."""
+        if not self._own:
+            return
+        with self._place.sessions.session() as connection:
+            for name in self._own:
+                drop_database(connection, name)
+
+    def _clone(self, connection: Connection, name: str, template: str, dress: Dress) -> None:
+        try:
+            create_database(connection, name, template, dress.owner)
+            connection.execute(dressing(name, dress, self._place.comment(dress.comment)))
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            with contextlib.suppress(psycopg.Error):
+                drop_database(connection, name)
+            raise refused(error, f"to make a database from {template or 'nothing'}") from error
+
+    def _choose_login(self, report: Report) -> None:
+        """Let the suite log in by its own name if it can; the role of the server's URL does else."""
+        place = self._place
+        strangers = [source for source in place.sources if source.user != place.facts.role]
+        self._suite_logs_in = bool(strangers) and all(
+            can_log_in(place.address, source) for source in place.sources
+        )
+        if strangers and not self._suite_logs_in:
+            names = ", ".join(sorted({source.user for source in strangers}))
+            report(f"the suite's role {names} cannot log in there: it connects as {place.facts.role}")
+
+    def _endpoint(self, names: tuple[str, ...]) -> Endpoint:
+        address = self._place.address
+        return Endpoint(
+            host=address.host,
+            port=address.port,
+            databases={**self._further_names(names[0]), **mapping(self._place.databases, names)},
+            user="" if self._suite_logs_in else address.user,
+            password="" if self._suite_logs_in else address.password,
+            options=address.options,
+        )
+
+    def _further_names(self, first: str) -> Mapping[str, str]:
+        """The user's own database must not be met under its name: it is the template's source."""
+        own = self._place.address.database
+        return {} if own in _MAINTENANCE else {own: first}
+
+    def _copy_sources(self, report: Report) -> str:
+        """Copy the user's databases, each as soon as nobody is in it."""
+        place = self._place
+        names = numbered(place.new_name("t"), len(place.databases))
+        dresses = []
+        with place.sessions.session() as connection:
+            for number, (name, source) in enumerate(zip(names, place.databases, strict=True)):
+                state = self._state_of(connection, number, source)
+                dress = read_dress(connection, state) if state else self._empty_dress(connection, source)
+                self._own.append(name)
+                if state:
+                    report(f"copying the database {state}")
+                    copy_source(connection, name, state, dress.owner, report)
+                else:
+                    create_database(connection, name, "", dress.owner)
+                connection.execute(dressing(name, Dress(), place.comment()))
+                dresses.append(dress)
+        self._templates, self._dresses = names, tuple(dresses)
+        return place.run
+
+    def _state_of(self, connection: Connection, number: int, source: Source) -> str:
+        """The user's database that a source means: that of the server's URL for the first."""
+        if number == 0:
+            return self._place.address.database
+        return source.database if exists(connection, [source.database]) else ""
+
+    def _obtain(self, report: Report) -> tuple[str, bool]:
+        place = self._place
+        key = place.key(self.kind, report)
+        place.claim.use_template(key)
+        names = numbered(f"dbsafe_t_{key}", len(place.databases))
+        waiting = threading.Event()
+        started = time.monotonic()
+        with build_lock(place.sessions, key, waiting, place.closing):
+            if waiting.is_set():
+                report("waited for another run that was making the same template")
+            with place.sessions.session() as connection:
+                found = exists(connection, names, template=True)
+                if found and (not place.request.fresh or waiting.is_set()):
+                    self._touch(connection, names)
+                else:
+                    self._build(connection, names, report)
+                    report(f"template ready after {time.monotonic() - started:.1f} s")
+                    found = False
+                self._templates = names
+                self._dresses = tuple(read_dress(connection, name) for name in names)
+        return key, found
+
+    def _build(self, connection: Connection, names: tuple[str, ...], report: Report) -> None:
+        place = self._place
+        built = numbered(place.new_name("b"), len(names))
+        try:
+            for name, source in zip(built, place.databases, strict=True):
+                self._clone(connection, name, "", self._empty_dress(connection, source))
+            place.set_up(self._endpoint(built), report)
+            replaced = []
+            for name, old in zip(built, names, strict=True):
+                end_sessions(connection, name)
+                if exists(connection, [old]):
+                    replaced.append((old, place.new_name("x")))
+            publish(connection, list(zip(built, names, strict=True)), place.comment(), replaced)
+            for _, old in replaced:
+                with contextlib.suppress(errors.ObjectInUse):
+                    # Another run is copying it at this moment: the janitor gets it.
+                    drop_database(connection, old)
+        except BaseException:
+            for name in built:
+                with contextlib.suppress(psycopg.Error):
+                    drop_database(connection, name)
+            raise
+
+    def _empty_dress(self, connection: Connection, source: Source) -> Dress:
+        """A new database belongs to the suite's role if that logs in and we may give it away."""
+        if not self._suite_logs_in:
+            return Dress()
+        mode = "SET" if self._place.facts.version_num >= 160000 else "MEMBER"
+        row = connection.execute("select pg_has_role(%s, %s)", [source.user, mode]).fetchone()
+        return Dress(source.user if row and row[0] else "")
+
+    def _touch(self, connection: Connection, names: tuple[str, ...]) -> None:
+        for name in names:
+            comment = self._place.comment(read_dress(connection, name).comment)
+            # Another run may be saying the same at this moment; or another role has made it.
+            with contextlib.suppress(errors.InternalError_, errors.InsufficientPrivilege):
+                connection.execute(dressing(name, Dress(), comment))

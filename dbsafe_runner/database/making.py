@@ -1,0 +1,155 @@
+"""Making: what a kind of namespaces on the user's server has to be able to do, and what all kinds share.
+
+`UserServerProvider` hands out and takes back; a Maker of its kind makes and removes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import secrets
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import dbsafe_runner
+from dbsafe_runner.database.ending import Ending
+from dbsafe_runner.database.ownership import new_run_id, new_tag, write_tag
+from dbsafe_runner.database.provider import Report, TemplateRequest
+from dbsafe_runner.database.sessions import Claim, Sessions
+from dbsafe_runner.database.setup_command import Setup, SetupFailedError
+from dbsafe_runner.database.sources import Source
+from dbsafe_runner.database.templates import default_environment, input_digests
+from dbsafe_runner.database.user_server import ServerAddress, ServerFacts
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.namespace import Endpoint
+
+#: Part of every template's key: changes when templates of earlier versions cannot be used any more.
+KEY_FORMAT: Final = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """A namespace that is ready. `names` are its databases, or its schema."""
+
+    names: tuple[str, ...]
+    endpoint: Endpoint
+    #: Where our own session for observation goes.
+    admin_dsn: str = dataclasses.field(repr=False)
+    database: str = ""
+
+
+class Maker(Protocol):
+    """Makes namespaces of one kind. `make` and `remove` may be called from several threads."""
+
+    kind: NamespaceKind
+
+    def prepare(self, report: Report) -> tuple[str, bool]:
+        """Make the template ready; return its key, and whether it was kept from an earlier run."""
+        ...
+
+    def make(self) -> Made:
+        """A namespace in the template's state."""
+        ...
+
+    def remove(self, made: Made) -> None:
+        """Remove it and end the sessions in it; harmless when it is gone."""
+        ...
+
+    def missing(self, made: Made) -> bool:
+        """Whether something else has removed it."""
+        ...
+
+    def adopt(self, made: Made) -> None:
+        """Make the state of a namespace the template from now on."""
+        ...
+
+    def close(self) -> None:
+        """Remove what belongs to this run beside its namespaces."""
+        ...
+
+
+@dataclasses.dataclass(slots=True)
+class Workplace:
+    """What makers share: the server, this run's id and claim, and where its files go."""
+
+    request: TemplateRequest
+    address: ServerAddress
+    #: Where our own sessions go: the address itself, or the way around a pooler.
+    direct: ServerAddress
+    facts: ServerFacts
+    sessions: Sessions
+    claim: Claim
+    scratch: Path
+    ending: Ending
+    closing: threading.Event
+    run: str = dataclasses.field(default_factory=new_run_id)
+    numbers: itertools.count[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The databases that the suite means; that of the server's URL when it does not say."""
+        own = Source(self.address.user, self.address.database, self.address.password)
+        return self.request.sources or (own,)
+
+    @property
+    def databases(self) -> tuple[Source, ...]:
+        """The first of the sources for each database."""
+        return tuple({source.database: source for source in reversed(self.sources)}.values())[::-1]
+
+    def new_name(self, letter: str = "") -> str:
+        """A name that nothing on any server has."""
+        return f"dbsafe_{self.run}_{letter}{next(self.numbers)}"
+
+    def comment(self, before: str = "") -> str:
+        """The comment that says that this run made something."""
+        return write_tag(new_tag(self.run, dbsafe_runner.__version__), before)
+
+    def key(self, kind: NamespaceKind, report: Report) -> str:
+        """The key of the template that the set-up makes."""
+        request = self.request
+        named = [(source.user, source.database) for source in self.sources]
+        parts = [
+            KEY_FORMAT,
+            kind.value,
+            request.setup,
+            input_digests(request.root, request.inputs, report),
+            named,
+            self.facts.role,
+            self.address.database if kind is NamespaceKind.SCHEMA else "",
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+    def set_up(self, endpoint: Endpoint, report: Report) -> None:
+        """Run the set-up, led to `endpoint`.
+
+        Raises:
+            UserError: `setup-failed`, `setup-timeout`.
+        """
+        request = self.request
+        report(f"running set-up: {request.setup}")
+        given = request.environment
+        environment = given(endpoint) if given else default_environment(endpoint, self.sources)
+        log = self.scratch / f"setup-{secrets.token_hex(3)}.log"
+        setup = Setup(request.setup, request.root, log)
+        try:
+            with self.ending.watch(setup):
+                setup.run(environment, request.timeout)
+        except SetupFailedError as error:
+            error.cause = self.address.mask(error.cause)
+            raise
+        finally:
+            log.unlink(missing_ok=True)
+
+
+def numbered(name: str, count: int) -> tuple[str, ...]:
+    """Names for `count` databases that belong together: name, name_2, name_3 ..."""
+    return (name, *(f"{name}_{number}" for number in range(2, count + 1)))
+
+
+def mapping(sources: Sequence[Source], names: Sequence[str]) -> dict[str, str]:
+    """Database as the suite names it -> its name on the server."""
+    return {source.database: name for source, name in zip(sources, names, strict=True)}

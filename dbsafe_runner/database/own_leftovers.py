@@ -1,0 +1,161 @@
+"""What earlier runs left on the user's server: databases and schemas of runs that live no more.
+
+What belongs to a living run is never touched; nor is what carries neither our name with its checksum
+nor our tag.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from dbsafe_runner.database.clones import drop_database
+from dbsafe_runner.database.ownership import (
+    RUN_LOCKS,
+    TEMPLATE_LOCKS,
+    Tag,
+    lock_key,
+    read_tag,
+    run_of,
+    template_of,
+)
+from dbsafe_runner.database.provider import ProviderClosedError
+from dbsafe_runner.database.sessions import Connection, Sessions
+from dbsafe_runner.errors import UserError
+
+#: Seconds after which a template that no run has used is removed.
+TEMPLATE_AGE: Final = 14 * 86400.0
+
+#: Seconds that a server has to be up before a lock that is missing says that a run is over: runs that
+#: go on take their locks again within a second or two of a restart.
+SETTLED: Final = 30.0
+
+_DATABASES: Final = """
+select datname::text, shobj_description(oid, 'pg_database'), pg_has_role(datdba, 'MEMBER')
+  from pg_database where datname like 'dbsafe\\_%' order by 1
+"""
+_SCHEMAS: Final = """
+select nspname::text, obj_description(oid, 'pg_namespace'), pg_has_role(nspowner, 'MEMBER')
+  from pg_namespace where nspname like 'dbsafe\\_%' order by 1
+"""
+_LOCKS: Final = """
+select classid::bigint, objid::bigint from pg_locks
+ where locktype = 'advisory' and objsubid = 2 and granted and classid in (%s, %s)
+"""
+_UP: Final = "select extract(epoch from now() - pg_postmaster_start_time())"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A database or schema of ours on the user's server."""
+
+    name: str
+    #: "database" or "schema".
+    what: str
+    #: The run that made it, "" for templates.
+    run: str
+    tag: Tag | None
+    #: A living run owns or uses it.
+    living: bool
+    #: Our role may remove it.
+    ours: bool
+
+    @property
+    def template(self) -> bool:
+        """Whether it is a template, kept for later runs."""
+        return not self.run
+
+
+def find(connection: Connection) -> list[Found]:
+    """Everything of ours that a session can see: all databases, and the schemas of its own database."""
+    held = {(family, key) for family, key in connection.execute(_LOCKS, [RUN_LOCKS, TEMPLATE_LOCKS])}
+    found = []
+    for what, query in (("database", _DATABASES), ("schema", _SCHEMAS)):
+        for name, comment, ours in connection.execute(query):
+            tag = read_tag(comment)
+            run, key = run_of(name), template_of(name)
+            if not run and not (key and tag):
+                continue
+            family, owner = (RUN_LOCKS, run) if run else (TEMPLATE_LOCKS, key)
+            living = (family, lock_key(owner) & 0xFFFFFFFF) in held
+            found.append(Found(name, what, run, tag, living, ours))
+    return found
+
+
+def removable(found: Found, now: float, *, templates: bool) -> bool:
+    """Whether something is a leftover.
+
+    Args:
+        found: what it is.
+        now: Unix time.
+        templates: take also templates that were used lately.
+    """
+    if found.living or not found.ours:
+        return False
+    if found.template:
+        used = found.tag.used if found.tag else now
+        return templates or now - used > TEMPLATE_AGE
+    return True
+
+
+def remove_leftovers(sessions: Sessions, *, templates: bool = False) -> list[str]:
+    """Remove what runs that are over left behind; the names of what was removed.
+
+    Raises:
+        UserError: `server-unreachable`.
+    """
+    removed: list[str] = []
+    with contextlib.suppress(ProviderClosedError):
+        places = [sessions.open]
+        if sessions.database != sessions.address.database:
+            # Schemas can only be seen from their own database.
+            places.append(sessions.open_at_home)
+        for number, place in enumerate(places):
+            with place() as connection:
+                if _settled(connection):
+                    last = number == len(places) - 1
+                    removed += _remove(
+                        connection, "schema" if last and number else "", templates=templates
+                    )
+    return removed
+
+
+def _settled(connection: Connection) -> bool:
+    row = connection.execute(_UP).fetchone()
+    return row is not None and row[0] >= SETTLED
+
+
+def _remove(connection: Connection, only: str, *, templates: bool) -> list[str]:
+    removed = []
+    now = time.time()
+    for found in find(connection):
+        if (only and found.what != only) or not removable(found, now, templates=templates):
+            continue
+        # Another run may be removing it at this moment, or be using it by now.
+        with contextlib.suppress(psycopg.Error):
+            if found.what == "database":
+                drop_database(connection, found.name)
+            else:
+                drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
+                connection.execute(drop.format(sql.Identifier(found.name)))
+            removed.append(found.name)
+    return removed
+
+
+def list_found(sessions: Sessions) -> list[Found]:
+    """Everything of ours on the server, and in the URL's database.
+
+    Raises:
+        UserError: `server-unreachable`.
+    """
+    with sessions.open() as connection:
+        found = find(connection)
+    if sessions.database != sessions.address.database:
+        with contextlib.suppress(UserError), sessions.open_at_home() as connection:
+            found += [one for one in find(connection) if one.what == "schema"]
+    return found

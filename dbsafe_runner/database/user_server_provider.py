@@ -1,0 +1,326 @@
+"""Namespaces on the user's server: a warm pool, leases and connection budgets for every kind.
+
+`UserServerProvider` is what the dispatcher uses; see `dbsafe_runner.database.provider` for what its
+methods promise. What a namespace is made of is the work of a `Maker`.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from dbsafe_runner.database.ending import Ending
+from dbsafe_runner.database.leases import Leases, Metrics
+from dbsafe_runner.database.making import Made, Maker, Workplace
+from dbsafe_runner.database.own_leftovers import remove_leftovers
+from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.namespace import Namespace
+from dbsafe_runner.errors import ExitCode, UserError
+
+#: Namespaces that are made at the same time.
+MAKERS: Final = 3
+
+#: Sessions of our own beside those of the namespaces: for making, the claim, and the build lock.
+OWN_SESSIONS: Final = MAKERS + 2
+
+#: Seconds between two looks at our claim, and at the number of connections while they are short.
+PULSE: Final = 1.0
+
+#: Seconds that a worker waits for connections that others use, and that a lost server is waited for.
+PATIENCE: Final = 60.0
+
+_OTHERS: Final = """
+select count(*) filter (where application_name <> 'dbsafe'),
+       count(*) filter (where application_name = 'dbsafe')
+  from pg_stat_activity where backend_type = 'client backend' and datname <> all (%s)
+"""
+_INSIDE: Final = """
+select count(*) from pg_stat_activity where datname = any (%s) and application_name <> 'dbsafe'
+"""
+
+
+class UserServerProvider:
+    """Namespaces on a server that the user gave.
+
+    The caller must call `close` in the end, also after an error. Should the process die without it, the
+    next run on the server removes what this one left.
+
+    Args:
+        maker: of the namespaces.
+        place: what the maker works with.
+        why: why its kind was chosen, in words.
+        warnings: what does not work on this server, each in one sentence.
+    """
+
+    def __init__(self, maker: Maker, place: Workplace, why: str, warnings: tuple[str, ...] = ()) -> None:
+        self._maker = maker
+        self._place = place
+        self._why = why
+        self._warnings = warnings
+        self._lock = threading.RLock()
+        self._made: dict[str, Made] = {}
+        self._warm: collections.deque[concurrent.futures.Future[Made]] = collections.deque()
+        self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-clones")
+        self._leases = Leases()
+        self._expected = 0
+        self._report: Report = lambda _text: None
+        self._pulse: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def kind(self) -> NamespaceKind:
+        """What its namespaces are made of."""
+        return self._maker.kind
+
+    @property
+    def metrics(self) -> Metrics:
+        """What happened to its leases so far."""
+        return self._leases.metrics
+
+    def prepare(self, report: Report) -> TemplateInfo:
+        """See `NamespaceProvider.prepare`."""
+        started = time.monotonic()
+        self._report = report
+        address, facts = self._place.address, self._place.facts
+        report(f"PostgreSQL {facts.version} at {address.shown}: {self._why}")
+        for warning in self._warnings:
+            report(warning)
+        self._makers.submit(remove_leftovers, self._place.sessions)
+        try:
+            key, reused = self._maker.prepare(report)
+        except psycopg.Error as error:
+            self._check_open()
+            raise _server_error(error, address.mask(str(error))) from error
+        self._check_open()
+        self._pulse = threading.Thread(target=self._beat, name="dbsafe-leases", daemon=True)
+        self._pulse.start()
+        return TemplateInfo(facts.version, key, time.monotonic() - started, reused)
+
+    def acquire(self, worker: str) -> Namespace:
+        """See `NamespaceProvider.acquire`. Waits, bounded, for connections that others use."""
+        started = time.monotonic()
+        connections = self._connections()
+        try:
+            made = self._next()
+        except psycopg.Error as error:
+            self._check_open()
+            raise _server_error(error, self._place.address.mask(str(error))) from error
+        name = made.names[0]
+        now = time.monotonic()
+        with self._lock:
+            lease = self._leases.grant(worker, name, connections, now, now - started)
+            self._made[name] = made
+        return Namespace(
+            name=name,
+            kind=self.kind,
+            generation=lease.generation,
+            endpoint=made.endpoint,
+            admin_dsn=made.admin_dsn,
+            database=made.database,
+            server_version=self._place.facts.version_num,
+            scratch=str(self._place.scratch),
+        )
+
+    def warm(self, count: int) -> None:
+        """See `NamespaceProvider.warm`."""
+        with self._lock:
+            self._expected = max(self._expected, count)
+            while not self._closed and len(self._warm) < count:
+                self._warm.append(self._makers.submit(self._patiently, self._maker.make))
+
+    def release(self, namespace: Namespace) -> None:
+        """See `NamespaceProvider.release`."""
+        with self._lock:
+            made = self._made.pop(namespace.name, None)
+        if made is None:
+            return
+        leaks = self._sessions_in(made)
+        with self._lock:
+            self._leases.end(namespace.name, leaks)
+        with contextlib.suppress(psycopg.Error, UserError, ProviderClosedError):
+            # What cannot be removed now belongs to a run that is over soon: the janitor gets it.
+            self._maker.remove(made)
+
+    def trouble(self, namespace: Namespace) -> str:
+        """See `NamespaceProvider.trouble`."""
+        with self._lock:
+            made = self._made.get(namespace.name)
+        if made is None:
+            return f"{namespace.name} was removed"
+        try:
+            return f"something else has dropped {made.names[0]}" if self._maker.missing(made) else ""
+        except (psycopg.Error, UserError) as error:
+            return f"its server does not answer: {self._place.address.mask(str(error))}".strip()
+
+    def learn(self, role: str, database: str, namespace: Namespace) -> None:
+        """Nothing: what the suite means was known before, and nothing else is made on the server."""
+
+    def adopt(self, namespace: Namespace) -> None:
+        """See `NamespaceProvider.adopt`."""
+        with self._lock:
+            made = self._made[namespace.name]
+            outdated = list(self._warm)
+            self._warm.clear()
+        self._maker.adopt(made)
+        for future in outdated:
+            if not future.cancel():
+                with contextlib.suppress(Exception):
+                    self._maker.remove(future.result())
+        self.warm(len(outdated))
+
+    def close(self) -> None:
+        """See `NamespaceProvider.close`."""
+        place = self._place
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            warm = list(self._warm)
+            self._warm.clear()
+        place.closing.set()
+        place.ending.come()
+        self._makers.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            left = [*self._made.values()]
+            self._made.clear()
+        left += [future.result() for future in warm if _succeeded(future)]
+        with concurrent.futures.ThreadPoolExecutor(MAKERS) as removers:
+            done = [removers.submit(self._maker.remove, made) for made in left]
+            done.append(removers.submit(self._maker.close))
+            concurrent.futures.wait(done)
+        if self._pulse is not None:
+            self._pulse.join()
+        place.claim.close()
+        place.sessions.close()
+        shutil.rmtree(place.scratch, ignore_errors=True)
+
+    def free_connections(self) -> int:
+        """How many connections all namespaces together may have, as of now."""
+        place = self._place
+        with self._lock:
+            own = [name for made in self._made.values() for name in made.names]
+        with place.sessions.session() as connection:
+            row = connection.execute(_OTHERS, [own]).fetchone()
+        # Of dbsafe's sessions, those of other runs count, too; in our workers' there is one outside.
+        strangers, ours_or_alike = row or (0, 0)
+        others = strangers + max(0, ours_or_alike - OWN_SESSIONS - len(own))
+        return place.facts.capacity - others - OWN_SESSIONS
+
+    def _connections(self) -> int:
+        deadline = time.monotonic() + PATIENCE
+        told = False
+        while True:
+            self._check_open()
+            free = self.free_connections()
+            with self._lock:
+                connections = self._leases.share(free, self._expected)
+            if connections:
+                return connections
+            if time.monotonic() >= deadline:
+                raise _connections_short(self._place, free, self._leases.promised)
+            if not told:
+                self._report(f"waiting for connections: the server has {max(free, 0)} left for this run")
+                told = True
+            self._place.closing.wait(PULSE)
+
+    def _next(self) -> Made:
+        with self._lock:
+            self._check_open()
+            future = (
+                self._warm.popleft()
+                if self._warm
+                else self._makers.submit(self._patiently, self._maker.make)
+            )
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise ProviderClosedError from None
+
+    def _patiently(self, work: Callable[[], Made]) -> Made:
+        """Do it again while the server is being restarted or has no connection left."""
+        deadline = time.monotonic() + PATIENCE
+        pause = 0.1
+        while True:
+            try:
+                return work()
+            except (psycopg.OperationalError, UserError) as error:
+                if isinstance(error, UserError) and error.code != "server-unreachable":
+                    raise
+                self._check_open()
+                if time.monotonic() >= deadline:
+                    raise
+            with self._lock:
+                self._leases.metrics.recoveries += 1
+            self._place.closing.wait(pause)
+            pause = min(2 * pause, 2.0)
+
+    def _sessions_in(self, made: Made) -> int:
+        if self.kind is not NamespaceKind.DATABASE:
+            return 0
+        with contextlib.suppress(psycopg.Error, UserError, ProviderClosedError):
+            with self._place.sessions.session() as connection:
+                row = connection.execute(_INSIDE, [list(made.names)]).fetchone()
+            return row[0] if row else 0
+        return 0
+
+    def _beat(self) -> None:
+        """Keep the claim and the leases alive until the run ends."""
+        while not self._place.closing.wait(PULSE):
+            with contextlib.suppress(UserError, psycopg.Error):
+                recovered = self._place.claim.renew()
+                now = time.monotonic()
+                with self._lock:
+                    self._leases.metrics.recoveries += recovered
+                    for name in self._leases.namespaces:
+                        self._leases.renew(name, now)
+
+    def _check_open(self) -> None:
+        if self._closed or self._place.closing.is_set():
+            raise ProviderClosedError
+
+
+def scratch_directory() -> Path:
+    """A private directory for files of this run."""
+    return Path(tempfile.mkdtemp(prefix="dbsafe-"))
+
+
+def new_ending() -> tuple[Ending, threading.Event]:
+    """What tells everybody that the run is over."""
+    return Ending(), threading.Event()
+
+
+def _succeeded(future: concurrent.futures.Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _server_error(error: psycopg.Error, message: str) -> UserError:
+    return UserError(
+        "server-lost" if isinstance(error, psycopg.OperationalError) else "namespace-refused",
+        "The server that namespaces are made on does not do what it is asked to.",
+        cause=message.strip(),
+        hint="`dbsafe db status` shows whether it can be reached and what is there.",
+        exit_code=ExitCode.SERVER,
+    )
+
+
+def _connections_short(place: Workplace, free: int, promised: int) -> UserError:
+    facts = place.facts
+    return UserError(
+        "connections-short",
+        "The server has too few connections left for one more worker.",
+        cause=f"max_connections is {facts.max_connections}; of what the role {facts.role} may have, "
+        f"{max(free, 0)} are not used by others, and {promised} are promised to workers of this run.",
+        hint="Use fewer workers (-n), end what else uses the server, or raise max_connections.",
+        exit_code=ExitCode.SERVER,
+    )

@@ -1,0 +1,116 @@
+"""From the URL of a server to the provider of namespaces on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from dbsafe_runner.database.database_maker import DatabaseMaker
+from dbsafe_runner.database.making import Maker, Workplace
+from dbsafe_runner.database.ownership import new_run_id
+from dbsafe_runner.database.provider import TemplateRequest
+from dbsafe_runner.database.sessions import Claim, Sessions
+from dbsafe_runner.database.user_server import (
+    ServerAddress,
+    ServerFacts,
+    check_allowed,
+    choose_kind,
+    inspect,
+)
+from dbsafe_runner.database.user_server_provider import (
+    MAKERS,
+    UserServerProvider,
+    new_ending,
+    scratch_directory,
+)
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.errors import ExitCode, UserError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user said about the server."""
+
+    #: Where the suite's connections go.
+    url: str = dataclasses.field(repr=False)
+    #: The same server without the pooler that `url` leads through; "" when there is none.
+    direct: str = dataclasses.field(default="", repr=False)
+    #: "auto" or a NamespaceKind value.
+    namespace: str = "auto"
+    #: Patterns of hosts and databases that are refused.
+    deny: Sequence[str] = ()
+
+
+def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider:
+    """Connect to the server and choose the kind of namespaces.
+
+    Raises:
+        UserError: `bad-server-url`, `server-denied`, `server-unreachable`, `server-too-old`,
+            `server-read-only`, `server-behind-pooler`, `namespace-not-permitted`.
+    """
+    sessions, address, facts = open_server(choice)
+    try:
+        kind, why = choose_kind(choice.namespace, facts)
+        ending, closing = new_ending()
+        run = new_run_id()
+        place = Workplace(
+            request=request,
+            address=address,
+            direct=sessions.address,
+            facts=facts,
+            sessions=sessions,
+            claim=Claim(sessions, run),
+            scratch=scratch_directory(),
+            ending=ending,
+            closing=closing,
+            run=run,
+        )
+    except BaseException:
+        sessions.close()
+        raise
+    return UserServerProvider(_maker(kind, place), place, why, _warnings(facts))
+
+
+def open_server(choice: Choice) -> tuple[Sessions, ServerAddress, ServerFacts]:
+    """Sessions on the server, around a pooler if there is one; where it is, and what it is.
+
+    Raises:
+        UserError: as `provider_for`.
+    """
+    for url in filter(None, (choice.url, choice.direct)):
+        check_allowed(url, choice.deny)
+    address, facts = inspect(choice.url)
+    direct = address
+    if choice.direct:
+        direct, direct_facts = inspect(choice.direct)
+        if direct_facts.pooled or direct_facts.version_num != facts.version_num:
+            raise _behind_pooler(direct, "[database] direct leads to a pooler or to another server.")
+    elif facts.pooled:
+        raise _behind_pooler(address, "It hands out server connections per transaction.")
+    return Sessions(direct, MAKERS), address, facts
+
+
+def _maker(kind: NamespaceKind, place: Workplace) -> Maker:
+    return DatabaseMaker(place)
+
+
+def _warnings(facts: ServerFacts) -> tuple[str, ...]:
+    if not facts.pooled:
+        return ()
+    warning = (
+        "The URL leads through a pooler that hands out server connections per transaction: what a test "
+        "keeps in its session (SET, temporary tables, LISTEN, advisory locks, prepared statements) "
+        "works only as far as the pooler lets it; the pooler must accept any database name (`* = ...`)."
+    )
+    return (warning,)
+
+
+def _behind_pooler(address: ServerAddress, cause: str) -> UserError:
+    return UserError(
+        "server-behind-pooler",
+        f"{address.shown} leads through a pooler, and dbsafe needs sessions of its own on the server.",
+        cause=f"{cause} Locks, and the settings under which dbsafe observes, live in sessions.",
+        hint="Give PostgreSQL's own URL as [database] direct (--direct); tests go on to connect through "
+        "the pooler. Or give it as [database] server, without the pooler.",
+        exit_code=ExitCode.SERVER,
+    )
