@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.level import Level
@@ -35,6 +35,8 @@ __all__ = ["Assignment", "Done", "Schedule", "Steal", "Wait"]
 
 #: A test longer than this share of one worker's part of a run is handed out by itself.
 LONG_SHARE = 1 / 16
+#: What an urgent batch gains over all others: more than any run takes, in seconds.
+URGENT_SECONDS = 1e9
 
 
 class Schedule:
@@ -43,18 +45,24 @@ class Schedule:
     Args:
         plan: what to run.
         stop_on_failure: the run ends with the first failure, so nothing is fed ahead.
+        urgent: tests that the user wants to hear of first; their batches precede longer ones.
 
     Raises:
         ValueError: batches that wait for each other in a circle, or for a batch that is not there.
     """
 
-    def __init__(self, plan: Plan, *, stop_on_failure: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, *, stop_on_failure: bool = False, urgent: Collection[int] = ()
+    ) -> None:
         self._plan = plan
         self._stop_on_failure = stop_on_failure
         self._stopped = False
         self._batches = {batch.id: batch for batch in plan.batches}
         self._following = successors(plan.batches)
         self._tails = tails(plan.batches, self._following, plan.workers)
+        for batch in plan.batches if urgent else ():
+            if not set(urgent).isdisjoint(batch.tests):
+                self._tails[batch.id] = self._tails.get(batch.id, 0.0) + URGENT_SECONDS
         self._blocked = {b.id: len(set(b.after)) for b in plan.batches if b.after}
         self._left = {batch.id: len(batch.tests) for batch in plan.batches}
         self._parts: dict[int, int] = {}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
-import io
 import os
 import random
 import signal
@@ -26,6 +25,13 @@ import pytest
 #: On this signal a worker writes the stacks of all its threads into its fault file. A realtime signal,
 #: because suites use SIGUSR1 and SIGUSR2 for themselves.
 DUMP_SIGNAL: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
+
+#: Hooks by which pytest's terminal reporter shows progress. They keep no state that a worker needs.
+_PROGRESS_HOOKS = (
+    "pytest_runtest_logstart",
+    "pytest_runtest_logreport",
+    "pytest_warning_recorded",
+)
 
 
 def settle(config: pytest.Config, settings: dict[str, Any], warn: Callable[[str], None]) -> None:
@@ -69,7 +75,7 @@ def leave(config: pytest.Config, status: int = 0) -> None:
 
     The interpreter's ordinary end would run the zygote's hooks a second time.
     """
-    for step in (atexit._run_exitfuncs, lambda: save_coverage(config), _flush):  # noqa: SLF001
+    for step in (atexit._run_exitfuncs, lambda: save_coverage(config), flush):  # noqa: SLF001
         with contextlib.suppress(Exception, SystemExit):
             step()
     os._exit(status)
@@ -96,11 +102,6 @@ def save_coverage(config: pytest.Config) -> None:
         measured.save()
 
 
-def mute(reporter: Any) -> None:
-    """Let a terminal reporter show nothing."""
-    reporter._tw._file = _Silence()  # noqa: SLF001
-
-
 def _own_process_group(_config: pytest.Config, _settings: dict[str, Any]) -> None:
     # A hung worker is killed together with the programs that its test started.
     os.setpgid(0, 0)
@@ -118,21 +119,15 @@ def _forget_exit_hooks(_config: pytest.Config, settings: dict[str, Any]) -> None
         atexit.register(multiprocessing_util._exit_function)  # noqa: SLF001
 
 
-class _Silence(io.TextIOBase):
-    """A stream that takes everything and keeps nothing."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def isatty(self) -> bool:
-        return False
-
-
 def _mute_terminal(config: pytest.Config, _settings: dict[str, Any]) -> None:
-    # Not unregistered: pytest-timeout's thread method and others look it up.
+    # Not unregistered, and its writer left alone: live logs, --setup-show and the stacks that
+    # pytest-timeout dumps go through it.
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        mute(reporter)
+    if reporter is None:
+        return
+    reporter._tw = getattr(reporter, "dbsafe_writer", reporter._tw)  # noqa: SLF001
+    for name in _PROGRESS_HOOKS:
+        getattr(config.hook, name)._remove_plugin(reporter)  # noqa: SLF001
 
 
 def _leave_to_the_zygote(config: pytest.Config, _settings: dict[str, Any]) -> None:
@@ -185,7 +180,8 @@ def _names(config: pytest.Config, settings: dict[str, Any]) -> None:
     config.workeroutput = {}  # type: ignore[attr-defined]
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write out what the standard streams hold, so that no fork writes it a second time."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None:
             with contextlib.suppress(ValueError, OSError):

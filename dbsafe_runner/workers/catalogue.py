@@ -29,6 +29,20 @@ def describe(items: Sequence[pytest.Item]) -> list[Test]:
     return [_describe_item(index, item, fixtures) for index, item in enumerate(items)]
 
 
+def urgent(items: Sequence[pytest.Item], config: pytest.Config) -> list[int]:
+    """Indices of the tests that --failed-first and --new-first have put at the front."""
+    if not hasattr(config, "cache"):
+        return []
+    wanted: list[int] = []
+    if config.getoption("failedfirst", False):
+        failed = config.cache.get("cache/lastfailed", {})
+        wanted += [index for index, item in enumerate(items) if item.nodeid in failed]
+    if config.getoption("newfirst", False):
+        known = set(config.cache.get("cache/nodeids", []))
+        wanted += [index for index, item in enumerate(items) if item.nodeid not in known]
+    return wanted
+
+
 def digest(items: Sequence[pytest.Item]) -> str:
     """A digest of the node ids in order: two processes collected the same if it is the same."""
     joined = "\n".join(item.nodeid for item in items)

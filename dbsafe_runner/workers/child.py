@@ -90,6 +90,8 @@ class Child:
         self._next: pytest.Item | None = None
         self._stopping = False
         self._final = False
+        self._failed = False
+        self._maxfail = int(session.config.getoption("maxfail", 0) or 0)
         self._dirty = False
         self._fixture_wrote = False
         #: Why the namespace is spent although its reset would say otherwise; "" if it is not.
@@ -123,7 +125,7 @@ class Child:
         while True:
             while not self._queue and not self._stopping:
                 self._send("need", idle=True)
-                self._accept(self._channel.receive("run", "end", "stop", "revoke"))
+                self._accept(self._channel.receive("run", "end", "stop"))
             if not self._queue:
                 return
             fed = self._queue.popleft()
@@ -139,14 +141,18 @@ class Child:
     def _ends_with(self, fed: _Fed) -> bool:
         """Report the test, and tell whether this worker ends with it."""
         retire = self._after_test(fed)
-        while (message := self._channel.poll("stop", "revoke")) is not None:
+        while (message := self._channel.poll("stop")) is not None:
             self._accept(message)
         if retire:
             self._send("retire", reason=retire, unstarted=[left.index for left in self._queue])
             return True
-        if self._session.shouldstop:
-            self._send("halt", why="shouldstop", message=str(self._session.shouldstop))
+        if self._session.shouldfail or self._session.shouldstop:
+            reason = self._session.shouldfail or self._session.shouldstop
+            self._send("halt", why="shouldstop", message=str(reason))
             return True
+        if self._failed and self._maxfail > 1:
+            # Whether this was one failure too many is known where those of all workers are counted.
+            self._accept(self._channel.receive("go", "stop"))
         return False
 
     def _lease_early(self) -> bool:
@@ -170,6 +176,7 @@ class Child:
         self._decided = False
         self._reports = []
         self._built.clear()
+        self._failed = False
         self._tenant.take_connections()
         if self._queue:
             self._decide()
@@ -227,7 +234,9 @@ class Child:
             return
         config = self._session.config
         blob = outcomes.pack(reports, config)
-        self._channel.send("done", blob, **fields, **outcomes.summarise(reports, config))
+        summary = outcomes.summarise(reports, config)
+        self._failed = summary["failures"] > 0
+        self._channel.send("done", blob, **fields, **summary)
 
     # --- what comes next -------------------------------------------------------------------------
 
@@ -238,25 +247,16 @@ class Child:
         elif message.kind == "stop":
             self._stopping = True
             self._queue.clear()
-        elif message.kind == "revoke":
-            wanted = set(message["tests"])
-            given = [fed.index for fed in self._queue if fed.index in wanted]
-            self._queue = collections.deque(fed for fed in self._queue if fed.index not in wanted)
-            self._send("revoked", tests=given)
 
     def _decide(self) -> pytest.Item | None:
         """Find out the next item, at the latest when the current one is torn down."""
         if self._decided:
             return self._next
-        while (message := self._channel.poll("run", "stop", "revoke", "end")) is not None:
+        while (message := self._channel.poll("run", "stop")) is not None:
             self._accept(message)
         if not self._queue and not self._stopping:
             self._send("need", idle=False)
-            while True:
-                message = self._channel.receive("run", "end", "stop", "revoke")
-                self._accept(message)
-                if message.kind != "revoke":
-                    break
+            self._accept(self._channel.receive("run", "end", "stop"))
         self._decided = True
         self._next = self._session.items[self._queue[0].index] if self._queue else None
         return self._next
@@ -277,7 +277,8 @@ class Child:
     def _bounded_teardown(self, nextitem: Any) -> None:
         if isinstance(nextitem, _Undecided):
             nextitem = self._decide()
-        if not self._final and nextitem is None:
+        ending = self._final or self._session.shouldfail or self._session.shouldstop
+        if not ending and nextitem is None:
             nextitem = _Boundary(self._session)
         self._teardown_exact(nextitem)
 

@@ -28,6 +28,8 @@ _PATIENCE = 10.0
 #: A slot whose processes die this often before their first test is given up.
 _STILL_BIRTHS = 3
 _INTERRUPTED = 2
+#: Characters of a dead process's output that are shown.
+_LONGEST_CAUSE = 4000
 
 
 class Endings:
@@ -56,6 +58,8 @@ class Endings:
         if self.stopping:
             return
         self.stopping, self._message, self._code = why, message, code
+        if self._pool.confirming is not None:
+            self._pool.confirming.give_up()
         feeding = self._pool.feeding
         if feeding is not None:
             feeding.schedule.stop()
@@ -139,7 +143,7 @@ class Endings:
     def look_around(self, now: float) -> None:
         """Do what time brings about: limits that are passed, kills that did not help."""
         timeout = self._pool.settings.timeout
-        for slot in self._pool.slots.values():
+        for slot in list(self._pool.slots.values()):
             if slot.state is State.GONE or not slot.pid:
                 continue
             if slot.exit_code is not None and slot.peer is not None and slot.deadline == 0.0:
@@ -208,7 +212,13 @@ class Endings:
             slot.peer.close()
             slot.peer = None
         kill_group(slot.pid)
+        if slot.confirms:
+            self._bury_a_trial(slot)
+            return
         cause = self._cause(slot)
+        printed = ""
+        if slot.process is not None:
+            printed = pool.outputs.held(slot.process)
         killer = slot.running
         if cause and killer is not None:
             self._record_crash(slot, killer, cause)
@@ -221,18 +231,25 @@ class Endings:
         pool.emit(events.WorkerEnded(pool.now(), slot.name, slot.pid, cause, nodeid))
         pool.tenancy.end(slot)
         slot.state = State.GONE
-        self._replace(slot, cause)
+        self._replace(slot, cause, printed)
 
-    def _replace(self, slot: Slot, cause: str) -> None:
+    def _replace(self, slot: Slot, cause: str, printed: str) -> None:
         pool = self._pool
         if pool.feeding is None or self.stopping or pool.fatal is not None:
             return
         if not pool.feeding.needs_more_workers:
             return
         if slot.still_births >= _STILL_BIRTHS:
-            pool.fail(_workers_do_not_start(cause))
+            pool.fail(_workers_do_not_start(cause, printed))
             return
         pool.start_worker(slot)
+
+    def _bury_a_trial(self, slot: Slot) -> None:
+        slot.state = State.GONE
+        self._pool.emit(events.WorkerEnded(self._pool.now(), slot.name, slot.pid, "", ""))
+        self._pool.tenancy.end(slot)
+        assert self._pool.confirming is not None
+        self._pool.confirming.ended(slot)
 
     def _cause(self, slot: Slot) -> str:
         """Say how a process ended, "" when as it should."""
@@ -269,11 +286,14 @@ def _read_stacks(path: str) -> str:
         return ""
 
 
-def _workers_do_not_start(cause: str) -> UserError:
+def _workers_do_not_start(cause: str, printed: str) -> UserError:
+    ended = f"The last one {cause}." if cause else ""
+    if printed:
+        ended += f" It printed:\n{printed[-_LONGEST_CAUSE:]}"
     return UserError(
         "workers-do-not-start",
         "Workers end before they run their first test.",
-        cause=f"The last one {cause}." if cause else "",
-        hint="Try --start spawn; with -v, what the process printed is shown above.",
+        cause=ended,
+        hint="Try the other of --start fork and --start spawn.",
         exit_code=ExitCode.WORKERS,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dbsafe_runner.domain import events
 from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Wait
 from dbsafe_runner.workers.protocol import Message
-from dbsafe_runner.workers.settings import PlannedRun
+from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Feeding:
     """Keeps workers supplied. The schedule decides; this remembers what was sent to whom."""
 
-    def __init__(self, pool: Pool, planned: PlannedRun, *, stop_on_failure: bool) -> None:
+    def __init__(self, pool: Pool, planned: PlannedRun, suite: CollectedSuite) -> None:
         self._pool = pool
-        self.schedule = Schedule(planned.plan, stop_on_failure=stop_on_failure)
+        stops = bool(suite.maxfail)
+        self.schedule = Schedule(planned.plan, stop_on_failure=stops, urgent=suite.urgent)
         self._batches = len(planned.plan.batches)
         self._tests = len(planned.classifications)
         self._splittable = any(batch.splittable for batch in planned.plan.batches)
@@ -41,7 +42,9 @@ class Feeding:
     @property
     def needs_more_workers(self) -> bool:
         """Whether a further worker would find something to do, now or when others have ended."""
-        held = sum(len(slot.fed) + len(slot.unfed) for slot in self._pool.slots.values())
+        held = sum(
+            len(slot.fed) + len(slot.unfed) for slot in self._pool.slots.values() if not slot.confirms
+        )
         return int(self.schedule.remaining()) > held
 
     def add(self, slot: Slot) -> None:
@@ -54,8 +57,14 @@ class Feeding:
         if slot.state is State.LEAVING:
             self._stop(slot)
             return
+        held = 0 if idle else 1
+        if len(slot.fed) > held:
+            # It asked before it read what is on its way already.
+            return
         if slot.unfed:
-            self._feed(slot)
+            ahead = self.schedule.feed_ahead(slot.name, self._pool.now())
+            # What it asks for at a teardown it will start right after it, fed ahead or not.
+            self._give(slot, max(1, 1 + ahead - held))
         elif not idle:
             self._send(slot, "end")
         else:
@@ -66,7 +75,9 @@ class Feeding:
         now = self._pool.now()
         test = message["test"]
         ledger = self._pool.ledger
+        confirming = self._pool.confirming
         assert ledger is not None
+        assert confirming is not None
         if slot.running != test:
             # It was taken from the worker meanwhile: killed for its time, say.
             return
@@ -85,19 +96,16 @@ class Feeding:
             )
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
-        else:
+        elif not confirming.takes(slot, message):
             ledger.reported(message.fields, message.blob, slot.name)
             self._pool.endings.count_failures()
+            if message["failures"] and self._pool.endings.maxfail > 1:
+                # It waits to hear whether that was one failure too many.
+                self._send(slot, "go")
         if slot.fed:
             self._started(slot)
         if slot.unfed:
             self._top_up(slot)
-
-    def revoked(self, slot: Slot, tests: list[int]) -> None:
-        """A worker gave tests back that it had not started."""
-        taken = set(tests)
-        slot.fed = collections.deque(test for test in slot.fed if test not in taken)
-        slot.unfed.extendleft(reversed(tests))
 
     def let_go(self, slot: Slot, *, killed: bool) -> None:
         """A worker is gone or going: its unfinished tests are queued again, except its killer."""
@@ -164,7 +172,7 @@ class Feeding:
         slot.unfed = collections.deque(assignment.tests)
         slot.state = State.BUSY
         self._pool.emit(events.BatchStarted(self._pool.now(), slot.name, assignment.batch.id))
-        self._feed(slot)
+        self._give(slot, 1 + self.schedule.feed_ahead(slot.name, self._pool.now()))
 
     def _steal_for(self, slot: Slot, now: float) -> bool:
         """Take tests from the end of another worker's part; True when there was something."""
@@ -183,15 +191,12 @@ class Feeding:
         self._next_batch(slot)
         return True
 
-    def _feed(self, slot: Slot) -> None:
-        self._give(slot, 1 + self.schedule.feed_ahead(slot.name, self._pool.now()) - len(slot.fed))
-
     def _top_up(self, slot: Slot) -> None:
         ahead = self.schedule.feed_ahead(slot.name, self._pool.now())
         self._give(slot, 1 + ahead - len(slot.fed) if ahead else 0)
 
     def _give(self, slot: Slot, count: int) -> None:
-        count = min(max(count, 0 if slot.fed else 1), len(slot.unfed))
+        count = min(count, len(slot.unfed))
         if count <= 0 or slot.assignment is None:
             return
         tests = [slot.unfed.popleft() for _ in range(count)]

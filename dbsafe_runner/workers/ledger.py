@@ -6,12 +6,14 @@ It decides nothing; the pool writes into it what became of each test.
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.events import RunEvent, TestFinished
-from dbsafe_runner.domain.outcome import Outcome, Result
+from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
+from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.replay import pack_entry
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 
@@ -42,6 +44,8 @@ class Ledger:
             test: batch.isolation.value for batch in planned.plan.batches for test in batch.tests
         }
         self._ended: set[int] = set()
+        #: Wall seconds of each test that has ended.
+        self.seconds: dict[int, float] = {}
         self._session_error = False
         self.totals: collections.Counter[str] = collections.Counter()
         self.failures = 0
@@ -84,21 +88,25 @@ class Ledger:
             fields,
         )
 
-    def reported(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
+    def reported(
+        self, fields: dict[str, Any], blob: bytes, worker: str, verdict: Verdict = Verdict.CLEAR
+    ) -> None:
         """Enter a test with full reports (a `done` message)."""
         self._replay += pack_entry("done", {"test": fields["test"]}, blob)
-        result = Result(
-            nodeid=self._suite.tests[fields["test"]].nodeid,
-            outcome=Outcome(fields["outcome"]),
-            durations=fields["seconds"],
-            worker=worker,
-            started=fields["started"],
-            text=fields["text"],
-            reason=fields["reason"],
-            sections=tuple((title, text) for title, text in fields["sections"]),
-            properties=tuple((name, value) for name, value in fields["properties"]),
-        )
+        result = self._result(fields, worker, verdict)
+        self.failures += fields["failures"]
         self._enter(fields["test"], result, fields, fields["coloured"])
+
+    def excused(self, failed: Message, redeemed: Message, worker: str, verdict: Verdict) -> None:
+        """Enter a failure that does not count: pytest gets the reports of the trial that passed.
+
+        The text of the failure stays in the result, for the reports.
+        """
+        fields = failed.fields
+        self._replay += pack_entry(redeemed.kind, redeemed.fields, redeemed.blob)
+        result = self._result(fields, worker, verdict)
+        result = dataclasses.replace(result, outcome=Outcome.PASSED)
+        self._enter(fields["test"], result, fields)
 
     def crashed(self, test: int, worker: str, text: str, stacks: str, seconds: float) -> None:
         """Enter a test whose worker did not live to report it."""
@@ -117,6 +125,7 @@ class Ledger:
             reason=text.split("\n", 1)[0],
             sections=(("Captured stacks", stacks),) if stacks else (),
         )
+        self.failures += 1
         self._enter(test, result, {}, shown)
 
     def session_error(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
@@ -139,19 +148,33 @@ class Ledger:
             text=fields["text"],
             reason=fields["reason"],
         )
+        self.failures += fields["failures"]
         self._enter(test, result, {}, fields["coloured"])
 
     def warning(self, fields: dict[str, Any], blob: bytes) -> None:
         """Pass a warning on to pytest's summary."""
         self._replay += pack_entry("warn", fields, blob)
 
+    def _result(self, fields: Mapping[str, Any], worker: str, verdict: Verdict) -> Result:
+        return Result(
+            nodeid=self._suite.tests[fields["test"]].nodeid,
+            outcome=Outcome(fields["outcome"]),
+            durations=fields["seconds"],
+            worker=worker,
+            started=fields["started"],
+            text=fields["text"],
+            reason=fields["reason"],
+            sections=tuple((title, text) for title, text in fields["sections"]),
+            properties=tuple((name, value) for name, value in fields["properties"]),
+            verdict=verdict,
+        )
+
     def _enter(self, test: int, result: Result, seen: Mapping[str, Any], coloured: str = "") -> None:
         """Enter an outcome. `seen` are the fields of the worker's message that observe the test."""
         now = self._now()
         self._ended.add(test)
+        self.seconds[test] = result.seconds
         self.totals[result.outcome.value] += 1
-        if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
-            self.failures += 1
         self.first = self.first or now - result.seconds
         self.last = now
         level = self._levels[test] if test < len(self._levels) else 3

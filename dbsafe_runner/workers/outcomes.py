@@ -56,6 +56,8 @@ def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> di
     coloured = "".join(_render(report, config) for report in reports if report.outcome == "failed")
     return {
         "outcome": outcome_of(reports).value,
+        # As pytest counts for --maxfail: a failed call and a failed teardown are two.
+        "failures": sum(report.failed and not hasattr(report, "wasxfail") for report in reports),
         "seconds": {report.when: report.duration for report in reports},
         "started": getattr(reports[0], "start", 0.0) if reports else 0.0,
         "coloured": coloured,

@@ -7,8 +7,6 @@ runs no test. What to do with a worker that ends, well or badly, is in `dbsafe_r
 
 from __future__ import annotations
 
-import codecs
-import os
 import selectors
 import signal
 import socket
@@ -23,10 +21,12 @@ from dbsafe_runner.domain import events
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers import catalogue
 from dbsafe_runner.workers.endings import Endings
+from dbsafe_runner.workers.confirming import Confirming
 from dbsafe_runner.workers.feeding import Feeding
 from dbsafe_runner.workers.launch import Process, start_pytest
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
 from dbsafe_runner.workers.ledger import Emit, Ledger
+from dbsafe_runner.workers.outputs import Outputs
 from dbsafe_runner.workers.peer import Peer
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, Planner, PoolSettings
@@ -66,6 +66,7 @@ class Pool:
         self._tick = tick
         self._zero = time.monotonic()
         self.selector = selectors.DefaultSelector()
+        self.outputs = Outputs(self.selector, lambda text: emit(events.PytestOutput(self.now(), text)))
         self.mailbox = Mailbox()
         self.desk = LeaseDesk(provider, self.mailbox, threads=max(4, min(settings.workers, 16)))
         self.tenancy = Tenancy(self)
@@ -73,11 +74,11 @@ class Pool:
         self.slots: dict[str, Slot] = {}
         self.ledger: Ledger | None = None
         self.feeding: Feeding | None = None
+        self.confirming: Confirming | None = None
         self.run_id = uuid.uuid4().hex
         self.zygote: Process | None = None
         self._zygote_peer: Peer | None = None
         self._zygote_code: int | None = None
-        self._output = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.collected: Message | None = None
         self.fatal: BaseException | None = None
         self._finishing_since = 0.0
@@ -100,7 +101,7 @@ class Pool:
                 for key, mask in self.selector.select(_TICK):
                     key.data(mask)
                 self._look_around()
-            self._drain_output()
+            self.outputs.drain()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -125,7 +126,7 @@ class Pool:
         self.zygote = start_pytest(
             self.settings.directory, self.settings.environment, self.start_fields(None)
         )
-        self._watch_output(self.zygote)
+        self.outputs.watch(self.zygote, hold=False)
         self._zygote_peer = Peer(
             self.zygote.connection, self.selector, self._from_zygote, self._zygote_closed
         )
@@ -179,7 +180,7 @@ class Pool:
             )
             slot.process = process
             slot.pid = process.pid
-            self._watch_output(process)
+            self.outputs.watch(process, hold=True)
             slot.peer = Peer(process.connection, self.selector, self._from_worker, self._lost_peer)
         else:
             self.to_zygote("fork", settings=self.worker_settings(slot))
@@ -223,7 +224,10 @@ class Pool:
         assert slot is not None
         assert self.feeding is not None
         assert self.ledger is not None
-        if message.kind in {"ok", "done"}:
+        if slot.confirms and message.kind in {"ok", "done", "need"}:
+            assert self.confirming is not None
+            self.confirming.heard(slot, message)
+        elif message.kind in {"ok", "done"}:
             self.feeding.ended(slot, message)
         elif message.kind == "need":
             self.feeding.need(slot, idle=message["idle"])
@@ -231,8 +235,6 @@ class Pool:
             self.ledger.warning(message.fields, message.blob)
         elif message.kind == "reset":
             self.tenancy.was_reset(slot, message["report"])
-        elif message.kind == "revoked":
-            self.feeding.revoked(slot, message["tests"])
         elif message.kind in {"retire", "halt", "bye"}:
             self.endings.said(slot, message)
         elif message.kind == "notice":
@@ -254,11 +256,17 @@ class Pool:
         assert self.feeding is not None
         assert self.collected is not None
         digest = message["digest"]
+        if slot.process is not None:
+            self.outputs.release(slot.process)
         if digest and digest != self.collected["digest"]:
             self.fail(_collected_differently(slot.name))
             return
         self.emit(events.WorkerStarted(self.now(), slot.name, slot.pid, "spawn" if digest else "fork"))
-        self.feeding.add(slot)
+        if slot.confirms:
+            assert self.confirming is not None
+            self.confirming.begin(slot)
+        else:
+            self.feeding.add(slot)
 
     def _collected(self, message: Message) -> None:
         self.collected = message
@@ -267,6 +275,7 @@ class Pool:
             tests,
             Path(message["rootdir"]),
             message["maxfail"],
+            frozenset(message["urgent"]),
             deselected=message["deselected"],
             python_path=tuple(message["python_path"]),
             django_settings=message["django_settings"],
@@ -288,7 +297,8 @@ class Pool:
         self.tenancy.after_collection(message)
         planned = self._planner(suite)
         self.ledger = Ledger(suite, planned, self.emit, self.now)
-        self.feeding = Feeding(self, planned, stop_on_failure=bool(suite.maxfail))
+        self.feeding = Feeding(self, planned, suite)
+        self.confirming = Confirming(self, suite.tests)
         self.endings.maxfail = suite.maxfail
         levels: dict[int, int] = {}
         for classification in planned.classifications:
@@ -330,6 +340,8 @@ class Pool:
             if waiting and (waiting > _REPLAY_BYTES or now - self._last_replay > _TICK):
                 self._last_replay = now
                 self.to_zygote("replay", self.ledger.take_replay())
+        if self.confirming is not None:
+            self.confirming.pump()
         self._finish_when_done(now)
         self._tick()
 
@@ -341,6 +353,8 @@ class Pool:
         if any(slot.state is not State.GONE for slot in self.slots.values()):
             return
         if self.feeding.something_left and not self.endings.stopping:
+            return
+        if self.confirming is not None and self.confirming.busy:
             return
         if self.ledger.waiting_for_replay:
             self.to_zygote("replay", self.ledger.take_replay())
@@ -381,35 +395,6 @@ class Pool:
             self.fatal = _zygote_died(code)
         return True
 
-    def _watch_output(self, process: Process) -> None:
-        def ready(_mask: int) -> None:
-            self._read_output(process.output)
-
-        self.selector.register(process.output, selectors.EVENT_READ, ready)
-
-    def _read_output(self, descriptor: int) -> bool:
-        try:
-            data = os.read(descriptor, 65536)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.selector.unregister(descriptor)
-            os.close(descriptor)
-            return False
-        text = self._output.decode(data)
-        if text:
-            self.emit(events.PytestOutput(self.now(), text))
-        return True
-
-    def _drain_output(self) -> None:
-        """Show what is in the pipe, without waiting for its end: a test's daemon may hold it open."""
-        if self.zygote is not None:
-            try:
-                while self._read_output(self.zygote.output):
-                    continue
-            except OSError:
-                return
-
     def _take_signals(self) -> dict[int, Any]:
         def handle(number: int, _frame: object) -> None:
             self.mailbox.post(lambda: self.endings.interrupted(number))
@@ -420,6 +405,7 @@ class Pool:
     def _close(self) -> None:
         self.endings.kill_all()
         self.desk.close()
+        self.outputs.close()
         self.selector.close()
         self._listener.close()
         self.mailbox.close()

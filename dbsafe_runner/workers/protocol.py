@@ -6,12 +6,12 @@ passes reports on without opening them. This module knows frames, not what they 
 
 dispatcher to zygote: `start` (arguments and settings), `fork` (worker, settings), `replay` (blob:
 ended tests for pytest's own hooks), `finish` (reason), `leased`.
-zygote to dispatcher: `collected` (blob: the tests), `forked`, `exited`, `lease`, `shouldstop`,
+zygote to dispatcher: `collected` (blob: the tests), `exited`, `lease`, `shouldstop`,
 `learned`, `notice`, `ended`.
-dispatcher to worker: `run` (batch, tests), `end` (no further test is known yet), `stop`, `revoke`,
-`leased`.
+dispatcher to worker: `run` (batch, tests), `end` (no further test is known yet), `go` (on after a
+failure), `stop`, `leased`, `learnt`.
 worker to dispatcher: `hello`, `need`, `ok` (a test that passed with nothing to show), `done` (blob: full
-reports), `warn` (blob), `reset`, `retire`, `revoked`, `lease`, `learned`, `notice`, `halt`, `bye`.
+reports), `warn` (blob), `reset`, `retire`, `lease`, `learned`, `notice`, `halt`, `bye`.
 
 Tests may patch anything, so what runs in a worker holds its own references to the functions it needs,
 in class attributes where tools that scan modules for clock functions do not find them.

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from dbsafe_runner.workers import xdist_names
-from dbsafe_runner.workers.after_fork import mute
 
 #: What a mode does with a session that has been collected.
 RunLoop = Callable[[pytest.Session, "Collection"], None]
@@ -78,10 +77,7 @@ class DbsafePlugin:
             config.pluginmanager.register(xdist_names, "dbsafe-xdist-names")
         config.dbsafe_colour = self._colour  # type: ignore[attr-defined]
         reporter = config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None and self._worker:
-            # The zygote has shown the header and what collection had to say.
-            mute(reporter)
-        elif reporter is not None:
+        if reporter is not None:
             reporter._tw.fullwidth = self._width  # noqa: SLF001
             reporter._screen_width = self._width  # noqa: SLF001
             if self._colour and config.option.color == "auto":
@@ -97,7 +93,7 @@ class DbsafePlugin:
         """Run the tests our way. The conditions are those of pytest's own loop."""
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return None
-        if session.config.option.collectonly:
+        if session.config.option.collectonly or session.config.option.setupplan:
             return None
         if session.items:
             self._run_loop(session, self._collection)

@@ -36,6 +36,12 @@ class PoolSettings:
     environment: Mapping[str, str]
     #: Whether the template is wanted before the suite has shown that it connects.
     prepare_early: bool
+    #: Run failed tests again to tell what their failures hang on.
+    confirm: bool = False
+    #: How many more times a test that fails alone is run alone.
+    retries: int = 0
+    #: Whether a test that passes on retry counts as passed.
+    flaky_passes: bool = True
     #: Stop once the plan is made: no worker is started and no test is run.
     collect_only: bool = False
 
@@ -47,6 +53,8 @@ class CollectedSuite:
     tests: tuple[Test, ...]
     rootdir: Path
     maxfail: int
+    #: Tests that the user wants to hear of first: --failed-first, --new-first.
+    urgent: frozenset[int] = frozenset()
     #: Tests that options such as -k left out.
     deselected: int = 0
     #: Where the suite's process finds modules.

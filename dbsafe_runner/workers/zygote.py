@@ -46,6 +46,9 @@ def main() -> NoReturn:
     role = _Spawned(channel, tenant, start) if spawned else _Zygote(channel, tenant, start)
     plugin = DbsafePlugin(role.run_loop, width=start["width"], colour=start["colour"], worker=spawned)
     arguments = list(start["arguments"])
+    for stream in (sys.stdout, sys.stderr):
+        # Several processes write to one pipe; whole lines of theirs are not torn apart.
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = [str(start["program"]), *arguments]
     code = int(pytest.main(arguments, plugins=[plugin]))
     try:
@@ -159,6 +162,7 @@ class _Zygote(_Role):
             pytest_version=pytest.__version__,
             maxfail=int(config.getoption("maxfail", 0) or 0),
             digest=catalogue.digest(session.items),
+            urgent=catalogue.urgent(session.items, config),
             unsafe=fork_safety.reasons_not_to_fork(frozenset({self._channel.fileno()})),
             leased=self._tenant.leased,
             changed=changed,
@@ -187,6 +191,7 @@ class _Zygote(_Role):
             self._finish = message
 
     def _fork(self, message: Message) -> None:
+        after_fork.flush()
         pid = os.fork()
         if pid == 0:
             self._become_worker(message)
