@@ -1,4 +1,4 @@
-"""Recording: the sink that keeps what a run showed and writes it to the history, in one go, at the end."""
+"""Recording: the sink that keeps what a run showed, and writes it to the history at its end."""
 
 from __future__ import annotations
 

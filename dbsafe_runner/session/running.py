@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import dbsafe_runner
+from dbsafe_runner.analysis import Note
 from dbsafe_runner.config import Config, RunRequest
-from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
-from dbsafe_runner.domain.footprint import Classification, Footprint
-from dbsafe_runner.domain.level import Level
+from dbsafe_runner.history.recording import HistorySink
+from dbsafe_runner.history.records import StoreProblem
+from dbsafe_runner.history.store import HistoryStore
 from dbsafe_runner.planning.planner import make_plan
-from dbsafe_runner.planning.request import PlanRequest
-from dbsafe_runner.planning.strategies import STRATEGIES
+from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.reporting.sink import Fanout, Sink
 from dbsafe_runner.scheduling.simulation import simulate
-from dbsafe_runner.session.parts import make_provider, pool_settings, usable_cores
+from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
+from dbsafe_runner.session.learning import SHOWN, lesson_of
+from dbsafe_runner.session.parts import make_provider, pool_settings
+from dbsafe_runner.session.sources import SourceFiles
+from dbsafe_runner.session.strategy import chosen_strategy, worker_count
 from dbsafe_runner.workers.pool import Pool
 from dbsafe_runner.workers.run_directory import run_directory
-from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun, Planner
+from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 
 
 def run(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> int:
     """Run the suite and return the exit code.
 
     Raises:
-        UserError: the server, the template or the workers cannot be had, or a report not be written.
+        UserError: the strategy is wrong, the server, the template or the workers cannot be had, or a
+            report not be written.
     """
     return run_pool(config, request, sinks)[0]
 
@@ -38,68 +43,130 @@ def run_pool(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> tupl
     fanout = Fanout(sinks)
     try:
         with run_directory() as directory:
-            return _run(config, request, directory, fanout)
+            return _Run(config, request, directory, fanout).run()
     finally:
         fanout.close()
 
 
-def _run(config: Config, request: RunRequest, directory: Path, fanout: Fanout) -> tuple[int, Pool]:
-    workers = config.workers.resolved(usable_cores())
-    settings = pool_settings(config, request, directory, workers)
-    provider = make_provider(config, fresh=request.fresh_template)
-    fanout.on(
-        events.RunStarted(
+class _Run:
+    """One run: the history, the plan and the pool put together."""
+
+    def __init__(self, config: Config, request: RunRequest, directory: Path, fanout: Fanout) -> None:
+        self._config = config
+        self._request = request
+        self._fanout = fanout
+        strategy = chosen_strategy(config)
+        workers = worker_count(config, strategy)
+        self._provider = make_provider(config, fresh=request.fresh_template)
+        self._circumstances = Circumstances(
+            strategy, workers, self._provider.kind, Grouping(config.run.grouping)
+        )
+        self._settings = pool_settings(config, request, directory, workers)
+        self._store = HistoryStore(config.run.history)
+        self._history = HistorySink(self._store)
+        self._knowledge: Knowledge | None = None
+        self._told = 0
+
+    def run(self) -> tuple[int, Pool]:
+        """Run, and keep what was learned, however it ends."""
+        pool = Pool(
+            self._settings,
+            self._provider,
+            self._plan,
+            self._on,
+            lambda: self._fanout.tick(pool.now()),
+        )
+        self._pool = pool
+        self._on(self._started())
+        try:
+            code = pool.run()
+            finished = self._finished(code)
+            self._history.on(finished)
+        finally:
+            self._history.close()
+            self._store.close()
+        self._tell_problems()
+        self._fanout.on(finished)
+        return code, pool
+
+    def _on(self, event: events.RunEvent) -> None:
+        self._history.on(event)
+        self._fanout.on(event)
+
+    def _started(self) -> events.RunStarted:
+        return events.RunStarted(
             0.0,
             time.time(),
-            request.pytest_arguments,
-            str(config.root),
-            config.run.isolation,
-            workers,
+            self._request.pytest_arguments,
+            str(self._config.root),
+            self._config.run.isolation,
+            self._circumstances.workers,
             dbsafe_runner.__version__,
             platform.python_version(),
         )
-    )
-    pool = Pool(
-        settings,
-        provider,
-        _planner(config, provider, workers),
-        fanout.on,
-        lambda: fanout.tick(pool.now()),
-    )
-    code = pool.run()
-    fanout.on(_finished(pool, code))
-    return code, pool
 
-
-def _finished(pool: Pool, code: int) -> events.RunFinished:
-    ledger = pool.ledger
-    totals: dict[str, int] = {}
-    span = 0.0
-    if ledger is not None:
-        totals = {name: count for name, count in ledger.totals.items() if count}
-        if ledger.not_run:
-            totals["not-run"] = ledger.not_run
-        span = max(ledger.last - ledger.first, 0.0)
-    busy = {slot.name: slot.busy for slot in pool.slots.values()}
-    return events.RunFinished(pool.now(), code, pool.endings.was_interrupted, totals, span, busy)
-
-
-def _planner(config: Config, provider: NamespaceProvider, workers: int) -> Planner:
-    strategy = STRATEGIES[config.run.isolation]
-
-    def plan(suite: CollectedSuite) -> PlannedRun:
-        classifications = {c.nodeid: c for c in classify(suite)}
-        made = make_plan(
-            PlanRequest(suite.tests, classifications, strategy, workers, provider.kind),
-            lambda candidate: simulate(candidate).wall,
+    def _plan(self, suite: CollectedSuite) -> PlannedRun:
+        files = SourceFiles(suite.rootdir, suite.python_path, suite.django_settings)
+        knowledge = gather(
+            self._config, suite.tests, files, self._store.remembered(), self._circumstances
         )
-        return PlannedRun(made, tuple(classifications[test.nodeid] for test in suite.tests))
+        self._knowledge = knowledge
+        self._history.knows(knowledge.codes)
+        self._tell_problems()
+        for note in knowledge.notes:
+            if worth_telling(note, whole_suite=not suite.deselected and not self._selects()):
+                self._tell(note)
+        plan = make_plan(
+            knowledge.request(self._circumstances), lambda candidate: simulate(candidate).wall
+        )
+        return PlannedRun(plan, tuple(knowledge.classifications[test.nodeid] for test in suite.tests))
 
-    return plan
+    def _selects(self) -> bool:
+        """Whether the arguments name some of the tests, so that a rule may well match none of them."""
+        return any(not argument.startswith("-") for argument in self._request.pytest_arguments)
+
+    def _finished(self, code: int) -> events.RunFinished:
+        pool, ledger = self._pool, self._pool.ledger
+        totals: dict[str, int] = {}
+        span = 0.0
+        if ledger is not None:
+            totals = {name: count for name, count in ledger.totals.items() if count}
+            if ledger.not_run:
+                totals["not-run"] = ledger.not_run
+            span = max(ledger.last - ledger.first, 0.0)
+        busy = {slot.name: slot.busy for slot in pool.slots.values()}
+        interrupted = pool.endings.was_interrupted
+        corrected = self._learn()
+        return events.RunFinished(pool.now(), code, interrupted, totals, span, busy, corrected)
+
+    def _learn(self) -> int:
+        """Tell what was seen otherwise than it was thought to be; how many tests that is."""
+        if self._knowledge is None:
+            return 0
+        lesson = lesson_of(
+            self._config, self._knowledge, self._history.observations, self._circumstances
+        )
+        for note in lesson.notes[:SHOWN]:
+            self._tell(note, kind="info")
+        return lesson.corrected
+
+    def _tell(self, note: Note, kind: str = "warning") -> None:
+        at = self._pool.now()
+        self._fanout.on(events.Notice(at, kind, note.code, note.message, note.hint, note.nodeid))
+
+    def _tell_problems(self) -> None:
+        """Tell what has happened to the history since the last time."""
+        problems: list[StoreProblem] = self._store.problems[self._told :]
+        self._told = len(self._store.problems)
+        for problem in problems:
+            self._tell(Note(problem.code, problem.message, problem.hint))
 
 
-def classify(suite: CollectedSuite) -> Iterable[Classification]:
-    """Class every test as unknown, that is SHARED_WRITES."""
-    for test in suite.tests:
-        footprint = Footprint(connects=True, outlives=True, confidence=0.0)
-        yield Classification(test.nodeid, Level.SHARED_WRITES, footprint, ())
+def worth_telling(note: Note, *, whole_suite: bool) -> bool:
+    """Whether a note is news before a run.
+
+    What earlier runs saw otherwise than static analysis said was told when they saw it.
+    """
+    if note.code == "rule-matches-nothing":
+        return whole_suite
+    return not note.code.startswith("level-too-")

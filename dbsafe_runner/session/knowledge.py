@@ -1,0 +1,214 @@
+"""Knowledge: all that is known of the collected tests before the plan, put together for the planner.
+
+Facts come from static analysis, earlier runs, markers and rules; each of these decides for itself what
+it says. Nothing here runs a test, and nothing that is wrong in the suite's code ends a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dbsafe_runner.analysis import Note, analyse, classify, derive_level
+from dbsafe_runner.analysis.classification import LEAST_CONFIDENCE
+from dbsafe_runner.config import Config
+from dbsafe_runner.domain.evidence import Source
+from dbsafe_runner.domain.footprint import Classification, Footprint
+from dbsafe_runner.domain.forecast import Forecast
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.domain.outcome import Verdict
+from dbsafe_runner.domain.test import Test
+from dbsafe_runner.history import observed as observation
+from dbsafe_runner.history.forecasts import forecast
+from dbsafe_runner.history.observed import Observation, merge
+from dbsafe_runner.history.records import Code, Remembered
+from dbsafe_runner.planning.request import Grouping, PlanRequest
+from dbsafe_runner.planning.strategies import Strategy
+from dbsafe_runner.session.analysis_cache import AnalysisCache
+from dbsafe_runner.session.code_state import code_of
+from dbsafe_runner.session.sources import SourceFiles
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the plan depends on beside the tests."""
+
+    strategy: Strategy
+    workers: int
+    kind: NamespaceKind
+    grouping: Grouping = Grouping.DEPENDENCY
+
+    @property
+    def private_server(self) -> bool:
+        """Whether what is cluster-wide concerns one worker alone, and may be taken to."""
+        return self.kind is NamespaceKind.SERVER and not self.strategy.keep_caps
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of the tests, by node id."""
+
+    tests: Sequence[Test]
+    static: Mapping[str, Footprint]
+    observed: Mapping[str, Footprint]
+    classifications: Mapping[str, Classification]
+    codes: Mapping[str, Code]
+    forecasts: Mapping[str, Forecast]
+    #: Files whose tests are known not to need each other.
+    independent: frozenset[str]
+    #: Node id -> node ids that have to run before it on the same worker.
+    dependencies: Mapping[str, Sequence[str]]
+    #: Where sources contradict each other, and what is wrong with rules and markers.
+    notes: Sequence[Note]
+
+    def request(self, circumstances: Circumstances) -> PlanRequest:
+        """What the planner is asked."""
+        return PlanRequest(
+            tests=self.tests,
+            classifications=self.classifications,
+            strategy=circumstances.strategy,
+            workers=circumstances.workers,
+            namespace_kind=circumstances.kind,
+            forecasts=self.forecasts,
+            grouping=circumstances.grouping,
+            independent=self.independent,
+            dependencies=self.dependencies,
+        )
+
+
+def gather(
+    config: Config,
+    tests: Sequence[Test],
+    files: SourceFiles,
+    remembered: Remembered,
+    circumstances: Circumstances,
+) -> Knowledge:
+    """Put together what is known of `tests`."""
+    static, problems = footprints_of(tests, files, cache_file(config))
+    codes = code_of(tests, files)
+    observed = observed_footprints(remembered, codes, static)
+    found, notes = classify(
+        tests, static, observed, config.rules, private_server=circumstances.private_server
+    )
+    classifications = {one.nodeid: one for one in found}
+    return Knowledge(
+        tests=tests,
+        static=static,
+        observed=observed,
+        classifications=classifications,
+        codes=codes,
+        forecasts=forecast(tests, remembered.timings),
+        independent=independent_files(tests, classifications, observed),
+        dependencies=dependencies_of(remembered, codes),
+        notes=[*problems, *notes],
+    )
+
+
+def cache_file(config: Config) -> Path:
+    """Where the findings of static analysis are kept."""
+    return config.root / ".dbsafe" / "cache" / "analysis"
+
+
+def footprints_of(
+    tests: Sequence[Test], files: SourceFiles, cache_path: Path
+) -> tuple[dict[str, Footprint], list[Note]]:
+    """What static analysis finds, and a note for each file in which it broke down."""
+    cache = AnalysisCache(cache_path)
+    notes: list[Note] = []
+    try:
+        found = analyse(tests, files, cache)
+    except Exception:  # noqa: BLE001 - a defect of the analysis is no reason not to run the tests.
+        found = {}
+        groups: dict[str, list[Test]] = {}
+        for test in tests:
+            groups.setdefault(test.file, []).append(test)
+        for file, group in groups.items():
+            try:
+                found.update(analyse(group, files))
+            except Exception as error:  # noqa: BLE001 - as above, for this file alone.
+                notes.append(_broke_down(file, error))
+        return found, notes
+    cache.save()
+    return found, notes
+
+
+def _broke_down(file: str, error: Exception) -> Note:
+    return Note(
+        "analysis-failed",
+        f"Static analysis broke down on {file} ({type(error).__name__}: {error}), so nothing is known of"
+        " its tests beforehand.",
+        "This is a defect in dbsafe: please report it with the file. The verdicts are not affected.",
+        file=file,
+    )
+
+
+def observed_footprints(
+    remembered: Remembered, codes: Mapping[str, Code], static: Mapping[str, Footprint]
+) -> dict[str, Footprint]:
+    """What earlier runs saw of the tests as they are now.
+
+    An observation of the same test that calls other code meanwhile stands unless static analysis of
+    that code is sure of more.
+    """
+    found: dict[str, Footprint] = {}
+    for nodeid, code in codes.items():
+        seen = [one for one in remembered.seen.get(nodeid, ()) if one.code.own == code.own]
+        same = [one.observation for one in seen if one.code.all == code.all]
+        footprint = _trusted(same) or _trusted([one.observation for one in seen])
+        if footprint is None:
+            continue
+        said = static.get(nodeid)
+        sure_of_more = (
+            not _trusted(same)
+            and said is not None
+            and said.confidence >= LEAST_CONFIDENCE
+            and derive_level(said) > derive_level(footprint)
+        )
+        if not sure_of_more:
+            found[nodeid] = footprint
+    return found
+
+
+def _trusted(observations: Sequence[Observation]) -> Footprint | None:
+    """The footprint of observations, if the test got to its end in one of them."""
+    merged = merge(observations)
+    return observation.footprint(merged) if merged.complete else None
+
+
+def independent_files(
+    tests: Sequence[Test],
+    classifications: Mapping[str, Classification],
+    observed: Mapping[str, Footprint],
+) -> frozenset[str]:
+    """Files whose tests provably do not need each other.
+
+    That is proven where all of them were observed, none has left anything behind in the database, and
+    they share no state in the process and no fixture wider than a module.
+    """
+    files = {test.file for test in tests}
+    for test in tests:
+        kind = classifications[test.nodeid]
+        shares = kind.footprint.shares or any(fixture.scope == "package" for fixture in test.fixtures)
+        proven = test.nodeid in observed and kind.chain and kind.chain[0].source is Source.OBSERVED
+        if shares or not proven or kind.level > Level.ISOLATED_WRITES:
+            files.discard(test.file)
+    return frozenset(files)
+
+
+def dependencies_of(remembered: Remembered, codes: Mapping[str, Code]) -> dict[str, list[str]]:
+    """Node id -> tests that its outcome was found to hang on, while its code is the same.
+
+    A brittle test passes only behind the other; a victim fails only behind it, and that is what it does
+    in a serial run: both stay with the other, in the order of collection.
+    """
+    found: dict[str, list[str]] = {}
+    for one in remembered.dependencies:
+        code = codes.get(one.nodeid)
+        if code is not None and code.own == one.own_code and one.verdict in _KEPT_TOGETHER:
+            found.setdefault(one.nodeid, []).append(one.other)
+    return found
+
+
+_KEPT_TOGETHER = frozenset({Verdict.BRITTLE, Verdict.VICTIM})

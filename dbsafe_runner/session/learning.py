@@ -1,0 +1,75 @@
+"""Learning: compares what a run saw of the tests with the levels that were in force."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from dbsafe_runner.analysis import Note, classify
+from dbsafe_runner.config import Config
+from dbsafe_runner.domain.evidence import Source
+from dbsafe_runner.domain.footprint import Classification
+from dbsafe_runner.history.observed import Observation, footprint
+from dbsafe_runner.session.knowledge import Circumstances, Knowledge
+
+#: Contradictions that are shown one by one; the rest is counted.
+SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a run taught."""
+
+    #: Tests whose level was known to be one thing and was seen to be another.
+    corrected: int
+    #: Tests of which nothing was known, and now is.
+    learned: int
+    #: What is worth telling: levels that were too low, and markers and rules that are wrong.
+    notes: Sequence[Note]
+
+
+def lesson_of(
+    config: Config,
+    knowledge: Knowledge,
+    seen: Mapping[str, Observation],
+    circumstances: Circumstances,
+) -> Lesson:
+    """What was seen in a run, beside what was known before it."""
+    complete = {nodeid: one for nodeid, one in seen.items() if one.complete}
+    tests = [test for test in knowledge.tests if test.nodeid in complete]
+    observed = {nodeid: footprint(one) for nodeid, one in complete.items()}
+    now, notes = classify(
+        tests,
+        knowledge.static,
+        observed,
+        config.rules,
+        private_server=circumstances.private_server,
+    )
+    corrected = learned = 0
+    telling: set[str] = set()
+    for new in now:
+        old = knowledge.classifications[new.nodeid]
+        source = old.chain[0].source if old.chain else Source.UNKNOWN
+        if source in {Source.MARKER, Source.RULE}:
+            telling.add(new.nodeid)
+        elif source is Source.UNKNOWN:
+            learned += 1
+        elif _differs(old, new):
+            corrected += 1
+            telling.add(new.nodeid)
+    known = {(note.code, note.message) for note in knowledge.notes}
+    news = [
+        note
+        for note in notes
+        if note.code == "level-too-low"
+        and note.nodeid in telling
+        and (note.code, note.message) not in known
+    ]
+    return Lesson(corrected, learned, news)
+
+
+def _differs(old: Classification, new: Classification) -> bool:
+    # An observation counts upward only: what was once seen to be left behind stays known.
+    if old.chain[0].source is Source.OBSERVED:
+        return new.level > old.level
+    return new.level is not old.level

@@ -1,0 +1,35 @@
+"""Strategy: the one that the configuration names, and the number of workers that follows from it."""
+
+from __future__ import annotations
+
+from dbsafe_runner.config import Config
+from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.planning.overrides import parse_strategies
+from dbsafe_runner.planning.strategies import Strategy
+from dbsafe_runner.session.parts import usable_cores
+
+
+def chosen_strategy(config: Config) -> Strategy:
+    """The strategy in force.
+
+    Raises:
+        UserError: `bad-strategy`, with everything that is wrong in any [strategies.NAME].
+    """
+    parsed = parse_strategies(config.strategies)
+    if parsed.problems:
+        name = config.file.name if config.file is not None else "the configuration"
+        count = "a problem" if len(parsed.problems) == 1 else f"{len(parsed.problems)} problems"
+        raise UserError(
+            "bad-strategy",
+            f"The strategies in {name} have {count}.",
+            cause="\n".join(str(problem) for problem in parsed.problems),
+            hint="docs/configuration.md shows a strategy with all its keys.",
+            exit_code=ExitCode.USAGE,
+        )
+    return parsed.strategies[config.run.isolation]
+
+
+def worker_count(config: Config, strategy: Strategy) -> int:
+    """How many workers to start: as many as asked for, else what the strategy makes of the machine."""
+    count = config.workers.count
+    return strategy.workers(usable_cores()) if count == "auto" else count
