@@ -32,6 +32,8 @@ class Slot:
     """One worker, by the name that it keeps when its process is replaced."""
 
     name: str
+    #: It runs a trial of a failed test; the schedule knows nothing of it.
+    confirms: bool = False
     state: State = State.STARTING
     pid: int = 0
     peer: Peer | None = None
