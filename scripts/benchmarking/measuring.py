@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -72,7 +72,7 @@ def measure(command: Command, *, memory: bool = False) -> Measurement:
     )
     watch = _MemoryWatch([process.pid, *([command.server] if command.server else [])], looking=memory)
     alarm = threading.Timer(LIMIT, _end_group, [process.pid])
-    with watch, _running(alarm):
+    with watch, _running(alarm, process.pid):
         assert process.stdout is not None
         output = process.stdout.read().decode(errors="replace")
         _, status, usage = os.wait4(process.pid, 0)
@@ -155,10 +155,15 @@ def _tree_cpu(root: int | None) -> float:
 
 
 @contextlib.contextmanager
-def _running(alarm: threading.Timer):
+def _running(alarm: threading.Timer, pid: int) -> Iterator[None]:
+    """The process does not outlive the block, nor the time that the alarm gives it."""
     alarm.start()
     try:
         yield
+    except BaseException:
+        # It has a session of its own, so a Ctrl-C in the terminal did not reach it.
+        _end_group(pid)
+        raise
     finally:
         alarm.cancel()
 
