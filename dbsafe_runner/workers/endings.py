@@ -246,7 +246,6 @@ class Endings:
 
     def _bury_a_trial(self, slot: Slot) -> None:
         slot.state = State.GONE
-        self._pool.emit(events.WorkerEnded(self._pool.now(), slot.name, slot.pid, "", ""))
         self._pool.tenancy.end(slot)
         assert self._pool.confirming is not None
         self._pool.confirming.ended(slot)

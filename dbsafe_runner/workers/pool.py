@@ -261,12 +261,12 @@ class Pool:
         if digest and digest != self.collected["digest"]:
             self.fail(_collected_differently(slot.name))
             return
-        self.emit(events.WorkerStarted(self.now(), slot.name, slot.pid, "spawn" if digest else "fork"))
         if slot.confirms:
             assert self.confirming is not None
             self.confirming.begin(slot)
-        else:
-            self.feeding.add(slot)
+            return
+        self.emit(events.WorkerStarted(self.now(), slot.name, slot.pid, "spawn" if digest else "fork"))
+        self.feeding.add(slot)
 
     def _collected(self, message: Message) -> None:
         self.collected = message
