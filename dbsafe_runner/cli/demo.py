@@ -19,8 +19,10 @@ import typer
 import dbsafe_runner
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.cli.error_rendering import defects_to
+from dbsafe_runner.cli.verify import verification_lines
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
     from dbsafe_runner.session import Verification
@@ -57,9 +59,10 @@ def demo(
     config = invocation.configuration(settings, project / "runner.toml")
     request = dataclasses.replace(invocation.request(config, ()), invocation_dir=project)
     with defects_to(config.run.output):
-        verification = _verify(config, request)
-    typer.echo("\n".join(summary(verification, project)))
-    raise typer.Exit(verification.exit_code or verification.parallel_exit_code)
+        found = _verify(config, request)
+    for line in closing_lines(found, project):
+        _printer(request).line(line)
+    raise typer.Exit(found.exit_code or found.parallel_exit_code)
 
 
 def require_packages() -> None:
@@ -108,37 +111,18 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def summary(verification: Verification, project: Path) -> list[str]:
-    """What came out, as lines of text."""
-    ratio = verification.serial_seconds / max(verification.parallel_seconds, 0.001)
-    lines = [
-        "",
-        f"  serial pytest   {verification.serial_seconds:6.1f} s",
-        f"  dbsafe          {verification.parallel_seconds:6.1f} s   {ratio:.1f} times as fast",
-    ]
-    if verification.differences:
-        lines.append(
-            f"  verdicts        {len(verification.differences)} of {verification.tests} differ:"
-        )
-        lines += [
-            f"    {difference.nodeid}: {difference.serial or 'not run'} serially, "
-            f"{difference.parallel or 'not run'} with dbsafe"
-            for difference in verification.differences
-        ]
-    elif verification.exit_code:
-        lines.append(
-            f"  verdicts        equal test by test, but the exit codes differ: "
-            f"{verification.serial_exit_code} serially, {verification.parallel_exit_code} with dbsafe"
-        )
-    else:
-        lines.append(f"  verdicts        equal, all {verification.tests} tests")
-    return [*lines, f"  the project     {shown(project)}   (cd there and try: dbsafe run)"]
-
-
-def shown(path: Path) -> Path:
-    """As short as it can be named from here."""
+def closing_lines(found: Verification, project: Path) -> list[StyledLine]:
+    """What came out, and where to go on."""
     here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    place = project.relative_to(here) if project.is_relative_to(here) else project
+    return [*verification_lines(found), [("", f"The project is in {place}: try `dbsafe run` there.")]]
+
+
+def _printer(request: RunRequest) -> Printer:
+    def write(text: str) -> None:
+        typer.echo(text, nl=False, color=request.colour)
+
+    return Printer(write, ConsoleStyle(colour=request.colour), sys.stdout.encoding or "utf-8")
 
 
 def _use_own_environment() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import dbsafe_runner
@@ -68,27 +70,27 @@ def test_a_file_in_the_way_is_refused(tmp_path):
     assert target.read_text() == "mine"
 
 
-def test_summary_of_equal_verdicts(tmp_path):
-    assert demo.summary(verification(), tmp_path) == [
-        "",
-        "  serial pytest     27.0 s",
-        "  dbsafe            10.0 s   2.7 times as fast",
-        "  verdicts        equal, all 562 tests",
-        f"  the project     {tmp_path}   (cd there and try: dbsafe run)",
-    ]
+def text_of(found: Verification, project: Path) -> list[str]:
+    return ["".join(text for _, text in line) for line in demo.closing_lines(found, project)]
 
 
-def test_summary_names_every_difference(tmp_path):
+def test_closing_lines_of_equal_verdicts(tmp_path):
+    *_, times, verdict, place = text_of(verification(), tmp_path)
+    assert times.endswith("2.7 times as fast")
+    assert verdict == "No difference: 562 tests ended the same in both runs."
+    assert place == f"The project is in {tmp_path}: try `dbsafe run` there."
+
+
+def test_closing_lines_name_every_difference(tmp_path):
     differing = verification(
         Difference("t.py::a", "passed", "failed"), Difference("t.py::b", "", "passed")
     )
-    text = "\n".join(demo.summary(differing, tmp_path))
-    assert "2 of 562 differ:" in text
-    assert "t.py::a: passed serially, failed with dbsafe" in text
-    assert "t.py::b: not run serially, passed with dbsafe" in text
+    first, second, *_ = text_of(differing, tmp_path)
+    assert first.startswith("t.py::a:")
+    assert second.startswith("t.py::b:")
     assert differing.exit_code == ExitCode.DIFFERENT
 
 
-def test_summary_of_differing_exit_codes(tmp_path):
-    text = "\n".join(demo.summary(verification(parallel_exit_code=3), tmp_path))
-    assert "the exit codes differ: 0 serially, 3 with dbsafe" in text
+def test_the_place_is_named_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "in shop:" in text_of(verification(), tmp_path / "shop")[-1]
