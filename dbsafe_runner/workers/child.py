@@ -89,6 +89,7 @@ class Child:
         self._decided = False
         self._next: pytest.Item | None = None
         self._stopping = False
+        self._listening = False
         self._final = False
         self._failed = False
         self._maxfail = int(session.config.getoption("maxfail", 0) or 0)
@@ -106,6 +107,7 @@ class Child:
         """Run until the dispatcher says stop, the namespace is spent, or a test ends the session."""
         self._take_over_teardown()
         self._session.config.pluginmanager.register(self, "dbsafe-child")
+        self._listening = True
         try:
             self._loop()
         except KeyboardInterrupt:
@@ -147,8 +149,8 @@ class Child:
             self._send("retire", reason=retire, unstarted=[left.index for left in self._queue])
             return True
         if self._session.shouldfail or self._session.shouldstop:
-            reason = self._session.shouldfail or self._session.shouldstop
-            self._send("halt", why="shouldstop", message=str(reason))
+            why = "shouldfail" if self._session.shouldfail else "shouldstop"
+            self._send("halt", why=why, message=str(getattr(self._session, why)))
             return True
         if self._failed and self._maxfail > 1:
             # Whether this was one failure too many is known where those of all workers are counted.
@@ -294,6 +296,9 @@ class Child:
         self, warning_message: Any, when: Any, nodeid: str, location: Any
     ) -> None:
         """Pass a warning on to the zygote, whose terminal summary lists it."""
+        if not self._listening:
+            # Registering a plugin tells it of all earlier warnings, which the zygote has had.
+            return
         values = {
             "message": warning_message.message,
             "category": warning_message.category,

@@ -51,7 +51,7 @@ class Endings:
         """Stop the run when `-x` or `--maxfail` says so."""
         ledger = self._pool.ledger
         if ledger is not None and self.maxfail and ledger.failures >= self.maxfail:
-            self.stop("shouldstop", f"stopping after {ledger.failures} failures")
+            self.stop("shouldfail", f"stopping after {ledger.failures} failures")
 
     def stop(self, why: str, message: str, code: int | None = None) -> None:
         """Hand out nothing more and interrupt what runs."""
@@ -115,7 +115,7 @@ class Endings:
         elif message.kind == "bye":
             slot.said_bye = True
             ledger = self._pool.ledger
-            if message.fields and ledger is not None:
+            if message.fields and ledger is not None and not slot.confirms:
                 ledger.session_error(message.fields, message.blob, slot.name)
         elif slot.state is not State.LEAVING:
             slot.state = State.LEAVING

@@ -224,7 +224,7 @@ class Pool:
         assert slot is not None
         assert self.feeding is not None
         assert self.ledger is not None
-        if slot.confirms and message.kind in {"ok", "done", "need"}:
+        if slot.confirms and message.kind in {"ok", "done", "need", "warn"}:
             assert self.confirming is not None
             self.confirming.heard(slot, message)
         elif message.kind in {"ok", "done"}:

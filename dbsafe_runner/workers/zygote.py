@@ -257,8 +257,8 @@ class _Zygote(_Role):
             raise KeyboardInterrupt(text)
         if why == "exit":
             raise Exit(text, self._finish["code"])
-        if why == "shouldstop" and not session.shouldfail and not session.shouldstop:
-            session.shouldstop = text
+        if why in {"shouldfail", "shouldstop"} and not session.shouldfail and not session.shouldstop:
+            setattr(session, why, text)
 
     @staticmethod
     def _visible_writer(reporter: Any) -> Any:

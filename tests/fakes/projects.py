@@ -53,6 +53,13 @@ class Project:
             path.write_text(textwrap.dedent(text))
         return self
 
+    def file(self, name: str, text: str) -> Project:
+        """Write one file, with its path as the name."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return self
+
     def environment(self) -> dict[str, str]:
         """This process's environment without what configures pytest or dbsafe."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(_PREFIXES)}

@@ -1,0 +1,218 @@
+"""What a run prints and writes: reports, capture, logging and warnings as plain pytest has them."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from fakes.projects import Project, Run
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+CAPTURED = """
+    import logging, os, sys, warnings, pytest
+
+    @pytest.fixture
+    def noisy():
+        print("in set-up")
+        yield
+        print("in teardown", file=sys.stderr)
+
+    def test_passes_loudly(noisy):
+        print("a line on stdout")
+        os.write(1, b"straight to descriptor 1\\n")
+        logging.getLogger("shop").warning("a log line")
+
+    def test_fails_loudly(noisy):
+        print("another line")
+        logging.getLogger("shop").error("another log line")
+        warnings.warn("a user warning", UserWarning)
+        assert {"a": 1} == {"a": 2}
+
+    def test_capsys(capsys):
+        print("seen"); assert capsys.readouterr().out == "seen\\n"
+
+    def test_capfd(capfd):
+        os.system("echo from a program"); assert capfd.readouterr().out == "from a program\\n"
+
+    def test_caplog(caplog):
+        logging.getLogger().warning("kept"); assert caplog.messages == ["kept"]
+
+    @pytest.mark.xfail(reason="known")
+    def test_expected(): assert 0
+
+    @pytest.mark.xfail(strict=True, reason="gone")
+    def test_unexpected(): pass
+
+    @pytest.mark.skip(reason="not today")
+    def test_skipped(): pass
+
+    def test_error(noisy, request):
+        request.addfinalizer(lambda: 1 / 0)
+"""
+
+
+def summary(run: Run) -> list[str]:
+    lines = run.out.split("short test summary info", 1)[-1].splitlines()[1:]
+    kept = []
+    for line in lines:
+        if line.startswith("=="):
+            break
+        kept.append(line)
+    return sorted(line for line in kept if not re.match(r"\d", line))
+
+
+def counts(run: Run) -> str:
+    found = re.findall(r"^=+ (.* in )[\d.]+s.*=+$", run.out, re.MULTILINE)
+    assert found, run.out
+    return str(found[-1])
+
+
+@pytest.mark.parametrize("arguments", [["-rA"], ["-rfEX", "--tb=short"], ["-rsx", "--tb=line"], ["-q"]])
+def test_summaries_are_those_of_pytest(project: Project, arguments: list[str]) -> None:
+    project.write(test_one=CAPTURED)
+    serial, parallel = project.same(*arguments)
+    assert summary(parallel) == summary(serial)
+    if "-q" not in arguments:
+        assert counts(parallel) == counts(serial)
+    if "-rA" in arguments:
+        for text in (
+            "= PASSES =",
+            "Captured stdout call",
+            "a line on stdout\nstraight to descriptor 1",
+            "Captured log call",
+            "a log line",
+            "= warnings summary =",
+            "UserWarning: a user warning",
+        ):
+            assert text in parallel.out, text
+
+
+@pytest.mark.parametrize("style", ["long", "short", "native", "line", "no", "auto"])
+def test_failures_look_as_in_pytest(project: Project, style: str) -> None:
+    project.write(test_one="def test_bad():\n    x = {'a': 1}\n    assert x == {'a': 2}\n")
+    serial = project.pytest(f"--tb={style}", "-p", "no:terminal-progress")
+    parallel = project.dbsafe(f"--tb={style}", "--no-confirm")
+    section = serial.out.split("= FAILURES =", 1)[-1] if style != "no" else ""
+    for line in section.split("short test summary", 1)[0].splitlines()[1:]:
+        assert line.strip("= ") in parallel.out, parallel.out
+
+
+def test_sections_go_with_the_failure(project: Project) -> None:
+    project.write(test_one=CAPTURED)
+    run = project.dbsafe("--no-confirm")
+    titles = {section["title"] for section in run.test("test_fails_loudly")["sections"]}
+    assert titles == {
+        "Captured stdout setup",
+        "Captured log call",
+        "Captured stdout call",
+        "Captured stderr teardown",
+    }
+    assert "another log line" in run.out
+
+
+def test_without_capture_prints_come_through(project: Project) -> None:
+    project.write(test_one="def test_one(): print('for all to see')")
+    assert "for all to see" in project.dbsafe("-s").out
+    assert "for all to see" not in project.dbsafe().out
+
+
+def test_prints_during_collection_come_once(project: Project) -> None:
+    project.write(
+        conftest="print('conftest is here')",
+        **{f"test_{n}": "print('module is here')\ndef test_one(): pass" for n in range(4)},
+    )
+    run = project.dbsafe("-s", workers=3)
+    assert run.out.count("conftest is here") == 1
+    assert run.out.count("module is here") == 4
+
+
+def test_live_logs_and_log_file(project: Project) -> None:
+    text = "import logging\ndef test_one(): logging.getLogger('shop').warning('log line of {n}')"
+    project.write(**{f"test_{n}": text.replace("{n}", str(n)) for n in range(4)})
+    run = project.dbsafe("-o", "log_cli=true", "--log-cli-level=INFO", "--log-file=all.log")
+    for number in range(4):
+        assert f"log line of {number}" in run.out
+    written = (project.root / "all.log").read_text()
+    assert sorted(re.findall(r"log line of \d", written)) == [f"log line of {n}" for n in range(4)]
+
+
+def test_durations(project: Project) -> None:
+    project.write(test_one="import time\ndef test_slow(): time.sleep(0.3)\ndef test_fast(): pass")
+    run = project.dbsafe("--durations=2", "--durations-min=0.1")
+    assert re.search(r"0\.3\ds call     test_one.py::test_slow", run.out)
+
+
+def cases(path: Path) -> list[tuple[str | None, ...]]:
+    found = []
+    for case in ET.parse(path).iter("testcase"):
+        inner = sorted(child.tag for child in case)
+        found.append((case.get("classname"), case.get("name"), *inner))
+    return sorted(found)
+
+
+def test_junitxml_holds_what_pytest_writes(project: Project) -> None:
+    project.write(
+        test_one=CAPTURED,
+        test_two="""
+            def test_property(record_property): record_property("key", 7)
+            def test_suite(record_testsuite_property): record_testsuite_property("all", "x")
+        """,
+    )
+    project.pytest("--junitxml=serial.xml")
+    project.dbsafe("--junitxml=parallel.xml", "--no-confirm")
+    serial, parallel = project.root / "serial.xml", project.root / "parallel.xml"
+    assert cases(parallel) == cases(serial)
+    assert "another log line" in parallel.read_text()
+    assert 'name="key" value="7"' in parallel.read_text()
+
+
+def test_warnings_are_errors_where_asked(project: Project) -> None:
+    project.write(test_one="import warnings\ndef test_one(): warnings.warn('w')\ndef test_two(): pass")
+    serial, _ = project.same("-W", "error")
+    assert serial.outcomes["test_one.py::test_one"] == "failed"
+
+
+def test_warnings_are_summed_up_once(project: Project) -> None:
+    text = "import warnings\nfrom lib import f\nwarnings.warn('at import')\ndef test_one(): f()"
+    project.write(
+        lib="import warnings\nclass Own(UserWarning): pass\ndef f(): warnings.warn(Own('own'))",
+        **{f"test_{n}": text for n in range(3)},
+    )
+    serial, parallel = project.same()
+    assert counts(parallel) == counts(serial)
+    assert "lib.Own: own" in parallel.out or "Own: own" in parallel.out
+
+
+def test_hooks_of_the_suite_get_every_report_once_in_one_place(project: Project) -> None:
+    project.write(
+        conftest="""
+            import os
+            seen, finished, home = [], [], os.getpid()
+            def pytest_runtest_logreport(report):
+                seen.append((report.nodeid, report.when, report.outcome))
+            def pytest_runtest_logfinish(nodeid): finished.append(nodeid)
+            def pytest_sessionfinish(session, exitstatus):
+                with open("finish.log", "a") as log:
+                    print(home == os.getpid(), int(exitstatus), len(seen), len(finished), file=log)
+                    print(session.testsfailed, session.testscollected, file=log)
+            def pytest_terminal_summary(terminalreporter):
+                terminalreporter.write_line(f"own summary: {len(terminalreporter.stats['passed'])}")
+            def pytest_unconfigure():
+                with open("finish.log", "a") as log: print("unconfigured", file=log)
+        """,
+        **{f"test_{n}": "def test_1(): pass\ndef test_2(): assert 0" for n in range(3)},
+    )
+    serial = project.pytest()
+    expected = (project.root / "finish.log").read_text()
+    (project.root / "finish.log").unlink()
+    run = project.dbsafe("--no-confirm")
+    assert (project.root / "finish.log").read_text() == expected
+    assert "own summary: 3" in run.out
+    assert run.code == serial.code
