@@ -89,7 +89,7 @@ _WRITING_NAME = re.compile(
     r"|cancel|abort|purge|prune|register|unregister|retry|reset|clear|truncate|drop|log|record|put|push|pop|move)(?:_|$)"
 )
 _BUILTIN_CALL = re.compile(
-    r"^(?:pg_|json|array_|string_|regexp_|to_|date_|set_bit|set_byte|set_config|setseed|setweight|xml|st_|txid_|ts_)"
+    r"^(?:pg_|lo_|json|array_|string_|regexp_|to_|date_|set_bit|set_byte|set_config|setseed|setweight|xml|st_|txid_|ts_)"
     r"|^(?:clock|statement|transaction)_timestamp$|^log$"
 )
 _KINDS = {

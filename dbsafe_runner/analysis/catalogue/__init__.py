@@ -145,6 +145,8 @@ def attribute(machine: Machine, lib: Lib, wanted: str) -> Value | None:
         return lib
     if kind == "Result" and wanted not in methods("Result"):
         return UNKNOWN
+    if kind == "mocker" and wanted == "patch":
+        return Lib("mocker patch")
     if kind == "Cursor" and wanted == "connection":
         return Lib("Connection", lib.link)
     if kind in {"transport", "HttpClient"} and wanted == "app":
@@ -368,6 +370,8 @@ def call_object(machine: Machine, lib: Lib, call: Call) -> Value:
         return alchemy.made_by_factory(machine, lib, call)
     if kind in {"Session", "inert", "annotated", "context"}:
         return lib
+    if kind == "mocker patch":
+        return doubles.patch_now(machine, "patch", call)
     if kind == "wrapped":
         return _call_wrapped(machine, lib, call)
     if kind in {"Block", "patch", "route decorator"} and call.args:
@@ -569,9 +573,7 @@ def _special_monkeypatch(machine: Machine, _lib: Lib, name: str, call: Call) -> 
 
 
 def _special_mocker(machine: Machine, _lib: Lib, name: str, call: Call) -> Value:
-    if name in {"patch", "spy"}:
-        return doubles.patch_now(machine, name, call)
-    return MOCK
+    return doubles.patch_now(machine, name, call) if name == "spy" else MOCK
 
 
 def _special_mocker_patch(machine: Machine, lib: Lib, name: str, call: Call) -> Value:

@@ -1,0 +1,184 @@
+"""SQLAlchemy, SQLModel and Alembic."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbsafe_runner.domain.level import Level
+
+NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
+MODELS = """
+from sqlalchemy import *
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+engine = create_engine("postgresql://localhost/shop")
+
+class Base(DeclarativeBase):
+    pass
+
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+class Item(Base):
+    __tablename__ = "items"
+    __table_args__ = {"schema": "shop"}
+
+notes = Table("notes", Base.metadata)
+"""
+
+
+def source(body: str, head: str = "", name: str = "def test_it():") -> str:
+    lines = "\n".join("    " + line for line in body.splitlines())
+    return f"from models import *\n{head}\n{name}\n{lines}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("select(User).where(User.id == 1)", NONE),
+        ("with engine.connect() as c:\n    c.execute(text('SELECT 1'))", READ),
+        ("with engine.connect() as c:\n    c.execute(insert(User))", ISOLATED),
+        ("with engine.connect() as c:\n    c.execute(insert(User))\n    c.commit()", SHARED),
+        ("with engine.begin() as c:\n    c.execute(update(User).values(id=2))", SHARED),
+        ("with engine.begin() as c:\n    c.execute(notes.insert())", SHARED),
+        ("with engine.begin() as c:\n    c.exec_driver_sql('DROP TABLE users')", SCHEMA),
+        ("Base.metadata.create_all(engine)", SCHEMA),
+        ("notes.drop(engine)", SCHEMA),
+        ("with Session(engine) as s:\n    s.scalars(select(User)).all()", READ),
+        ("with Session(engine) as s:\n    s.add(User())", ISOLATED),
+        ("with Session(engine) as s:\n    s.add(User())\n    s.flush()\n    s.rollback()", ISOLATED),
+        ("with Session(engine) as s:\n    s.add(User())\n    s.commit()", SHARED),
+        ("with Session(engine) as s, s.begin():\n    s.add(User())", SHARED),
+        ("with sessionmaker(engine).begin() as s:\n    s.add(User())", SHARED),
+        (
+            "with sessionmaker(engine)() as s:\n    s.query(User).filter_by(id=1).delete()\n    s.commit()",
+            SHARED,
+        ),
+        ("with Session(engine) as s:\n    u = s.get(User, 1)\n    u.name = 'x'\n    s.commit()", SHARED),
+        (
+            "with Session(engine) as s:\n    u = s.scalars(select(User)).one()\n    u.name = 'x'\n    s.commit()",
+            SHARED,
+        ),
+        ("with Session(engine) as s:\n    s.get(User, 1)\n    s.commit()", READ),
+        ("with Session(create_engine('sqlite://')) as s:\n    s.add(User())\n    s.commit()", NONE),
+        (
+            "with engine.connect() as c:\n    t = c.begin()\n    s = Session(bind=c)\n    s.add(User())\n    s.commit()\n"
+            "    t.rollback()",
+            ISOLATED,
+        ),
+        (
+            "with engine.connect() as c:\n    s = Session(c)\n    s.add(User())\n    s.commit()",
+            SHARED,
+        ),
+    ],
+)
+def test_synchronous(level, body: str, expected: Level) -> None:
+    assert level(source(body), {"models.py": MODELS}) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("async with AsyncSession(e) as s:\n    (await s.execute(select(User))).scalars().all()", READ),
+        ("async with async_sessionmaker(e)() as s:\n    s.add(User())\n    await s.commit()", SHARED),
+        ("async with e.begin() as c:\n    await c.run_sync(Base.metadata.create_all)", SCHEMA),
+        (
+            "async with e.connect() as c:\n    await c.execute(delete(User).where(User.id == 1))",
+            ISOLATED,
+        ),
+    ],
+)
+def test_asynchronous(level, body: str, expected: Level) -> None:
+    head = (
+        "from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine\n"
+        "e = create_async_engine('postgresql+asyncpg://localhost/shop')"
+    )
+    assert level(source(body, head, "async def test_it():"), {"models.py": MODELS}) is expected
+
+
+def test_tables_have_the_names_that_their_classes_give_them(footprint) -> None:
+    body = "with Session(engine) as s:\n    s.add_all([User(), Item()])\n    s.execute(notes.delete())\n    s.commit()"
+    assert footprint(source(body), {"models.py": MODELS}).writes == {"users", "shop.items", "notes"}
+
+
+def test_sqlmodel(footprint) -> None:
+    found = footprint(
+        """
+        from sqlmodel import Field, Session, SQLModel, create_engine, select
+
+        class Hero(SQLModel, table=True):
+            id: int = Field(primary_key=True)
+
+        def test_it():
+            with Session(create_engine("postgresql://")) as session:
+                session.exec(select(Hero)).first()
+                session.add(Hero(id=1))
+                session.commit()
+        """
+    )
+    assert (found.outlives, found.writes, found.reads) == (True, {"hero"}, {"hero"})
+
+
+@pytest.mark.parametrize(
+    "call", ["command.upgrade(config, 'head')", "command.downgrade(config, 'base')"]
+)
+def test_alembic_changes_the_schema(level, call: str) -> None:
+    assert level(f"from alembic import command\nconfig = None\ndef test_it():\n    {call}\n") is SCHEMA
+
+
+def test_alembic_that_only_prints_changes_nothing(level) -> None:
+    assert (
+        level(
+            "from alembic import command\ndef test_it():\n    command.upgrade(None, 'head', sql=True)\n"
+        )
+        is NONE
+    )
+
+
+ROLLBACK = """
+import pytest
+from models import *
+
+@pytest.fixture(scope="session")
+def tables():
+    Base.metadata.create_all(engine)
+    yield
+    Base.metadata.drop_all(engine)
+
+@pytest.fixture
+def session(tables):
+    connection = engine.connect()
+    transaction = connection.begin()
+    session = Session(bind=connection, join_transaction_mode="create_savepoint")
+    yield session
+    session.close()
+    if transaction.is_active:
+        transaction.rollback()
+    connection.close()
+"""
+
+
+def test_an_outer_transaction_in_a_fixture_makes_commits_isolated(footprint) -> None:
+    files = {"models.py": MODELS, "conftest.py": ROLLBACK}
+    found = footprint(
+        "from models import *\ndef test_it(session):\n    session.add(User())\n    session.commit()\n",
+        files,
+    )
+    assert (found.writes, found.outlives, found.schema_changes) == ({"users"}, False, False)
+
+
+def test_a_session_that_all_tests_share_keeps_what_was_not_committed(level) -> None:
+    conftest = """
+import pytest
+from models import *
+
+@pytest.fixture(scope="session")
+def session():
+    with Session(engine) as session:
+        yield session
+"""
+    files = {"models.py": MODELS, "conftest.py": conftest}
+    assert (
+        level("from models import *\ndef test_it(session):\n    session.add(User())\n", files) is SHARED
+    )

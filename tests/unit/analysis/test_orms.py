@@ -1,0 +1,182 @@
+"""Django, peewee and tortoise."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbsafe_runner.domain.level import Level
+
+NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
+MODELS = """
+from django.db import models
+
+class Author(models.Model):
+    name = models.TextField()
+
+class Book(models.Model):
+    author = models.ForeignKey(Author, models.CASCADE)
+
+    class Meta:
+        db_table = "library_books"
+"""
+FILES = {"books/__init__.py": "", "books/models.py": MODELS}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Author.objects.count()", READ),
+        ("list(Author.objects.filter(name='x'))", READ),
+        ("Author.objects.create(name='x')", ISOLATED),
+        ("Author(name='x').save()", ISOLATED),
+        ("a = Author.objects.get(pk=1)\n    a.delete()", ISOLATED),
+        ("Author.objects.filter(name='x').update(name='y')", ISOLATED),
+        ("Author.objects.get(pk=1).book_set.add(1)", ISOLATED),
+        ("client.get('/')", READ),
+        ("client.post('/', {})", ISOLATED),
+        ("call_command('migrate')", READ),
+        ("connection.cursor().execute('DELETE FROM a WHERE b')", ISOLATED),
+        ("ddf.G(Author)", ISOLATED),
+        ("something_unknown().save()", ISOLATED),
+    ],
+)
+def test_the_db_fixture_takes_everything_back(level, body: str, expected: Level) -> None:
+    source = f"""
+import ddf
+from books.models import Author
+from django.core.management import call_command
+from django.db import connection
+
+def test_it(db, client):
+    {body}
+"""
+    assert level(source, FILES, "settings") is expected
+
+
+@pytest.mark.parametrize(
+    ("mark", "fixture", "expected"),
+    [
+        ("@pytest.mark.django_db", "", ISOLATED),
+        ("@pytest.mark.django_db(transaction=True)", "", SHARED),
+        ("", "db", ISOLATED),
+        ("", "transactional_db", SHARED),
+        ("", "db, transactional_db", SHARED),
+    ],
+)
+def test_marks_and_fixtures_of_pytest_django(level, mark: str, fixture: str, expected: Level) -> None:
+    source = f"import pytest\nfrom books.models import Author\n{mark}\ndef test_it({fixture}):\n    Author.objects.create()\n"
+    assert level(source, FILES, "settings") is expected
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [("TestCase", ISOLATED), ("TransactionTestCase", SHARED), ("SimpleTestCase", SHARED)],
+)
+def test_test_case_classes(level, base: str, expected: Level) -> None:
+    source = f"""
+from books.models import Author
+from django.test import {base}
+
+class TestIt({base}):
+    def setUp(self):
+        self.author = Author.objects.create()
+
+    def test_it(self):
+        self.assertEqual(self.author, 1)
+"""
+    assert level(source, FILES) is expected
+
+
+def test_tables_are_named_as_django_names_them(footprint) -> None:
+    source = """
+from books.models import Author, Book
+
+def test_it(db):
+    Author.objects.create()
+    Book.objects.create()
+"""
+    assert footprint(source, FILES).writes == {"books_author", "library_books"}
+
+
+def test_a_test_that_may_not_reach_the_database_does_not(level) -> None:
+    source = """
+import pytest
+from books.models import Author
+
+@pytest.fixture(autouse=True)
+def _django_db_marker():
+    pass
+
+def test_it():
+    Author(name="x").save()
+"""
+    assert level(source, FILES, "settings") is NONE
+    assert level(source, FILES, "") is SHARED
+
+
+def test_a_manager_of_the_project(level) -> None:
+    source = """
+from django.db import models
+
+class AuthorManager(models.Manager):
+    def register(self, name):
+        return super().create(name=name)
+
+class Author(models.Model):
+    objects = AuthorManager()
+
+def test_it(db):
+    Author.objects.register("x")
+"""
+    assert level(source) is ISOLATED
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Person.select().where(Person.id == 1).get()", READ),
+        ("Person.create(name='x')", SHARED),
+        ("Person.insert(name='x').execute()", SHARED),
+        ("Person.update(name='x').where(Person.id == 1).execute()", SHARED),
+        ("Person.create_table()", SCHEMA),
+        ("database.create_tables([Person])", SCHEMA),
+        ("with database.atomic() as t:\n        Person.create()\n        t.rollback()", ISOLATED),
+    ],
+)
+def test_peewee(level, body: str, expected: Level) -> None:
+    source = f"""
+from peewee import Model, PostgresqlDatabase
+
+database = PostgresqlDatabase("shop")
+
+class Person(Model):
+    class Meta:
+        table_name = "people"
+
+def test_it():
+    {body}
+"""
+    assert level(source) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("await Event.all()", READ),
+        ("await Event.filter(id=1).delete()", SHARED),
+        ("await Event.create(name='x')", SHARED),
+        ("await Tortoise.generate_schemas()", SCHEMA),
+    ],
+)
+def test_tortoise(level, body: str, expected: Level) -> None:
+    source = f"""
+from tortoise import Tortoise
+from tortoise.models import Model
+
+class Event(Model):
+    pass
+
+async def test_it():
+    {body}
+"""
+    assert level(source) is expected

@@ -1,0 +1,78 @@
+"""The cache: what is stored holds exactly as long as everything that it rests on."""
+
+from __future__ import annotations
+
+import pytest
+
+FILES = {
+    "conftest.py": "import pytest\nfrom tools import connect\n@pytest.fixture\ndef c():\n    return connect()\n",
+    "tools.py": "import psycopg\nimport extra\ndef connect():\n    return psycopg.connect('', autocommit=True)\n",
+    "extra.py": "VALUE = 1\n",
+    "test_a.py": "def test_it(c):\n    c.execute('INSERT INTO a VALUES (1)')\n",
+    "test_b.py": "def test_it():\n    pass\n",
+}
+
+
+def warm(suite) -> tuple[dict[str, bytes], object]:
+    cache: dict[str, bytes] = {}
+    return cache, suite(FILES).footprints(cache)
+
+
+def test_the_same_again_is_read_but_not_analysed(suite, monkeypatch) -> None:
+    cache, first = warm(suite)
+    monkeypatch.setattr("dbsafe_runner.analysis.project.SourceTree.tree", None)
+    assert suite(FILES).footprints(cache) == first
+
+
+def test_the_cache_says_the_same_as_no_cache(suite) -> None:
+    cache, first = warm(suite)
+    assert suite(FILES).footprints() == first == suite(FILES).footprints(cache)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "outlives"),
+    [
+        ("test_a.py", "def test_it(c):\n    c.execute('SELECT 1')\n", False),
+        ("tools.py", "import psycopg\ndef connect():\n    return psycopg.connect('')\n", False),
+        (
+            "conftest.py",
+            "import psycopg, pytest\n@pytest.fixture\ndef c():\n    return psycopg.connect('')\n",
+            False,
+        ),
+        ("extra.py", "VALUE = 2\n", True),
+    ],
+)
+def test_a_changed_file_is_seen(suite, path: str, text: str, outlives: bool) -> None:
+    cache, _ = warm(suite)
+    found = suite({**FILES, path: text}).footprints(cache)
+    assert found["test_a.py::test_it"].outlives is outlives
+
+
+def test_a_file_that_appears_is_seen(suite) -> None:
+    cache: dict[str, bytes] = {}
+    source = {"test_a.py": "import late\ndef test_it():\n    late.go()\n"}
+    assert not suite(source).footprints(cache)["test_a.py::test_it"].outlives
+    late = {
+        "late.py": "import psycopg\ndef go():\n    psycopg.connect(autocommit=True).execute('DELETE FROM a WHERE b')\n"
+    }
+    assert suite({**source, **late}).footprints(cache)["test_a.py::test_it"].outlives
+
+
+def test_an_unrelated_change_leaves_the_others_alone(suite) -> None:
+    cache, _ = warm(suite)
+    before = cache["tests:test_a.py"]
+    made = suite({**FILES, "test_b.py": "def test_it():\n    assert 1\n"})
+    cache["tests:test_a.py"] = before
+    made.footprints(cache)
+    assert not [path for path in made.project.reads if path.endswith("test_a.py")][1:]
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"\xff", b"[]", b'{"version": 0}', b'{"version": 99, "files": {}}']
+)
+def test_a_damaged_cache_is_made_anew(suite, damage: bytes) -> None:
+    cache, first = warm(suite)
+    for key in cache:
+        cache[key] = damage
+    assert suite(FILES).footprints(cache) == first
+    assert suite(FILES).footprints(cache) == first
