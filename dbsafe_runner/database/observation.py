@@ -37,6 +37,15 @@ class Pulse:
     #: Names of the replication slots that outlive their session.
     slots: str
     prepared: int
+    #: When one of the sessions last began or ended something, as text; "" when that is not known.
+    last_activity: str = ""
+
+    def used_since(self, before: Pulse) -> bool:
+        """Whether a session did something, or ended, since an earlier pulse; True when nobody knows."""
+        if not (self.sessions or before.sessions):
+            return False
+        unknown = bool(self.sessions) and not self.last_activity
+        return unknown or self.sessions < before.sessions or self.last_activity != before.last_activity
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,7 +93,7 @@ def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] |
     """
     parameters = (as_array(own_sessions), None if databases is None else as_array(databases))
     (row,) = link.repeat(_PULSE, parameters)
-    wal, flushed, next_xid, sessions, inside, settings, slots, prepared = (cell or "" for cell in row)
+    wal, flushed, next_xid, sessions, inside, settings, slots, prepared, last = (cell or "" for cell in row)
     return Pulse(
         wal=wal,
         flushed=flushed == "t",
@@ -94,4 +103,5 @@ def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] |
         settings_file=settings,
         slots=slots,
         prepared=int(prepared),
+        last_activity=last,
     )

@@ -62,6 +62,8 @@ class Keeper:
             cluster=tuple(window.cluster),
             sessions=pulse.sessions,
             open_transactions=pulse.open_transactions,
+            sequences=frozenset(window.sequences),
+            used=window.used,
         )
 
     def mark(self) -> None:

@@ -40,11 +40,15 @@ class Window:
 
     written: set[str] = dataclasses.field(default_factory=set)
     remaining: set[str] = dataclasses.field(default_factory=set)
+    #: Those of `remaining` that are sequences.
+    sequences: set[str] = dataclasses.field(default_factory=set)
     pending: set[str] = dataclasses.field(default_factory=set)
     ddl: list[str] = dataclasses.field(default_factory=list)
     ddl_undone: bool = False
     cluster: list[str] = dataclasses.field(default_factory=list)
     touched: set[Key] = dataclasses.field(default_factory=set)
+    #: A session of the suite did something, or ended.
+    used: bool = False
 
     def add(self, later: Window) -> None:
         """Take in the window that follows this one."""
@@ -125,7 +129,7 @@ class Watch:
     def observe(self) -> Window:
         """Find out what happened since the last observation."""
         before, self.pulse = self.pulse, self._take_pulse()
-        window = Window()
+        window = Window(used=self.pulse.used_since(before))
         for base in self.baselines.values():
             while base.own_xids:
                 self.observer.ours(base.own_xids.pop())
@@ -220,6 +224,11 @@ class Watch:
         changed = base.examine(self.links.data(name), suspects - unreadable, known, forced - unreadable)
         changed |= base.set_aside(suspects & unreadable)
         window.remaining |= {base.label(one) for one in changed}
+        window.sequences |= {
+            base.label(one)
+            for one in changed
+            if (relation := base.relations.get(one)) is not None and relation.kind == "S"
+        }
         window.touched |= {(name, one) for one in changed}
 
     def _suspects(

@@ -28,6 +28,10 @@ class Changes:
     sessions: int = 0
     #: Sessions that are inside a transaction now ("idle in transaction" or active).
     open_transactions: int = 0
+    #: Those of `remaining` that are sequences: they advance even when a transaction is rolled back.
+    sequences: frozenset[str] = frozenset()
+    #: One of the sessions did something, or ended.
+    used: bool = False
 
     @property
     def nothing(self) -> bool:

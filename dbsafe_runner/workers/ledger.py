@@ -18,7 +18,7 @@ from dbsafe_runner.workers.replay import pack_entry
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 
 _PHASES = ("setup", "call", "teardown")
-_SETS = frozenset({"written", "remaining", "pending"})
+_SETS = frozenset({"written", "remaining", "pending", "sequences"})
 
 Emit = Callable[[RunEvent], None]
 

@@ -10,9 +10,12 @@ select pg_catalog.pg_current_wal_insert_lsn(),
           from pg_catalog.pg_stat_file('postgresql.auto.conf', true) as f),
        (select pg_catalog.string_agg(r.slot_name, ' ')
           from pg_catalog.pg_get_replication_slots() as r where not r.temporary),
-       (select pg_catalog.count(*) from pg_catalog.pg_prepared_xact())
+       (select pg_catalog.count(*) from pg_catalog.pg_prepared_xact()),
+       s.last_activity
   from (select pg_catalog.count(*) as sessions,
-               pg_catalog.count(a.xact_start) as open_transactions
+               pg_catalog.count(a.xact_start) as open_transactions,
+               -- Empty where nothing is tracked, and nobody knows.
+               pg_catalog.max(greatest(a.query_start, a.state_change)) as last_activity
           from pg_catalog.pg_stat_get_activity(null) as a
          where a.backend_type = 'client backend' and a.pid <> all ($1::int[])
            and ($2::oid[] is null or a.datid = any ($2::oid[]))) as s
