@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from dbsafe_runner.database.link import as_array, load_sql
+from dbsafe_runner.database.link import as_array, load_sql, quote_text
 from dbsafe_runner.database.links import Links
 
 _TRANSACTIONS = load_sql("transactions_left")
 _ADVISORY = load_sql("advisory_locks")
-_PREPARED = "select gid, database from pg_catalog.pg_prepared_xacts"
+_PREPARED = load_sql("prepared_transactions")
 _END = "select pg_catalog.pg_terminate_backend($1::int)"
 _GONE = "select from pg_catalog.pg_stat_get_activity($1::int)"
 #: Seconds that a session may take to go after its client has closed it, before its transaction is a
@@ -107,7 +107,7 @@ class Leftovers:
         words = []
         for gid, database in self._list_prepared():
             if gid not in self._prepared:
-                self._links.data(database).execute(f"ROLLBACK PREPARED {_text(gid)}")
+                self._links.data(database).execute(f"ROLLBACK PREPARED {quote_text(gid)}")
                 words.append(f"a prepared transaction left behind: {gid}")
         return words
 
@@ -118,12 +118,11 @@ class Leftovers:
         return [f"an advisory lock still held: {lock} (session {pid})" for pid, lock in sorted(new)]
 
     def _advisory_locks(self) -> set[tuple[str, str]]:
-        rows = self._links.watch.query(_ADVISORY, (as_array(self._links.pids),))
+        rows = self._links.watch.query(_ADVISORY, (as_array(self._links.pids), self._databases))
         return {(pid or "", lock or "") for pid, lock in rows}
 
     def _list_prepared(self) -> list[tuple[str, str]]:
-        return [(gid or "", database or "") for gid, database in self._links.watch.query(_PREPARED)]
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+        return [
+            (gid or "", database or "")
+            for gid, database in self._links.watch.query(_PREPARED, (self._databases,))
+        ]

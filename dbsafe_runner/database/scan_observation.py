@@ -43,6 +43,10 @@ class ScanObserver:
     def ours(self, xid: int) -> None:
         """Nothing to leave out: what was brought back compares as equal."""
 
+    def files_created(self) -> bool:
+        """Not known; what is still there is told by the catalogs."""
+        return False
+
     def look(self, pulse: Pulse) -> Sighting:
         """Suspect everything if any WAL was written."""
         sighting = Sighting(everything=pulse.wal != self._from)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dbsafe_runner.database.link import Link, LinkError, Row, as_array, load_sql
 from dbsafe_runner.database.observation import File, Pulse, Sighting
 
-_FUNCTION = load_sql("wal_function")
+_FUNCTIONS = (load_sql("wal_function"), load_sql("wal_records_function"))
+_FILES_CREATED = load_sql("files_created")
 _BLOCKS = load_sql("wal_blocks")
 _TRANSACTIONS = load_sql("transactions")
 # Rolled back and asynchronous transactions leave their WAL in memory, where it cannot be read. An empty
@@ -41,6 +42,7 @@ class WalObserver:
         self._made_in = 0
         self._flush = _FLUSH_17 if server_version >= 170000 else _FLUSH_16
         self._from = ""
+        self._read_before = "", ""
         #: Transactions that were open at the look before -> what they wrote to.
         self._open: dict[int, set[File]] = {}
         self._ours: list[int] = []
@@ -49,7 +51,8 @@ class WalObserver:
     def _call(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
         """Run a statement where the function exists: it goes with the session that made it."""
         if self._made_in != self._link.generation:
-            self._link.query(_FUNCTION)
+            for function in _FUNCTIONS:
+                self._link.query(function)
             self._made_in = self._link.generation
         return self._link.repeat(sql, params)
 
@@ -68,9 +71,17 @@ class WalObserver:
         self._settle(sighting)
         if pulse.wal != self._from:
             self._read(pulse, sighting)
+            self._read_before = self._from, pulse.wal
             self._from = pulse.wal
         self._open = sighting.open
         return sighting
+
+    def files_created(self) -> bool:
+        """Whether permanent relations got new files between the last two looks."""
+        try:
+            return self._call(_FILES_CREATED, self._read_before) == [("t",)]
+        except LinkError:
+            return True
 
     def _settle(self, sighting: Sighting) -> None:
         """Find out how transactions that were open at the look before have ended."""

@@ -161,3 +161,28 @@ def test_wal_that_was_recycled_is_made_up_for(place: Any) -> None:
     assert f"{place.database}/public.t" in keeper.look().remaining
     report = keeper.reset()
     assert report.retire or place.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "undone"),
+    [
+        ("create table n (id int); drop table n", True),
+        ("begin; create table n (id int); rollback", True),
+        ("create function g() returns int language sql as 'select 1'; drop function g()", True),
+        ("begin; alter table t add column n int; rollback", True),
+        ("create temporary table n (id serial primary key); drop table n", False),
+        ("begin; create temporary table n (id int) on commit drop; rollback", False),
+        ("truncate t", False),
+        ("analyze t", False),
+        ("insert into t values (9)", False),
+    ],
+)
+def test_schema_changes_that_were_undone_are_told(place: Any, statement: str, undone: bool) -> None:
+    place.run(TABLE)
+    keeper = place.keeper
+    if keeper.method != "wal":
+        pytest.skip("only the WAL tells")
+    place.suite.execute(statement)
+    changes = keeper.look()
+    assert changes.ddl == ()
+    assert changes.ddl_undone is undone
