@@ -126,9 +126,7 @@ def _printer(request: RunRequest) -> Printer:
 
 
 def _use_own_environment() -> None:
-    """Let the set-up find the programs beside this Python, and no database of the user's own."""
-    own = str(Path(sys.executable).parent)
-    os.environ["PATH"] = os.pathsep.join(filter(None, (own, os.environ.get("PATH"))))
+    """Let the project find no database of the user's own."""
     os.environ.pop("SHOP_DATABASE_URL", None)
 
 

@@ -58,6 +58,14 @@ def missing_extensions(output: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _with_own_programs(path: str) -> str:
+    """A search path on which `alembic`, `django-admin` and so on are those beside our own Python.
+
+    dbsafe may have been called by its path, without the virtual environment being activated.
+    """
+    return os.pathsep.join(filter(None, (str(Path(sys.executable).parent), path)))
+
+
 class Setup:
     """One run of a set-up, with everything that it starts in a process group of its own.
 
@@ -95,7 +103,7 @@ class Setup:
             process = self._process = subprocess.Popen(
                 command,
                 cwd=self._directory,
-                env=dict(environment),
+                env={**environment, "PATH": _with_own_programs(environment.get("PATH", ""))},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
