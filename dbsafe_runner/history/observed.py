@@ -5,8 +5,11 @@ or failed may have stopped before it wrote, so what it did is a lower bound only
 same code are merged upward: what a test was once seen to do, it does.
 
 What no observation can see (fixed ports, declared order, state in the process) stays with static
-analysis. Reads cannot be told from idling in a session that is open, so a test beside which a session
-existed counts as one that connects.
+analysis. Which rows were read cannot be seen either: a test connects when it opened a connection, or
+when a session that was open already did something meanwhile.
+
+A sequence that has advanced while no row remains is what rolling back leaves in PostgreSQL, and no
+left-over of the test: see docs/design/history.md.
 """
 
 from __future__ import annotations
@@ -32,13 +35,17 @@ class Observation:
     """What was seen of a test, in one run or merged over several. Relations as in `Changes`."""
 
     written: frozenset[str] = frozenset()
+    #: What was left changed, without `sequences`.
     remaining: frozenset[str] = frozenset()
+    #: Sequences that have moved.
+    sequences: frozenset[str] = frozenset()
     ddl: frozenset[str] = frozenset()
     ddl_undone: bool = False
     cluster: frozenset[str] = frozenset()
-    #: Connections that it opened, and sessions that were open when it ended.
+    #: Connections that it opened.
     connections: int = 0
-    sessions: int = 0
+    #: A session that it did not open itself did something.
+    used: bool = False
     #: Transactions that were open when it ended.
     open_transactions: int = 0
     #: Runs in which it got to its end; what the others did is merged in, too.
@@ -62,12 +69,13 @@ def observe(outcome: Outcome, changes: Changes | None, connections: int) -> Obse
     return Observation(
         written=changes.written | changes.pending,
         # What is written in a transaction that is still open is there for whoever shares it.
-        remaining=changes.remaining | changes.pending,
+        remaining=(changes.remaining - changes.sequences) | changes.pending,
+        sequences=changes.sequences,
         ddl=frozenset(changes.ddl),
         ddl_undone=changes.ddl_undone,
         cluster=frozenset(changes.cluster),
         connections=connections,
-        sessions=changes.sessions,
+        used=changes.used,
         open_transactions=changes.open_transactions,
         complete=complete,
     )
@@ -79,11 +87,12 @@ def merge(observations: Iterable[Observation]) -> Observation:
     return Observation(
         written=frozenset().union(*(one.written for one in seen)),
         remaining=frozenset().union(*(one.remaining for one in seen)),
+        sequences=frozenset().union(*(one.sequences for one in seen)),
         ddl=frozenset().union(*(one.ddl for one in seen)),
         ddl_undone=any(one.ddl_undone for one in seen),
         cluster=frozenset().union(*(one.cluster for one in seen)),
         connections=max((one.connections for one in seen), default=0),
-        sessions=max((one.sessions for one in seen), default=0),
+        used=any(one.used for one in seen),
         open_transactions=max((one.open_transactions for one in seen), default=0),
         complete=sum(one.complete for one in seen),
     )
@@ -91,9 +100,9 @@ def merge(observations: Iterable[Observation]) -> Observation:
 
 def footprint(seen: Observation) -> Footprint:
     """The footprint that an observation amounts to."""
-    writes = seen.written | ({UNDONE_SCHEMA} if seen.ddl_undone else frozenset())
+    writes = seen.written | seen.sequences | ({UNDONE_SCHEMA} if seen.ddl_undone else frozenset())
     return Footprint(
-        connects=bool(seen.connections or seen.sessions or writes or seen.ddl or seen.cluster),
+        connects=bool(seen.connections or seen.used or writes or seen.ddl or seen.cluster),
         writes=writes,
         outlives=bool(seen.remaining),
         schema_changes=bool(seen.ddl),
@@ -111,12 +120,14 @@ def in_words(seen: Observation) -> list[str]:
     if seen.ddl:
         words.append(f"leaves the schema changed: {_listed(seen.ddl)}")
     if seen.remaining:
-        words.append(f"leaves rows or sequences changed: {_listed(seen.remaining)}")
-    gone = seen.written - seen.remaining
+        words.append(f"leaves rows changed: {_listed(seen.remaining)}")
+    gone = seen.written - seen.remaining - seen.sequences
     if gone:
         words.append(f"writes, and leaves as it was: {_listed(gone)}")
     if seen.ddl_undone:
         words.append("changes the schema, and undoes that again")
+    if seen.sequences:
+        words.append(f"advances sequences, which nothing takes back: {_listed(seen.sequences)}")
     if not words:
         words.append(_reading(seen))
     if seen.open_transactions:
@@ -127,8 +138,8 @@ def in_words(seen: Observation) -> list[str]:
 def _reading(seen: Observation) -> str:
     if seen.connections:
         return f"opens {_counted(seen.connections, 'connection')} and writes nothing"
-    if seen.sessions:
-        return f"writes nothing while {_counted(seen.sessions, 'session')} of wider fixtures is open"
+    if seen.used:
+        return "uses an open session and writes nothing"
     return "opens no connection"
 
 
