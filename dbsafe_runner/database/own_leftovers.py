@@ -15,15 +15,7 @@ import psycopg
 from psycopg import sql
 
 from dbsafe_runner.database.clones import drop_database
-from dbsafe_runner.database.ownership import (
-    RUN_LOCKS,
-    TEMPLATE_LOCKS,
-    Tag,
-    lock_key,
-    read_tag,
-    run_of,
-    template_of,
-)
+from dbsafe_runner.database.ownership import Tag, read_claim, read_tag, run_of, template_of
 from dbsafe_runner.database.provider import ProviderClosedError
 from dbsafe_runner.database.sessions import Connection, Sessions
 from dbsafe_runner.errors import UserError
@@ -31,8 +23,8 @@ from dbsafe_runner.errors import UserError
 #: Seconds after which a template that no run has used is removed.
 TEMPLATE_AGE: Final = 14 * 86400.0
 
-#: Seconds that a server has to be up before a lock that is missing says that a run is over: runs that
-#: go on take their locks again within a second or two of a restart.
+#: Seconds that a server has to be up before a claim that is missing says that a run is over: runs that
+#: go on claim again within a second or two of a restart.
 SETTLED: Final = 30.0
 
 _DATABASES: Final = """
@@ -43,10 +35,9 @@ _SCHEMAS: Final = """
 select nspname::text, obj_description(oid, 'pg_namespace'), pg_has_role(nspowner, 'MEMBER')
   from pg_namespace where nspname like 'dbsafe\\_%' order by 1
 """
-_LOCKS: Final = """
-select classid::bigint, objid::bigint from pg_locks
- where locktype = 'advisory' and objsubid = 2 and granted and classid in (%s, %s)
-"""
+_CLAIMS: Final = (
+    "select application_name from pg_stat_activity where application_name like 'dbsafe run %'"
+)
 _UP: Final = "select extract(epoch from now() - pg_postmaster_start_time())"
 
 
@@ -73,7 +64,8 @@ class Found:
 
 def find(connection: Connection) -> list[Found]:
     """Everything of ours that a session can see: all databases, and the schemas of its own database."""
-    held = {(family, key) for family, key in connection.execute(_LOCKS, [RUN_LOCKS, TEMPLATE_LOCKS])}
+    claims = [read_claim(name) for (name,) in connection.execute(_CLAIMS)]
+    living = {owner for claim in claims for owner in claim if owner}
     found = []
     for what, query in (("database", _DATABASES), ("schema", _SCHEMAS)):
         for name, comment, ours in connection.execute(query):
@@ -81,9 +73,7 @@ def find(connection: Connection) -> list[Found]:
             run, key = run_of(name), template_of(name)
             if not run and not (key and tag):
                 continue
-            family, owner = (RUN_LOCKS, run) if run else (TEMPLATE_LOCKS, key)
-            living = (family, lock_key(owner) & 0xFFFFFFFF) in held
-            found.append(Found(name, what, run, tag, living, ours))
+            found.append(Found(name, what, run, tag, (run or key) in living, ours))
     return found
 
 

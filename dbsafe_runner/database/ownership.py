@@ -1,8 +1,10 @@
 """Ownership: how everything that we make on a shared server says whose it is.
 
 Names carry the run's id, which carries a checksum, so that a name alone proves that dbsafe made it.
-Comments carry a tag with host, process and time. A living run holds an advisory lock in a session of its
-own: what belongs to a run whose lock nobody holds is a leftover. Nothing is removed here.
+Comments carry a tag with host, process and time. A living run keeps a session whose application_name
+carries its id and the key of its template: what belongs to a run without such a session is a leftover.
+An advisory lock would say the same, but suites that count locks in pg_locks would count it, too.
+Nothing is removed here.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ import socket
 import time
 from typing import Final
 
-#: The first half of our advisory locks' keys: "dbsf", "dbst", "dbsb" as numbers.
-RUN_LOCKS: Final = 0x64627366
-TEMPLATE_LOCKS: Final = 0x64627374
+#: The first half of the key of the advisory lock that is held while a template is built.
 BUILD_LOCKS: Final = 0x64627362
 
 _RUN_NAME: Final = re.compile(r"dbsafe_([0-9a-f]{12})_[a-z]?\d+(?:_\d+)?")
 _TEMPLATE_NAME: Final = re.compile(r"dbsafe_t_([0-9a-f]{24})(?:_\d+)?")
+_CLAIM: Final = re.compile(r"dbsafe run ([0-9a-f]{12})(?: ([0-9a-f]{24}))?")
 _TAG: Final = re.compile(r"^dbsafe: (\{.*\})$", re.MULTILINE)
 
 
@@ -62,9 +63,20 @@ def template_of(name: str) -> str:
     return match[1] if match else ""
 
 
-def lock_key(name: str) -> int:
-    """The second half of the advisory lock's key for a run id or a template's key, a signed int4."""
-    return int.from_bytes(bytes.fromhex(name[:8]), "big", signed=True)
+def lock_key(key: str) -> int:
+    """The second half of the advisory lock's key for a template's key, a signed int4."""
+    return int.from_bytes(bytes.fromhex(key[:8]), "big", signed=True)
+
+
+def write_claim(run: str, template: str = "") -> str:
+    """The application_name by which a run says that it lives, and which template it uses."""
+    return f"dbsafe run {run} {template}".rstrip()
+
+
+def read_claim(application_name: str | None) -> tuple[str, str]:
+    """The run and the template of such a name; "" where there is none."""
+    match = _CLAIM.fullmatch(application_name or "")
+    return (match[1], match[2] or "") if match else ("", "")
 
 
 def new_tag(run: str, version: str) -> Tag:

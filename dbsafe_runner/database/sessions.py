@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from dbsafe_runner.database.ownership import BUILD_LOCKS, RUN_LOCKS, TEMPLATE_LOCKS, lock_key
+from dbsafe_runner.database.ownership import BUILD_LOCKS, lock_key, write_claim
 from dbsafe_runner.database.provider import ProviderClosedError
 from dbsafe_runner.database.user_server import MAINTENANCE, ServerAddress, connect
 from dbsafe_runner.errors import UserError
@@ -99,7 +99,7 @@ class Sessions:
 
 
 class Claim:
-    """A run's session that says by advisory locks that the run lives, and which templates it uses.
+    """A run's session that says by its name that the run lives, and which template it uses.
 
     Raises:
         UserError: `server-unreachable`.
@@ -108,7 +108,7 @@ class Claim:
     def __init__(self, sessions: Sessions, run: str) -> None:
         self._sessions = sessions
         self._run = run
-        self._templates: list[str] = []
+        self._template = ""
         self._lock = threading.Lock()
         self._closed = False
         self._connection = self._take()
@@ -116,11 +116,11 @@ class Claim:
     def use_template(self, key: str) -> None:
         """Say that a template is in use, so that nobody removes it."""
         with self._lock:
-            self._templates.append(key)
-            _lock(self._connection, "shared", TEMPLATE_LOCKS, key)
+            self._template = key
+            self._name(self._connection)
 
     def renew(self) -> bool:
-        """Take the locks again if the session was lost; whether it was.
+        """Say it again if the session was lost; whether it was.
 
         Raises:
             UserError: `server-unreachable`.
@@ -133,17 +133,19 @@ class Claim:
             return True
 
     def close(self) -> None:
-        """Give the locks back."""
+        """End the session, and the claim with it."""
         with self._lock:
             self._closed = True
             self._connection.close()
 
     def _take(self) -> Connection:
         connection = self._sessions.open()
-        _lock(connection, "", RUN_LOCKS, self._run)
-        for key in self._templates:
-            _lock(connection, "shared", TEMPLATE_LOCKS, key)
+        self._name(connection)
         return connection
+
+    def _name(self, connection: Connection) -> None:
+        name = write_claim(self._run, self._template)
+        connection.execute("select set_config('application_name', %s, false)", [name])
 
 
 @contextlib.contextmanager
@@ -172,11 +174,6 @@ def build_lock(
         yield
     finally:
         connection.close()
-
-
-def _lock(connection: Connection, mode: str, family: int, name: str) -> None:
-    function = f"pg_advisory_lock{'_' if mode else ''}{mode}"
-    connection.execute(f"select {function}(%s, %s)", [family, lock_key(name)])
 
 
 def _patient(connection: Connection) -> Connection:

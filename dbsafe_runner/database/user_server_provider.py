@@ -41,12 +41,12 @@ PULSE: Final = 1.0
 PATIENCE: Final = 60.0
 
 _OTHERS: Final = """
-select count(*) filter (where application_name <> 'dbsafe'),
-       count(*) filter (where application_name = 'dbsafe')
+select count(*) filter (where application_name not like 'dbsafe%%'),
+       count(*) filter (where application_name like 'dbsafe%%')
   from pg_stat_activity where backend_type = 'client backend' and datname <> all (%s)
 """
 _INSIDE: Final = """
-select count(*) from pg_stat_activity where datname = any (%s) and application_name <> 'dbsafe'
+select count(*) from pg_stat_activity where datname = any (%s) and application_name not like 'dbsafe%%'
 """
 
 
