@@ -32,12 +32,13 @@ class Sessions:
     Args:
         address: of the server.
         limit: how many sessions there are at most.
+        at_home: they are to be in the URL's own database.
     """
 
-    def __init__(self, address: ServerAddress, limit: int) -> None:
+    def __init__(self, address: ServerAddress, limit: int, *, at_home: bool = False) -> None:
         self.address = address
         self.limit = limit
-        self.database = MAINTENANCE
+        self.database = address.database if at_home else MAINTENANCE
         self._idle: list[Connection] = []
         self._room = threading.BoundedSemaphore(limit)
         self._lock = threading.Lock()

@@ -9,6 +9,7 @@ from dbsafe_runner.database.database_maker import DatabaseMaker
 from dbsafe_runner.database.making import Maker, Workplace
 from dbsafe_runner.database.ownership import new_run_id
 from dbsafe_runner.database.provider import TemplateRequest
+from dbsafe_runner.database.schema_maker import SchemaMaker
 from dbsafe_runner.database.sessions import Claim, Sessions
 from dbsafe_runner.database.user_server import (
     ServerAddress,
@@ -48,15 +49,16 @@ def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider
         UserError: `bad-server-url`, `server-denied`, `server-unreachable`, `server-too-old`,
             `server-read-only`, `server-behind-pooler`, `namespace-not-permitted`.
     """
-    sessions, address, facts = open_server(choice)
+    address, direct, facts = inspect_server(choice)
+    kind, why = choose_kind(choice.namespace, facts)
+    sessions = Sessions(direct, MAKERS, at_home=kind is NamespaceKind.SCHEMA)
     try:
-        kind, why = choose_kind(choice.namespace, facts)
         ending, closing = new_ending()
         run = new_run_id()
         place = Workplace(
             request=request,
             address=address,
-            direct=sessions.address,
+            direct=direct,
             facts=facts,
             sessions=sessions,
             claim=Claim(sessions, run),
@@ -71,8 +73,8 @@ def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider
     return UserServerProvider(_maker(kind, place), place, why, _warnings(facts))
 
 
-def open_server(choice: Choice) -> tuple[Sessions, ServerAddress, ServerFacts]:
-    """Sessions on the server, around a pooler if there is one; where it is, and what it is.
+def inspect_server(choice: Choice) -> tuple[ServerAddress, ServerAddress, ServerFacts]:
+    """Where the server is, where it is without a pooler, and what it is.
 
     Raises:
         UserError: as `provider_for`.
@@ -87,11 +89,11 @@ def open_server(choice: Choice) -> tuple[Sessions, ServerAddress, ServerFacts]:
             raise _behind_pooler(direct, "[database] direct leads to a pooler or to another server.")
     elif facts.pooled:
         raise _behind_pooler(address, "It hands out server connections per transaction.")
-    return Sessions(direct, MAKERS), address, facts
+    return address, direct, facts
 
 
 def _maker(kind: NamespaceKind, place: Workplace) -> Maker:
-    return DatabaseMaker(place)
+    return DatabaseMaker(place) if kind is NamespaceKind.DATABASE else SchemaMaker(place)
 
 
 def _warnings(facts: ServerFacts) -> tuple[str, ...]:
