@@ -19,7 +19,13 @@ from dbsafe_runner import __version__
 from dbsafe_runner.errors import UserError
 
 #: Command -> its module in this package, in the order in which help shows them.
-COMMANDS: Final = {"run": "run", "verify": "verify", "demo": "demo"}
+COMMANDS: Final = {
+    "run": "run",
+    "plan": "plan",
+    "explain": "explain",
+    "verify": "verify",
+    "demo": "demo",
+}
 
 #: The base of all complaints about a command line; its home differs between versions of typer.
 _UsageProblem: Final[Any] = typer.BadParameter.__mro__[2]

@@ -3,7 +3,17 @@
 It puts the parts together and decides nothing that a part could decide by itself.
 """
 
+from dbsafe_runner.session.prospect import CollectionEndedError, Comparison, Prospect, prospect
 from dbsafe_runner.session.running import run
 from dbsafe_runner.session.verifying import Difference, Verification, verify
 
-__all__ = ["Difference", "Verification", "run", "verify"]
+__all__ = [
+    "CollectionEndedError",
+    "Comparison",
+    "Difference",
+    "Prospect",
+    "Verification",
+    "prospect",
+    "run",
+    "verify",
+]

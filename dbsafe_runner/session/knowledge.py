@@ -167,8 +167,18 @@ def observed_footprints(
             and derive_level(said) > derive_level(footprint)
         )
         if not sure_of_more:
-            found[nodeid] = footprint
+            found[nodeid] = _with_what_was_undone(footprint, said)
     return found
+
+
+def _with_what_was_undone(seen: Footprint, said: Footprint | None) -> Footprint:
+    """What was seen, and the changes to the whole server that a test takes back before anybody looks.
+
+    They do not show on a server of one's own, where they harm nobody; on a shared one they would.
+    """
+    if said is None or seen.cluster or not said.cluster or said.confidence < LEAST_CONFIDENCE:
+        return seen
+    return dataclasses.replace(seen, cluster=said.cluster, cluster_undone=True)
 
 
 def _trusted(observations: Sequence[Observation]) -> Footprint | None:

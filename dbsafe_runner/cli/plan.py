@@ -1,0 +1,56 @@
+"""`dbsafe plan`: show how the suite would be run, without running it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dbsafe_runner.cli import invocation
+from dbsafe_runner.cli.error_rendering import defects_to
+from dbsafe_runner.cli.options import PytestCommand, with_settings
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(cls=PytestCommand, options_metavar="[OPTIONS] [PATHS AND PYTEST ARGUMENTS]...")
+@with_settings
+def plan(
+    context: typer.Context,
+    settings: dict[str, Any],
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="The configuration, instead of runner.toml."),
+    ] = None,
+    static: Annotated[
+        bool,
+        typer.Option("--static", help="Find the tests in the sources; import nothing of the suite."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with every batch and every test.")
+    ] = False,
+    dry_run: Annotated[  # noqa: ARG001 - accepted for those who expect it; plan never runs tests.
+        bool, typer.Option("--dry-run", help="Does nothing: plan never runs a test.")
+    ] = False,
+) -> None:
+    """Show how the suite would be run: levels, batches, predicted time, and what limits it.
+
+    Takes the same arguments as `dbsafe run`, and runs no test. With -v all batches are shown.
+    """
+    config = invocation.configuration(settings, config_file)
+    request = invocation.request(config, context.args)
+    with defects_to(config.run.output):
+        from dbsafe_runner import session
+        from dbsafe_runner.cli import plan_rendering
+
+        try:
+            found = session.prospect(config, request, static=static)
+        except session.CollectionEndedError as ended:
+            sys.stderr.write(ended.output)
+            raise typer.Exit(ended.code) from None
+        if as_json:
+            sys.stdout.write(plan_rendering.as_json(found))
+        else:
+            plan_rendering.show(found, request)

@@ -1,0 +1,221 @@
+"""Discovery: finds tests and their fixtures in the sources, for planning without importing the suite.
+
+It knows pytest's default rules, ini options and the paths given as arguments. What only running code
+can tell (parameters, tests made by plugins, `-k` and `-m`) is left out: a parametrised test is one test.
+"""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from dbsafe_runner.analysis import Note
+from dbsafe_runner.config import Config, RunRequest
+from dbsafe_runner.domain.test import FixtureDef, Mark, Test
+from dbsafe_runner.session.pytest_ini import IniOptions, read_ini
+from dbsafe_runner.session.sources import SourceFiles
+from dbsafe_runner.session.static_fixtures import FixtureTable
+from dbsafe_runner.workers.settings import CollectedSuite
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def discover(config: Config, request: RunRequest) -> tuple[CollectedSuite, list[Note]]:
+    """The suite as its sources show it, and a note for each test file that cannot be read."""
+    ini = read_ini(request.invocation_dir)
+    files = SourceFiles(ini.rootdir, [str(ini.rootdir / "src"), *ini.pythonpath], ini.django_settings)
+    finder = _Finder(ini, files)
+    found = tuple(finder.tests(_starts(ini, request)))
+    paths = (str(config.root), str(ini.rootdir / "src"), *ini.pythonpath)
+    suite = CollectedSuite(
+        tests=found,
+        rootdir=ini.rootdir,
+        maxfail=0,
+        python_path=paths,
+        django_settings=ini.django_settings or os.environ.get("DJANGO_SETTINGS_MODULE", ""),
+    )
+    return suite, finder.notes
+
+
+def _starts(ini: IniOptions, request: RunRequest) -> list[tuple[Path, str]]:
+    """Where to look: (file or directory, the part of a node id behind it)."""
+    named = []
+    for argument in request.pytest_arguments:
+        path, _, rest = argument.partition("::")
+        if not argument.startswith("-") and (request.invocation_dir / path).exists():
+            named.append((request.invocation_dir / path, rest))
+    if named:
+        return named
+    patterns = ini.testpaths if request.invocation_dir == ini.rootdir else ()
+    declared = [path for pattern in patterns for path in sorted(ini.rootdir.glob(pattern))]
+    return [(path, "") for path in declared or [request.invocation_dir]]
+
+
+class _Finder:
+    """Walks directories and files in pytest's order."""
+
+    def __init__(self, ini: IniOptions, files: SourceFiles) -> None:
+        self._ini = ini
+        self._files = files
+        self._fixtures = FixtureTable(files)
+        self._folders: set[Path] = set()
+        self.notes: list[Note] = []
+
+    def tests(self, starts: Iterable[tuple[Path, str]]) -> Iterator[Test]:
+        """All tests, numbered."""
+        index = 0
+        seen: set[str] = set()
+        for start, wanted in starts:
+            for path in self._test_files(start):
+                for test in self._in_file(path):
+                    local = test.nodeid.partition("::")[2]
+                    fits = (
+                        not wanted or local == wanted or local.startswith((wanted + "::", wanted + "["))
+                    )
+                    if fits and test.nodeid not in seen:
+                        seen.add(test.nodeid)
+                        yield _numbered(test, index)
+                        index += 1
+
+    def _test_files(self, start: Path) -> Iterator[Path]:
+        if start.is_file():
+            yield start
+            return
+        # A directory may be linked into itself.
+        if start.resolve() in self._folders:
+            return
+        self._folders.add(start.resolve())
+        try:
+            entries = sorted(start.iterdir(), key=lambda entry: entry.name)
+        except OSError:
+            return
+        for entry in entries:
+            if entry.is_dir():
+                skipped = any(fnmatch.fnmatch(entry.name, p) for p in self._ini.norecursedirs)
+                if not (skipped or entry.name == "__pycache__" or (entry / "pyvenv.cfg").exists()):
+                    yield from self._test_files(entry)
+            elif any(fnmatch.fnmatch(entry.name, p) for p in self._ini.python_files):
+                yield entry
+
+    def _in_file(self, path: Path) -> Iterator[Test]:
+        name = path.as_posix()
+        text = self._files.read(name)
+        if text is None:
+            self._unreadable(name, "it is no text, or too large")
+            return
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = getattr(error, "lineno", None)
+            self._unreadable(name, f"{error.args[0]}" + (f", line {line}" if line else ""))
+            return
+        root = self._files.rootdir + "/"
+        marks = _module_marks(tree.body)
+        yield from self._in_body(tree.body, name, name.removeprefix(root), (), marks)
+
+    def _unreadable(self, name: str, why: str) -> None:
+        file = name.removeprefix(self._files.rootdir + "/")
+        self.notes.append(
+            Note(
+                "test-file-unreadable",
+                f"{file} cannot be read as Python, so its tests are not in this plan: {why}",
+                "pytest will fail to collect it, too.",
+                file=file,
+            )
+        )
+
+    def _in_body(
+        self,
+        body: Sequence[ast.stmt],
+        path: str,
+        file: str,
+        classes: tuple[ast.ClassDef, ...],
+        marks: tuple[Mark, ...],
+    ) -> Iterator[Test]:
+        for node in body:
+            if isinstance(node, ast.ClassDef) and self._is_test_class(node):
+                own = (*_marks(node.decorator_list), *_module_marks(node.body), *marks)
+                yield from self._in_body(node.body, path, file, (*classes, node), own)
+            elif isinstance(node, _Function) and _matches(node.name, self._ini.python_functions):
+                names = [cls.name for cls in classes]
+                all_marks = (*_marks(node.decorator_list), *marks)
+                groups = [m for m in all_marks if m.name == "xdist_group"]
+                yield Test(
+                    index=0,
+                    nodeid="::".join([file, *names, node.name]),
+                    file=file,
+                    line=min([node.lineno, *(d.lineno for d in node.decorator_list)]),
+                    cls=names[-1] if names else "",
+                    function=node.name,
+                    fixtures=self._closure(path, classes, node, all_marks),
+                    marks=tuple(m for m in all_marks if m.name not in {"parametrize", "usefixtures"}),
+                    xdist_group=_text(groups[0]) if groups else "",
+                )
+
+    def _closure(
+        self, path: str, classes: tuple[ast.ClassDef, ...], node: _Function, marks: Iterable[Mark]
+    ) -> tuple[FixtureDef, ...]:
+        asked = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+        asked += [argument.arg for argument in node.args.kwonlyargs]
+        used = [_plain(text) for mark in marks if mark.name == "usefixtures" for text in mark.args]
+        return self._fixtures.closure(path, classes, [*used, *asked])
+
+    def _is_test_class(self, node: ast.ClassDef) -> bool:
+        bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        if any(base.endswith("TestCase") for base in bases):
+            return True
+        constructed = any(isinstance(item, _Function) and item.name == "__init__" for item in node.body)
+        return _matches(node.name, self._ini.python_classes) and not constructed
+
+
+def _numbered(test: Test, index: int) -> Test:
+    fields = {name: getattr(test, name) for name in Test.__dataclass_fields__}
+    return Test(**{**fields, "index": index})
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """As pytest does it: a prefix, or a pattern where it has wildcards."""
+    return any(
+        fnmatch.fnmatch(name, pattern) if set("*?[") & set(pattern) else name.startswith(pattern)
+        for pattern in patterns
+    )
+
+
+def _module_marks(body: Iterable[ast.stmt]) -> tuple[Mark, ...]:
+    """The marks in `pytestmark`."""
+    for node in body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
+        ):
+            listed = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
+            return _marks(listed)
+    return ()
+
+
+def _marks(decorators: Iterable[ast.expr]) -> tuple[Mark, ...]:
+    found = []
+    for node in decorators:
+        call = node if isinstance(node, ast.Call) else None
+        name = ast.unparse(call.func if call is not None else node)
+        if ".mark." not in f".{name}":
+            continue
+        args = tuple(ast.unparse(arg) for arg in call.args) if call is not None else ()
+        keywords = call.keywords if call is not None else []
+        kwargs = tuple((k.arg, ast.unparse(k.value)) for k in keywords if k.arg)
+        found.append(Mark(name.rpartition(".")[2], args, kwargs))
+    return tuple(found)
+
+
+def _text(mark: Mark) -> str:
+    given = mark.args[0] if mark.args else dict(mark.kwargs).get("name", "'default'")
+    return _plain(given)
+
+
+def _plain(text: str) -> str:
+    try:
+        return str(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text
