@@ -134,9 +134,6 @@ class Child:
             if fed.batch != self._batch:
                 self._begin_batch(fed)
             self._run_test(fed)
-            if not self._channel.usable:
-                # A test forked and its child fell through to here; it has no business of its own.
-                os._exit(0)
             if self._ends_with(fed):
                 return
 
@@ -268,6 +265,9 @@ class Child:
         usual = runner.call_and_report
 
         def call_and_report(item: pytest.Item, when: Any, log: bool = True, **kwds: Any) -> Any:
+            if not self._channel.usable:
+                # A test forked, and its child fell through to here: its parent does the rest.
+                os._exit(0)
             self._phase = when
             if when == "teardown" and isinstance(kwds.get("nextitem"), _Undecided):
                 kwds["nextitem"] = self._decide()

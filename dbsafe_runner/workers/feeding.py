@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.domain import events
 from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Wait
+from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
@@ -79,7 +80,10 @@ class Feeding:
         assert ledger is not None
         assert confirming is not None
         if slot.running != test:
-            # It was taken from the worker meanwhile: killed for its time, say.
+            return
+        if slot.sentence:
+            # Asking for its stacks may have woken it up; it was late all the same.
+            kill_group(slot.pid)
             return
         slot.fed.popleft()
         slot.busy += now - slot.since

@@ -20,8 +20,8 @@ from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers import catalogue
-from dbsafe_runner.workers.endings import Endings
 from dbsafe_runner.workers.confirming import Confirming
+from dbsafe_runner.workers.endings import Endings
 from dbsafe_runner.workers.feeding import Feeding
 from dbsafe_runner.workers.launch import Process, start_pytest
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
@@ -39,6 +39,7 @@ _TICK = 0.1
 _REPLAY_BYTES = 131072
 #: Seconds that the zygote has to print its summary and end after it was told to finish.
 _FAREWELL = 60.0
+_HASH_SEED = "PYTHONHASHSEED"
 
 
 class Pool:
@@ -123,13 +124,19 @@ class Pool:
         self.selector.register(listener, selectors.EVENT_READ, self._accept)
         if self.settings.prepare_early:
             self.prepare()
-        self.zygote = start_pytest(
-            self.settings.directory, self.settings.environment, self.start_fields(None)
-        )
+        self.zygote = self._start_pytest(None)
         self.outputs.watch(self.zygote, hold=False)
         self._zygote_peer = Peer(
             self.zygote.connection, self.selector, self._from_zygote, self._zygote_closed
         )
+
+    def _start_pytest(self, slot: Slot | None) -> Process:
+        fields = self.start_fields(slot)
+        environment = dict(self.settings.environment)
+        # A spawned worker iterates over sets as the zygote does, so that it collects the same tests.
+        fields["hide"] = [] if _HASH_SEED in environment else [_HASH_SEED]
+        environment.setdefault(_HASH_SEED, str(self.settings.seed))
+        return start_pytest(self.settings.directory, environment, fields)
 
     def start_fields(self, slot: Slot | None) -> dict[str, Any]:
         """Fields of a `start` message: for the zygote, or for a spawned worker."""
@@ -142,6 +149,8 @@ class Pool:
             "allow_hosts": list(self.settings.allow_hosts),
         }
         if slot is not None:
+            assert self.collected is not None
+            fields["arguments"] += self.collected["repeat"]
             fields["worker"] = slot.name
             fields["settings"] = self.worker_settings(slot)
         return fields
@@ -175,9 +184,7 @@ class Pool:
         """Have a process made for a slot."""
         slot.reborn()
         if self.spawning:
-            process = start_pytest(
-                self.settings.directory, self.settings.environment, self.start_fields(slot)
-            )
+            process = self._start_pytest(slot)
             slot.process = process
             slot.pid = process.pid
             self.outputs.watch(process, hold=True)

@@ -40,6 +40,8 @@ def main() -> NoReturn:
     _die_with_the_parent()
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     start = channel.receive("start")
+    for name in start["hide"]:
+        os.environ.pop(name, None)
     spawned = start.fields.get("worker") is not None
     tenant = Tenant(channel, start["worker"] if spawned else "zygote")
     redirect.install(redirection_rules(start.fields, tenant, channel))
@@ -162,6 +164,7 @@ class _Zygote(_Role):
             pytest_version=pytest.__version__,
             maxfail=int(config.getoption("maxfail", 0) or 0),
             digest=catalogue.digest(session.items),
+            repeat=_repeat(config),
             urgent=catalogue.urgent(session.items, config),
             unsafe=fork_safety.reasons_not_to_fork(frozenset({self._channel.fileno()})),
             leased=self._tenant.leased,
@@ -289,6 +292,12 @@ def _quiet_failures(config: pytest.Config) -> None:
     reporter._show_progress_info = False  # noqa: SLF001
     reporter.summary_failures = lambda: None
     reporter.summary_errors = lambda: None
+
+
+def _repeat(config: pytest.Config) -> list[str]:
+    """Arguments that make a spawned worker collect in the order that chance gave the zygote."""
+    seed = getattr(config.option, "randomly_seed", None)
+    return [f"--randomly-seed={seed}"] if isinstance(seed, int) else []
 
 
 def _settle(session: pytest.Session, channel: Channel, settings: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ class Project:
     def same(self, *arguments: str, workers: int = 2) -> tuple[Run, Run]:
         """Run both ways, compare exit codes and the outcome of every test, and return both."""
         serial = self.pytest(*arguments)
-        parallel = self.dbsafe(*arguments, workers=workers)
+        parallel = self.dbsafe("--no-confirm", *arguments, workers=workers)
         assert parallel.outcomes == serial.outcomes, parallel.out
         assert parallel.code == serial.code, parallel.out
         return serial, parallel

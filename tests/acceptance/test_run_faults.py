@@ -1,0 +1,347 @@
+"""Tests that break their process, and workers that die: the others' outcomes stand, nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from fakes.projects import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+AROUND = """
+    def test_before(): pass
+{body}
+    def test_after(): pass
+"""
+
+
+def around(body: str) -> str:
+    return AROUND.replace("{body}", body)
+
+
+def left_over(project: Project) -> list[str]:
+    """Processes that still work in the project's folder."""
+    found = []
+    for process in psutil.process_iter(["pid", "name"]):
+        try:
+            if process.cwd() == str(project.root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.pid} {process.cmdline()}")
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until_none_is_left(project: Project, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while left_over(project) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left_over(project) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "body", "cause"),
+    [
+        ("fork", "    def test_it(): import os; os._exit(0)", "exited with status 0"),
+        ("fork", "    def test_it(): import os; os._exit(7)", "exited with status 7"),
+        ("fork", "    def test_it(): import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
+        ("fork", "    def test_it(): import os; os.abort()", "was killed by SIGABRT"),
+        ("fork", "    def test_it(): import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
+        ("fork", "    def test_it(): import os; os.kill(os.getpid(), 15)", "was killed by SIGTERM"),
+        ("spawn", "    def test_it(): import os; os._exit(7)", "exited with status 7"),
+        ("spawn", "    def test_it(): import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
+    ],
+    ids=["exit-0", "exit-7", "segfault", "abort", "kill", "term", "spawned-exit", "spawned-segfault"],
+)
+def test_a_test_that_ends_its_process_fails_alone(
+    project: Project, start: str, body: str, cause: str
+) -> None:
+    project.write(test_one=around(body), test_two="def test_other(): pass")
+    run = project.dbsafe("--start", start, "--junitxml=junit.xml")
+    assert run.code == 1
+    assert run.outcomes == {
+        "test_one.py::test_before": "passed",
+        "test_one.py::test_it": "failed",
+        "test_one.py::test_after": "passed",
+        "test_two.py::test_other": "passed",
+    }
+    assert cause in run.test("test_it")["text"], run.out
+    assert "while it ran this test" in run.out
+    assert "FAILED test_one.py::test_it" in run.out
+    assert "test_it" in (project.root / "junit.xml").read_text()
+    wait_until_none_is_left(project)
+
+
+def test_the_stacks_of_a_crash_are_shown(project: Project) -> None:
+    project.write(test_one="def test_it():\n    import ctypes\n    ctypes.string_at(0)\n")
+    text = project.dbsafe("--no-confirm").test("test_it")["text"]
+    assert "Fatal Python error: Segmentation fault" in text
+    assert "test_one.py" in text
+
+
+@pytest.mark.parametrize(
+    "sleep",
+    [
+        "import time; time.sleep(60)",
+        "import ctypes; ctypes.CDLL(None).sleep(60)",
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); __import__('time').sleep(60)",
+        "import subprocess; subprocess.run(['sleep', '60'])",
+    ],
+    ids=["python", "c", "c-without-term", "program"],
+)
+def test_a_test_that_hangs_is_ended_with_its_stacks(project: Project, sleep: str) -> None:
+    project.write(test_one=around(f"    def test_it(): {sleep}"))
+    run = project.dbsafe("--timeout", "0.7", "--no-confirm")
+    assert run.outcomes["test_one.py::test_it"] == "failed"
+    assert run.outcomes["test_one.py::test_after"] == "passed"
+    text = run.test("test_it")["text"]
+    assert "ran longer than 0.7 s" in text
+    assert "most recent call first" in text
+    assert "in test_it" in text
+    assert run.results["run"]["wall"] < 15
+    wait_until_none_is_left(project)
+
+
+FORKS = """
+    import os
+    def test_falls_through():
+        if os.fork() == 0:
+            return
+        os.wait()
+    def test_child_raises():
+        if os.fork() == 0:
+            raise RuntimeError("in the child")
+        os.wait()
+    def test_child_exits():
+        if os.fork() == 0:
+            raise SystemExit(3)
+        assert os.waitstatus_to_exitcode(os.wait()[1]) is not None
+    def test_multiprocessing():
+        import multiprocessing
+        process = multiprocessing.get_context("fork").Process(target=print, args=("x",))
+        process.start(); process.join(); assert process.exitcode == 0
+    def test_after(): pass
+"""
+
+
+def test_forked_children_that_fall_through_run_nothing_twice(project: Project) -> None:
+    project.write(
+        test_one=FORKS,
+        test_two="def test_once(): open('ran', 'a').write('x')",
+        conftest="""
+            import pytest
+            @pytest.fixture(scope="session", autouse=True)
+            def closing():
+                yield
+                open("closed", "a").write("x")
+        """,
+    )
+    run = project.dbsafe(workers=1)
+    assert set(run.outcomes.values()) == {"passed"}, run.out
+    assert len(run.results["tests"]) == 6
+    assert (project.root / "ran").read_text() == "x"
+    assert (project.root / "closed").read_text() == "x" * len(run.results["workers"])
+    wait_until_none_is_left(project)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    def test_it(): import os; os.close(1); os.close(2)",
+        "    def test_it(): import sys; sys.stdout.close(); sys.stderr.close()",
+        "    def test_it(): import os; os.close(0)",
+    ],
+    ids=["descriptors-1-2", "streams", "descriptor-0"],
+)
+def test_closed_standard_streams_do_not_end_the_run(project: Project, body: str) -> None:
+    project.write(test_one=around(body), test_two="def test_other(): print('x')")
+    run = project.dbsafe("--no-confirm")
+    assert run.outcomes["test_one.py::test_before"] == "passed"
+    assert run.outcomes["test_two.py::test_other"] == "passed"
+    assert len(run.outcomes) == 4, run.out
+    assert run.code in {0, 1}
+
+
+def test_closing_every_descriptor_costs_that_test_alone(project: Project) -> None:
+    project.write(
+        test_one=around("    def test_it(): import os; os.closerange(3, 256)"),
+        test_two="def test_other(): pass",
+    )
+    run = project.dbsafe("--no-confirm")
+    assert run.outcomes["test_one.py::test_before"] == "passed"
+    assert run.outcomes["test_one.py::test_it"] == "failed"
+    assert run.outcomes["test_one.py::test_after"] == "passed"
+    assert run.outcomes["test_two.py::test_other"] == "passed"
+    assert "exited" in run.test("test_it")["text"] or "closed" in run.test("test_it")["text"]
+
+
+def test_a_changed_directory_stays_as_in_a_serial_run(project: Project) -> None:
+    (project.root / "elsewhere").mkdir()
+    project.write(
+        test_one="""
+            import os
+            def test_changes(): os.chdir("elsewhere")
+            def test_sees_it(): assert os.getcwd().endswith("elsewhere")
+            def test_removes_it(tmp_path): os.chdir(tmp_path); tmp_path.rmdir()
+            def test_fails_nowhere(): assert 1 == 2
+        """
+    )
+    project.same("--tb=short", "--junitxml=junit.xml", workers=1)
+    assert (project.root / "junit.xml").exists()
+    assert (project.root / ".pytest_cache").exists()
+
+
+def test_a_test_that_eats_memory(project: Project) -> None:
+    project.write(
+        test_one=around(
+            """
+    def test_it():
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (400 * 2**20, 400 * 2**20))
+        hold = []
+        while True: hold.append(bytearray(2**24))
+"""
+        )
+    )
+    run = project.dbsafe("--no-confirm")
+    assert run.outcomes["test_one.py::test_it"] == "failed"
+    assert run.outcomes["test_one.py::test_before"] == "passed"
+    assert "test_one.py::test_after" in run.outcomes
+
+
+def test_threads_and_daemons_left_behind_do_not_keep_the_run(project: Project) -> None:
+    project.write(
+        test_one="""
+            import subprocess, threading, time
+            def test_thread(): threading.Thread(target=time.sleep, args=(60,)).start()
+            def test_daemon(): subprocess.Popen(["sleep", "60"], start_new_session=False)
+            def test_after(): pass
+        """
+    )
+    run = project.dbsafe()
+    assert run.code == 0
+    assert run.results["run"]["wall"] < 15
+    wait_until_none_is_left(project)
+
+
+def started(project: Project, *arguments: str, workers: int = 2) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*project.command(workers), *arguments],
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_file(path: Path, process: subprocess.Popen[str], seconds: float = 30.0) -> str:
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and path.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it did not come that far"
+        time.sleep(0.02)
+    return path.read_text()
+
+
+@pytest.mark.parametrize("where", ["call", "teardown", "idle"])
+def test_a_worker_killed_from_outside_is_replaced(project: Project, where: str) -> None:
+    wait = "open({name!r}, 'w').write(str(os.getpid())); time.sleep(1.5)"
+    bodies = {
+        "call": f"def test_1(): {wait.format(name='pid')}\ndef test_2(): pass",
+        "teardown": f"""
+import pytest
+@pytest.fixture
+def slow():
+    yield
+    {wait.format(name="pid")}
+def test_1(slow): pass
+def test_2(): pass""",
+        # A batch that waits for another one keeps a worker idle.
+        "idle": "def test_1(): open('pid', 'w').write(str(os.getpid()))\ndef test_2(): pass",
+    }
+    project.file("test_one.py", f"import os, time\n{bodies[where]}\n")
+    project.write(test_two="import time\ndef test_other(): time.sleep(2)")
+    process = started(project, "--no-confirm")
+    pid = int(wait_for_file(project.root / "pid", process))
+    if where == "idle":
+        time.sleep(0.5)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        assert where == "idle"
+    out, _ = process.communicate(timeout=60)
+    outcomes, results = project.read_results()
+    killed = "passed" if where == "idle" else "failed"
+    assert outcomes == {
+        "test_one.py::test_1": killed,
+        "test_one.py::test_2": "passed",
+        "test_two.py::test_other": "passed",
+    }, out
+    assert process.returncode == (0 if where == "idle" else 1)
+    assert results["totals"]["not_run"] == 0
+    wait_until_none_is_left(project)
+
+
+def test_the_zygote_killed_from_outside(project: Project) -> None:
+    project.write(
+        conftest="import os\nopen('zygote', 'w').write(str(os.getpid()))",
+        test_one="import time\ndef test_1(): open('started', 'w').write('x'); time.sleep(30)",
+    )
+    process = started(project)
+    wait_for_file(project.root / "started", process)
+    os.kill(int((project.root / "zygote").read_text()), signal.SIGKILL)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 67, out
+    assert "error[zygote-died]" in out
+    assert "killed by SIGKILL" in out
+    wait_until_none_is_left(project)
+
+
+def test_a_suite_that_ends_the_interpreter_at_import(project: Project) -> None:
+    project.write(test_one="import os; os._exit(3)")
+    run = project.dbsafe()
+    assert run.code == 67
+    assert "error[zygote-died]" in run.out
+    assert "exit code 3" in run.out
+
+
+def test_workers_that_do_not_live(project: Project) -> None:
+    project.write(
+        conftest="""
+            import os
+            home = os.getpid()
+            os.register_at_fork(after_in_child=lambda: os._exit(9))
+        """,
+        test_one="def test_1(): pass",
+    )
+    run = project.dbsafe("--start", "fork")
+    assert run.code == 67
+    assert "error[workers-do-not-start]" in run.out
+    assert "exited with status 9" in run.out
+    wait_until_none_is_left(project)
+
+
+def test_spawned_workers_that_do_not_live_show_what_they_printed(project: Project) -> None:
+    project.write(
+        conftest="""
+            from pathlib import Path
+            if Path("seen").exists(): raise RuntimeError("only one of us")
+            Path("seen").touch()
+        """,
+        test_one="def test_1(): pass",
+    )
+    run = project.dbsafe("--start", "spawn")
+    assert run.code == 67
+    assert "error[workers-do-not-start]" in run.out
+    assert "only one of us" in run.out
