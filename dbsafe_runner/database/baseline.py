@@ -20,6 +20,7 @@ _RELATIONS = load_sql("relations")
 _SIZES = load_sql("sizes")
 _SETTLE = load_sql("settle_sequences")
 _BATCH = 100
+_MANY = 20
 # Where the WAL does not tell how much was written, estimates that err towards tidying.
 _WEAR_BY_ROW = 250
 _WEAR_BY_RESET = 700
@@ -226,10 +227,20 @@ class Baseline:
         return known
 
     def _read(self, link: Link, relations: list[Relation]) -> dict[str, Content]:
+        """Read the contents of relations, many in one statement.
+
+        The statements for many are kept prepared: a scan reads the same relations over and over.
+        """
         found = {}
+        relations = sorted(relations, key=lambda one: int(one.oid))
+        run = link.repeat if len(relations) >= _MANY else link.query
         for start in range(0, len(relations), _BATCH):
-            sql = " union all ".join(one.content_sql for one in relations[start : start + _BATCH])
-            for oid, older, newer, latest in link.query(sql):
+            some = relations[start : start + _BATCH]
+            parts = [one.content_sql(f"($1::xid[])[{place}]") for place, one in enumerate(some, 1)]
+            marks = (
+                [as_array(one.mark % 2**32 for one in some)] if any(one.marked for one in some) else []
+            )
+            for oid, older, newer, latest in run(" union all ".join(parts), marks):
                 found[oid or ""] = Content(int(older or 0), int(newer or 0), int(latest or 0))
         return found
 

@@ -30,6 +30,8 @@ QUIET_SETTINGS: Mapping[str, str] = {
     "synchronous_commit": "off",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
+    # What is prepared runs often and is large: planning it each time costs more than that saves.
+    "plan_cache_mode": "force_generic_plan",
     "synchronize_seqscans": "off",
     "row_security": "off",
     "extra_float_digits": "1",

@@ -79,6 +79,9 @@ class Observer(Protocol):
     def look(self, pulse: Pulse) -> Sighting:
         """Name the suspects since the look before; `pulse` was taken just now."""
 
+    def files_created(self) -> bool:
+        """Whether permanent relations are known to have got new files between the last two looks."""
+
     def ours(self, xid: int) -> None:
         """Leave out what this transaction, one of our own, has written."""
 
@@ -93,7 +96,8 @@ def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] |
     """
     parameters = (as_array(own_sessions), None if databases is None else as_array(databases))
     (row,) = link.repeat(_PULSE, parameters)
-    wal, flushed, next_xid, sessions, inside, settings, slots, prepared, last = (cell or "" for cell in row)
+    cells = [cell or "" for cell in row]
+    wal, flushed, next_xid, sessions, inside, settings, slots, prepared, last = cells
     return Pulse(
         wal=wal,
         flushed=flushed == "t",

@@ -76,13 +76,17 @@ class Relation:
         return int(self.oid) < _FIRST_OWN_OID
 
     @property
+    def marked(self) -> bool:
+        """Whether its rows are told apart by its mark."""
+        return self.kind not in {"S", "m"}
+
+    @property
     def newer(self) -> str:
         """SQL: whether a row is newer than the baseline."""
         return f"pg_catalog.age(xmin) <= pg_catalog.age('{self.mark % 2**32}'::xid)"
 
-    @property
-    def content_sql(self) -> str:
-        """SQL that reads its `Content` behind its oid."""
+    def content_sql(self, mark: str) -> str:
+        """SQL that reads its `Content` behind its oid; `mark` is SQL for the mark as an xid."""
         oid = f"'{self.oid}'"
         if self.kind == "S":
             return f"select {oid}, last_value, is_called::int::numeric, 0::bigint from {self.sql}"  # noqa: S608
@@ -91,9 +95,11 @@ class Relation:
                 return f"select {oid}, -1::bigint, 0::numeric, 0::bigint"
             hashes = "coalesce(pg_catalog.sum(pg_catalog.hashtextextended(x::text, 0)), 0)"
             return f"select {oid}, pg_catalog.count(*), {hashes}, 0::bigint from {self.sql} as x"  # noqa: S608
+        # The subquery is evaluated once, not for every row.
+        newer = f"pg_catalog.age(xmin) <= (select pg_catalog.age({mark}))"
         counts = (
-            f"pg_catalog.count(*) filter (where not ({self.newer})),"
-            f" (pg_catalog.count(*) filter (where {self.newer}))::numeric,"
-            f" pg_catalog.max(case when {self.newer} then xmin::text::bigint end)"
+            f"pg_catalog.count(*) filter (where not ({newer})),"
+            f" (pg_catalog.count(*) filter (where {newer}))::numeric,"
+            f" pg_catalog.max(case when {newer} then xmin::text::bigint end)"
         )
         return f"select {oid}, {counts} from only {self.sql}"  # noqa: S608

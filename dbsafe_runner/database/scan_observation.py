@@ -1,4 +1,4 @@
-"""The scan observer, for PostgreSQL before 16 or without the right to read WAL: suspects everything.
+"""The scan observer, for PostgreSQL before 15 or without the right to read WAL: suspects everything.
 
 It knows only whether the server has written any WAL since the look before. If so, every table and every
 catalog is to be compared, which costs the more the more tables there are. What was written and rolled

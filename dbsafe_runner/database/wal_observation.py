@@ -1,4 +1,4 @@
-"""The WAL observer, for PostgreSQL 16 and later: reads what was written since the last look.
+"""The WAL observer, for PostgreSQL 15 and later: reads what was written since the last look.
 
 Cost follows what was written, not how many tables there are. It needs a superuser and the library of
 `pg_walinspect`, not the extension. Where the server has already recycled the WAL in question, and so
@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dbsafe_runner.database.link import Link, LinkError, Row, as_array, load_sql
 from dbsafe_runner.database.observation import File, Pulse, Sighting
 
-_FUNCTIONS = (load_sql("wal_function"), load_sql("wal_records_function"))
+_BLOCKS_FUNCTION = load_sql("wal_function")
+_RECORDS_FUNCTION = load_sql("wal_records_function")
+_BLOCKS_15 = load_sql("wal_blocks_15")
 _FILES_CREATED = load_sql("files_created")
 _BLOCKS = load_sql("wal_blocks")
 _TRANSACTIONS = load_sql("transactions")
@@ -40,6 +42,7 @@ class WalObserver:
         self._link = link
         #: The generation of the session that the function was last made in.
         self._made_in = 0
+        self._blocks = _BLOCKS if server_version >= 160000 else _BLOCKS_15
         self._flush = _FLUSH_17 if server_version >= 170000 else _FLUSH_16
         self._from = ""
         self._read_before = "", ""
@@ -51,8 +54,9 @@ class WalObserver:
     def _call(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
         """Run a statement where the function exists: it goes with the session that made it."""
         if self._made_in != self._link.generation:
-            for function in _FUNCTIONS:
-                self._link.query(function)
+            self._link.query(_RECORDS_FUNCTION)
+            if self._blocks is _BLOCKS:
+                self._link.query(_BLOCKS_FUNCTION)
             self._made_in = self._link.generation
         return self._link.repeat(sql, params)
 
@@ -100,7 +104,7 @@ class WalObserver:
         if not pulse.flushed:
             self._call(self._flush)
         try:
-            rows = self._call(_BLOCKS, (self._from, pulse.wal, as_array(self._ours)))
+            rows = self._call(self._blocks, (self._from, pulse.wal, as_array(self._ours)))
         except LinkError:
             # The WAL was recycled under a long test, or the suite ended our session.
             sighting.everything = True

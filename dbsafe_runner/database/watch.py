@@ -24,7 +24,7 @@ from dbsafe_runner.domain.namespace import Namespace
 
 _DATABASES = load_sql("databases")
 _SHARED = "0"
-_FIRST_WITH_WAL = 160000
+_FIRST_WITH_WAL = 150000
 
 #: Something that can differ from the baseline: (database, oid of a relation, or one of the words below).
 Key = tuple[str, str]
@@ -32,6 +32,13 @@ SCHEMA = "schema"
 CLUSTER: Key = ("", "cluster")
 #: A database whose baseline is not known, because nothing of the suite was expected in it.
 UNKNOWN = "unknown"
+#: Catalogs that making and dropping a temporary table writes to; TRUNCATE writes to the first only.
+_OF_TEMPORARY_TABLES = frozenset(
+    (
+        "pg_class", "pg_attribute", "pg_type", "pg_depend", "pg_index", "pg_constraint", "pg_attrdef",
+        "pg_sequence", "pg_namespace", "pg_description", "pg_inherits",
+    )
+)  # fmt: skip
 
 
 @dataclasses.dataclass(slots=True)
@@ -207,7 +214,7 @@ class Watch:
                 window.touched.add((name, UNKNOWN))
                 window.ddl.append(f"{name} changed")
             return
-        if not (files or sighting.everything or base.unlogged):
+        if not (files or sighting.undone or sighting.everything or base.unlogged):
             return
         for (database, file), size in sighting.wear.items():
             if (
@@ -215,14 +222,19 @@ class Watch:
                 and (relation := base.relations.get(base.files.get(file, ""))) is not None
             ):
                 relation.wear += size
+        undone = {base.files.get(file, "") for (database, file) in sighting.undone if database == oid}
+        rolled_back = {base.relations[one].name for one in undone & base.relations.keys()}
+        rolled_back &= base.catalogs.known.keys()
+        window.ddl_undone |= bool(rolled_back) and self._was_ddl(rolled_back)
         suspects = self._suspects(base, files, sighting, window)
         unreadable = {
             relation for (database, relation), waits in locked.items() if waits and database == oid
         }
         forced = {one for one in suspects if self._older_writer(base, one, files)}
         known = {base.files[file] for file in files if file in base.files}
-        changed = base.examine(self.links.data(name), suspects - unreadable, known, forced - unreadable)
-        changed |= base.set_aside(suspects & unreadable)
+        changed = base.set_aside(suspects & unreadable)
+        if readable := suspects - unreadable:
+            changed |= base.examine(self.links.data(name), readable, known, forced & readable)
         window.remaining |= {base.label(one) for one in changed}
         window.sequences |= {
             base.label(one)
@@ -250,14 +262,28 @@ class Watch:
             oid for oid in touched if oid in LargeObjects.CATALOGS or not base.relations[oid].is_catalog
         }
 
-    def _watch_schema(self, base: Baseline, names: Collection[str] | None, window: Window) -> set[str]:
+    def _watch_schema(self, base: Baseline, names: set[str] | None, window: Window) -> set[str]:
         schema = self.schemas[base.database]
         before = list(schema.words)
         words, moved = schema.compare(self.links.data(base.database), names)
         window.ddl += words
+        if not words and names is not None:
+            window.ddl_undone |= self._was_ddl(names)
         if schema.words != before:
             window.touched.add((base.database, SCHEMA))
         return moved
+
+    def _was_ddl(self, catalogs: set[str]) -> bool:
+        """Whether writing to these catalogs was a schema change, if none of it is left.
+
+        Temporary tables write to catalogs as well, a row type among other things; but unlike others
+        they get no file that is logged.
+        """
+        if not catalogs <= _OF_TEMPORARY_TABLES:
+            return True
+        return "pg_attribute" in catalogs and (
+            "pg_type" not in catalogs or self.observer.files_created()
+        )
 
     def _older_writer(self, base: Baseline, oid: str, files: dict[str, set[int]]) -> bool:
         """Whether a transaction older than the relation's mark wrote: counting rows misleads then."""
