@@ -111,7 +111,9 @@ class Child:
         try:
             self._loop()
         except KeyboardInterrupt:
-            self._send("halt", why="interrupt", message="")
+            running = self._running
+            where = f" in {self._session.items[running.index].nodeid}" if running is not None else ""
+            self._send("halt", why="interrupt", message=f"KeyboardInterrupt{where}")
         except Exit as error:
             self._send("halt", why="exit", message=str(error.msg), code=error.returncode)
         except ChannelClosedError:

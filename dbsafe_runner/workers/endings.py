@@ -78,7 +78,7 @@ class Endings:
             zygote.signal(signal.SIGINT)
             self.stopping = "interrupt"
             return
-        self.stop("interrupt", signal.Signals(number).name)
+        self.stop("interrupt", f"Interrupted by {signal.Signals(number).name}")
 
     @property
     def was_interrupted(self) -> bool:

@@ -257,6 +257,9 @@ class _Zygote(_Role):
             reporter._tw = self._visible_writer(reporter)  # noqa: SLF001
         why, text = self._finish["why"], self._finish["message"]
         if why == "interrupt":
+            if reporter is not None:
+                # Where the zygote was at that moment says nothing.
+                reporter._report_keyboardinterrupt = lambda: reporter.write_sep("!", text)  # noqa: SLF001
             raise KeyboardInterrupt(text)
         if why == "exit":
             raise Exit(text, self._finish["code"])

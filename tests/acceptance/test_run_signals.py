@@ -1,0 +1,197 @@
+"""dbsafe ended from outside: an orderly end for the first signal, nothing left behind by any."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from fakes.projects import Project
+
+TESTS = """
+    import os, pytest, time
+
+    @pytest.fixture(scope="session", autouse=True)
+    def whole():
+        yield
+        open(f"session-down-{os.getpid()}", "w").close()
+
+    @pytest.fixture
+    def slow():
+        yield
+        open("test-down", "w").close()
+
+    def test_quick(): pass
+    def test_long(slow):
+        open("started", "w").write("x")
+        time.sleep(40)
+    def test_never(): pass
+"""
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files with a name that leaves room for a socket's."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, temporary: Path) -> Project:
+    project = Project(tmp_path)
+    project.variables["TMPDIR"] = str(temporary)
+    project.write(test_one=TESTS)
+    return project
+
+
+def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*project.command(), "--grouping", "file", *arguments],
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_for(project.root / "started", process)
+    return process
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 40
+    while not (path.exists() and path.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it did not come that far"
+        time.sleep(0.02)
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def assert_gone(processes: list[psutil.Process], seconds: float = 5.0) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)],
+    ids=["int", "term", "hup"],
+)
+def test_the_first_signal_ends_the_run_in_order(
+    project: Project, temporary: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(project, "--junitxml=junit.xml")
+    children = family(process)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == code, out
+    assert "Traceback" not in out
+    outcomes, results = project.read_results()
+    assert outcomes == {"test_one.py::test_quick": "passed"}, out
+    assert results["run"]["interrupted"]
+    assert results["totals"]["not_run"] == 2
+    assert results["run"]["exit_code"] == code
+    assert (project.root / "test-down").exists()
+    assert list(project.root.glob("session-down-*"))
+    assert (project.root / ".dbsafe/results/report.html").exists()
+    assert "test_quick" in (project.root / "junit.xml").read_text()
+    assert f"Interrupted by {number.name}" in out
+    assert_gone(children)
+    assert not list(temporary.glob("dbsafe-*"))
+
+
+def test_the_second_signal_ends_it_now(project: Project) -> None:
+    project.write(
+        test_one="""
+            import time
+            def test_long():
+                open("started", "w").write("x")
+                while True:
+                    try: time.sleep(40)
+                    except KeyboardInterrupt: open("asked", "w").write("x")
+        """
+    )
+    process = start(project)
+    children = family(process)
+    process.send_signal(signal.SIGINT)
+    wait_for(project.root / "asked", process)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 3
+    assert process.returncode == 2, out
+    assert "Traceback" not in out
+    assert project.read_results()[1]["run"]["interrupted"]
+    assert_gone(children)
+
+
+def test_a_test_that_ignores_the_signal_is_ended_after_a_while(project: Project) -> None:
+    project.write(
+        test_one="""
+            import time
+            def test_long():
+                open("started", "w").write("x")
+                while True:
+                    try: time.sleep(40)
+                    except KeyboardInterrupt: pass
+        """
+    )
+    process = start(project)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=40)
+    assert process.returncode == 2, out
+
+
+def test_killed_outright_nothing_goes_on(project: Project, temporary: Path) -> None:
+    process = start(project)
+    children = family(process)
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    assert_gone(children)
+    assert list(temporary.glob("dbsafe-run-*"))
+    project.write(test_one="def test_one(): pass")
+    assert project.dbsafe().code == 0
+    assert not list(temporary.glob("dbsafe-run-*"))
+
+
+def test_interrupted_while_collecting(project: Project) -> None:
+    project.write(test_one="import time\nopen('started', 'w').write('x')\ntime.sleep(40)")
+    process = start(project)
+    children = family(process)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 2, out
+    assert "KeyboardInterrupt" in out
+    assert_gone(children)
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group_once(project: Project) -> None:
+    process = subprocess.Popen(
+        [*project.command(), "--grouping", "file"],
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+    wait_for(project.root / "started", process)
+    children = family(process)
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 2, out
+    assert project.read_results()[0] == {"test_one.py::test_quick": "passed"}
+    assert_gone(children)
