@@ -15,12 +15,22 @@ from rich.text import Text
 from dbsafe_runner.analysis import Note
 from dbsafe_runner.config import RunRequest
 from dbsafe_runner.domain.batch import Batch
+from dbsafe_runner.domain.level import Level
 from dbsafe_runner.planning.explanation import LevelRow, level_rows
 from dbsafe_runner.planning.grouping import strongest
 from dbsafe_runner.reporting.formatting import counted, seconds_text
 from dbsafe_runner.session import Prospect
 
 JSON_VERSION: Final = 1
+#: What puts a test on a level, in as few words as a narrow terminal has room for.
+_WHY: Final = {
+    Level.NONE: "no connection",
+    Level.READ_ONLY: "changes nothing",
+    Level.ISOLATED_WRITES: "leaves nothing behind",
+    Level.SHARED_WRITES: "leaves rows, or unknown",
+    Level.SCHEMA_CHANGES: "changes the schema",
+    Level.SEQUENTIAL_ONLY: "cannot be kept apart",
+}
 #: Batches and notes that are shown without -v.
 _BATCHES: Final = 6
 _NOTES: Final = 6
@@ -83,25 +93,24 @@ def _levels(rows: Iterable[LevelRow]) -> Table:
         ("time", "right"),
         ("isolation", "left"),
         ("at once", "left"),
-        ("known from", "left"),
         ("why", "left"),
     )
-    table.columns[0].no_wrap = table.columns[3].no_wrap = table.columns[4].no_wrap = True
+    for column in (0, 1, 2, 3):
+        table.columns[column].no_wrap = True
     for row in rows:
         table.add_row(
             f"{int(row.level)} {row.level.name}",
             f"{row.tests:,}",
             f"{row.share:.0%}",
-            ", ".join(row.isolation),
+            ",\n".join(row.isolation),
             row.concurrency,
-            _sources(row.sources),
-            row.why,
+            f"{_WHY[row.level]}\n{_sources(row.sources)}",
         )
     return table
 
 
 def _sources(sources: Mapping[str, int]) -> str:
-    """Where levels are known from: "observed", or "158 observed, 2 static"."""
+    """Where levels are known from: "observed", or 158 observed and 2 static."""
     if len(sources) == 1:
         return next(iter(sources))
     return ", ".join(f"{count:,} {source}" for source, count in by_count(sources))
@@ -115,20 +124,16 @@ def by_count(sources: Mapping[str, int]) -> list[tuple[str, int]]:
 def _prediction(found: Prospect) -> Text:
     plan, known, total = found.plan, found.known_durations, len(found.request.tests)
     text = Text()
-    text.append("predicted  ", style="bold")
-    text.append(f"{seconds_text(plan.predicted_wall)}, at best {seconds_text(plan.lower_bound)}")
-    text.append(f"; limited by {plan.limited_by}\n")
+    text.append("predicted: ", style="bold")
+    text.append(f"{seconds_text(plan.predicted_wall)}, at best {seconds_text(plan.lower_bound)};")
+    text.append(f" limited by {plan.limited_by}\n")
     if not known:
-        text.append(
-            "           No duration is known yet: one run makes this a prediction.", style="yellow"
-        )
+        text.append("No duration is known yet: after one run, this is a prediction.", style="yellow")
     elif known < total:
-        text.append(
-            f"           {known:,} of {total:,} durations are known from earlier runs, ", style="dim"
-        )
+        text.append(f"{known:,} of {total:,} durations are known from earlier runs; ", style="dim")
         text.append("the others are estimated from these.", style="dim")
     else:
-        text.append("           All durations are known from earlier runs.", style="dim")
+        text.append("All durations are known from earlier runs.", style="dim")
     return text
 
 
