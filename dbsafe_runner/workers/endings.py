@@ -178,6 +178,9 @@ class Endings:
 
     def _send_off(self, slot: Slot) -> None:
         """Tell a worker to stop, and interrupt the test that it runs."""
+        if slot.state is State.STARTING and slot.process is not None:
+            # It is still collecting, which may take long, and nobody will need it.
+            slot.process.kill()
         if slot.state in {State.GONE, State.LEAVING} or slot.peer is None:
             return
         running = slot.running is not None

@@ -1,0 +1,161 @@
+"""Runs of suites that use PostgreSQL: leases, servers that die, and what is left of them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from fakes.projects import Project
+
+URL = "postgresql://shop:secret@localhost:5432/shop"
+CONNECT = f"""
+    import psycopg
+    def connect(): return psycopg.connect({URL!r}, autocommit=True)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.write(dbhelp=CONNECT)
+    project.file("runner.toml", f'[database]\nsource = ["{URL}"]\n')
+    return project
+
+
+def servers_of(process: psutil.Process) -> list[psutil.Process]:
+    return [child for child in process.children(recursive=True) if "postgres" in child.name()]
+
+
+#: Ends the worker's own server by its postmaster, as a crash would.
+KILLS = """
+    import os, signal
+    from pathlib import Path
+    from dbhelp import connect
+
+    def test_before():
+        with connect() as c: c.execute("create table if not exists t (n int)")
+
+    def test_kills():
+        with connect() as c:
+            data = c.execute("show data_directory").fetchone()[0]
+        if Path("{mark}").exists(): return
+        Path("{mark}").touch()
+        pid = int(Path(data, "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        import time; time.sleep(0.2)
+        connect()
+
+    def test_after():
+        with connect() as c: assert c.execute("select 1").fetchone() == (1,)
+"""
+
+
+def test_a_test_whose_server_dies_is_run_again(project: Project) -> None:
+    project.write(test_one=KILLS.replace("{mark}", "killed"))
+    run = project.dbsafe("--no-confirm")
+    assert run.outcomes == {
+        "test_one.py::test_before": "passed",
+        "test_one.py::test_kills": "passed",
+        "test_one.py::test_after": "passed",
+    }, run.out
+    assert run.code == 0
+    assert "namespace-lost" in run.notices()
+    assert "The test is run again" in run.out
+
+
+def test_a_test_that_kills_its_server_each_time_fails(project: Project) -> None:
+    text = KILLS.replace('if Path("{mark}").exists(): return', "").replace("{mark}", "killed")
+    project.write(test_one=text)
+    run = project.dbsafe("--no-confirm")
+    assert run.outcomes["test_one.py::test_kills"] == "failed", run.out
+    assert run.outcomes["test_one.py::test_after"] == "passed"
+    assert run.code == 1
+
+
+def test_a_crashed_worker_is_replaced_soon_server_included(project: Project) -> None:
+    project.write(
+        test_one="""
+            import os, time
+            from dbhelp import connect
+            def test_before():
+                with connect() as c: c.execute("select 1")
+            def test_crashes():
+                open("died", "w").write(str(time.time())); os._exit(1)
+            def test_after():
+                with connect() as c: c.execute("select 1")
+                open("back", "w").write(str(time.time()))
+        """
+    )
+    times = []
+    for _ in range(3):
+        run = project.dbsafe("--no-confirm", "--grouping", "file")
+        assert run.outcomes["test_one.py::test_after"] == "passed", run.out
+        times.append(
+            float((project.root / "back").read_text()) - float((project.root / "died").read_text())
+        )
+    print("replaced in", times)
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["int", "kill"])
+def test_no_server_outlives_a_run_that_is_ended(project: Project, number: signal.Signals) -> None:
+    project.write(
+        test_one="""
+            import time
+            from dbhelp import connect
+            def test_long():
+                with connect() as c: c.execute("select 1")
+                open("started", "w").write("x")
+                time.sleep(40)
+        """
+    )
+    process = subprocess.Popen(
+        project.command(),
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (project.root / "started").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert servers_of(psutil.Process(process.pid))
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
+
+
+def test_a_program_that_closes_nothing_and_a_pool_of_threads(project: Project) -> None:
+    project.write(
+        test_one="""
+            import threading
+            from dbhelp import connect
+            def test_threads():
+                seen = []
+                def work():
+                    with connect() as c: seen.append(c.execute("select 1").fetchone()[0])
+                threads = [threading.Thread(target=work) for _ in range(8)]
+                [t.start() for t in threads]; [t.join() for t in threads]
+                assert seen == [1] * 8
+            def test_forked_child_connects():
+                import os
+                pid = os.fork()
+                if pid == 0:
+                    with connect() as c: c.execute("select 1")
+                    os._exit(7)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        """
+    )
+    project.dbsafe()
+    run = project.dbsafe()
+    assert run.code == 0, run.out
