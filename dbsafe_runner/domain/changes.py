@@ -38,6 +38,19 @@ class Changes:
         """Whether the window left the namespace as it was."""
         return not (self.remaining or self.pending or self.ddl or self.cluster)
 
+    def then(self, later: Changes) -> Changes:
+        """Both windows as one: what happened in this one or in the later one, and how it stands then."""
+        return dataclasses.replace(
+            later,
+            written=self.written | later.written,
+            remaining=self.remaining | later.remaining,
+            ddl=(*self.ddl, *later.ddl),
+            ddl_undone=self.ddl_undone or later.ddl_undone,
+            cluster=(*self.cluster, *later.cluster),
+            sequences=self.sequences | later.sequences,
+            used=self.used or later.used,
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResetReport:

@@ -135,6 +135,9 @@ class TestFinished(RunEvent):
     connections: int = 0
     #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
     built: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    #: Whether the worker could look at what the test did: `changes` is None then because it has no
+    #: namespace yet.
+    observed: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

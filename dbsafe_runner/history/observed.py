@@ -52,16 +52,18 @@ class Observation:
     complete: int = 0
 
 
-def observe(outcome: Outcome, changes: Changes | None, connections: int) -> Observation | None:
+def observe(
+    outcome: Outcome, changes: Changes | None, connections: int, *, seen: bool = True
+) -> Observation | None:
     """What one run of a test shows, or None when it shows nothing.
 
     Args:
         outcome: how the test ended.
         changes: what the look after it saw; None while the worker had no namespace.
         connections: how many connections it opened.
+        seen: False when it could not be looked at, as its server or its worker was gone.
     """
-    if outcome is Outcome.NOT_RUN or (changes is None and connections):
-        # The look that should have followed failed: its server was gone.
+    if not seen or outcome is Outcome.NOT_RUN:
         return None
     complete = int(outcome in _COMPLETE)
     if changes is None:

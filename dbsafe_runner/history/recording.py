@@ -96,7 +96,7 @@ class HistorySink:
             verdict=result.verdict,
             other=result.other,
             code=self._codes.get(result.nodeid, Code()),
-            observation=observe(result.outcome, event.changes, event.connections)
+            observation=observe(result.outcome, event.changes, event.connections, seen=event.observed)
             if earlier is None
             else earlier.observation,
         )

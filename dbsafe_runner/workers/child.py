@@ -23,7 +23,7 @@ from _pytest.outcomes import Exit
 
 from dbsafe_runner.domain.changes import Changes, ResetReport
 from dbsafe_runner.domain.isolation import ResetPolicy
-from dbsafe_runner.workers import after_fork, outcomes
+from dbsafe_runner.workers import after_fork, outcomes, teardown
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
 from dbsafe_runner.workers.tenant import (
     NamespaceLostError,
@@ -33,7 +33,6 @@ from dbsafe_runner.workers.tenant import (
 )
 
 _WIDE_SCOPES = ("session", "package")
-_BATCH_SCOPES = ("module", "class")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,6 +84,8 @@ class Child:
         self._reports: list[pytest.TestReport] = []
         #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
         self._built: dict[str, float] = {}
+        #: What the test did to the database, without what fixtures wider than it did meanwhile.
+        self._seen: Changes | None = None
         self._running: _Fed | None = None
         self._decided = False
         self._next: pytest.Item | None = None
@@ -177,6 +178,7 @@ class Child:
         self._decided = False
         self._reports = []
         self._built.clear()
+        self._seen = None
         self._failed = False
         self._tenant.take_connections()
         if self._queue:
@@ -186,8 +188,8 @@ class Child:
 
     def _after_test(self, fed: _Fed) -> str:
         """Report the test and bring the namespace back where that is due. Returns why to retire."""
-        changes = self._look()
-        self._report(fed, changes)
+        self._look_at_test()
+        self._report(fed)
         ended = not self._queue
         each = fed.reset is ResetPolicy.EACH_TEST and not self._fixture_wrote
         if self._lost:
@@ -220,11 +222,19 @@ class Child:
             self._dirty = True
         return changes
 
-    def _report(self, fed: _Fed, changes: Changes | None) -> None:
+    def _look_at_test(self) -> None:
+        """Look, and put what happened since the last look down to the test."""
+        changes = self._look()
+        if changes is not None:
+            self._seen = changes if self._seen is None else self._seen.then(changes)
+
+    def _report(self, fed: _Fed) -> None:
         reports = self._reports
         fields: dict[str, Any] = {"test": fed.index, "connections": self._tenant.take_connections()}
-        if changes is not None:
-            fields["changes"] = change_fields(changes)
+        if self._seen is not None:
+            fields["changes"] = change_fields(self._seen)
+        if self._tenant.leased and (self._seen is None or self._lost or self._retire):
+            fields["unseen"] = True
         if self._built:
             fields["built"] = dict(self._built)
         if self._lost:
@@ -284,7 +294,15 @@ class Child:
         ending = self._final or self._session.shouldfail or self._session.shouldstop
         if not ending and nextitem is None:
             nextitem = _Boundary(self._session)
-        self._teardown_exact(nextitem)
+        item = self._session.items[self._running.index] if self._running is not None else None
+        watched = self._phase == "teardown" and self._tenant.leased and not self._final
+        if item is None or not watched or teardown.stays_within(item, nextitem):
+            self._teardown_exact(nextitem)
+            return
+        try:
+            teardown.tear_down_apart(self._teardown_exact, item, nextitem, self._look_at_test)
+        finally:
+            self._look()
 
     # --- hooks ---------------------------------------------------------------------------------
 
@@ -330,21 +348,18 @@ class Child:
             self._built[fixturedef.argname] = self._clock() - started
 
     def _watch_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
+        self._look_at_test()
         if fixturedef.scope in _WIDE_SCOPES:
-            self._look()
             try:
                 return (yield)
             finally:
                 self._adopt()
-        if fixturedef.scope in _BATCH_SCOPES and self._tenant.leased:
-            self._look()
-            try:
-                return (yield)
-            finally:
-                changes = self._look()
-                if changes is not None and not changes.nothing:
-                    self._fixture_wrote = True
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            changes = self._look()
+            if changes is not None and not changes.nothing:
+                self._fixture_wrote = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_fixture_post_finalizer(self, fixturedef: Any, request: Any) -> None:

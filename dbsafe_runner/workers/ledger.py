@@ -189,6 +189,7 @@ class Ledger:
                 coloured=coloured,
                 connections=seen.get("connections", 0),
                 built=seen.get("built", {}),
+                observed=bool(seen) and not seen.get("unseen", False),
             )
         )
 
