@@ -50,6 +50,11 @@ _DEPENDENCIES = """(c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
     and c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.refobjsubid <> 0
     and c.objid in (select seqrelid from pg_catalog.pg_sequence))
     and c.refobjid <> all (array(select oid from temporary))"""
+#: Columns that say to which type or function a row belongs, in catalogs that say nothing else of that.
+_OTHERS_COLUMNS = ("enumtypid", "rngtypid", "aggfnoid")
+# Where the namespace is a schema, what else is described may belong to other schemas.
+_DESCRIPTIONS = """((select schema from own) is null
+    or c.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass)"""
 #: Large catalogs whose rows are hardly ever replaced by equal ones: counting has to do.
 _COUNTED = frozenset(("pg_attribute", "pg_depend"))
 #: Small ones of which rows that came with PostgreSQL are often changed, and changed back.
@@ -204,6 +209,7 @@ def _kept(name: str, columns: Collection[str]) -> str:
         schemas.append("c.oid")
     if name == "pg_description":
         relations.append("c.objoid")
+    outside = [f"c.{column}" for column in _OTHERS_COLUMNS if column in columns]
     conditions = [
         f"{column} <> all (array(select oid from temporary_schemas))"  # noqa: S608
         for column in schemas
@@ -212,5 +218,11 @@ def _kept(name: str, columns: Collection[str]) -> str:
         f"{column} <> all (array(select oid from temporary))"  # noqa: S608
         for column in relations
     ]
+    conditions += [
+        f"{column} <> all (array(select oid from others))"  # noqa: S608
+        for column in outside
+    ]
+    if name == "pg_description":
+        conditions.append(_DESCRIPTIONS)
     conditions += [_DEPENDENCIES] if name == "pg_depend" else []
     return " and ".join(conditions) or "true"

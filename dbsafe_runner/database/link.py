@@ -134,6 +134,8 @@ class Link:
         self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS
     ) -> None:
         self._conninfo = connection_string(dsn, database, settings).encode()
+        #: Whether no trigger fires and no foreign key is checked.
+        self.silent = settings.get("session_replication_role") == "replica"
         #: How often the session was opened: what belongs to a session has to be made again.
         self.generation = 0
         self._open()

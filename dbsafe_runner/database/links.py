@@ -24,8 +24,9 @@ class Links:
         LinkError: from every method, when the server cannot be reached.
     """
 
-    def __init__(self, dsn: str, server_version: int) -> None:
+    def __init__(self, dsn: str, server_version: int, *, at_home: bool = False) -> None:
         self._dsn = dsn
+        self._at_home = at_home
         self.discreet = server_version < _FIRST_WITH_IDLE_TIMEOUT
         self._data: dict[str, Link] = {}
         settings = {**QUIET_SETTINGS, **SUPERUSER_SETTINGS}
@@ -77,6 +78,8 @@ class Links:
     def _open_watch(self, settings: Mapping[str, str]) -> Link:
         # What is read for watching must be on disk before it is read; see `wal_observation`.
         settings = {**settings, "synchronous_commit": "on"}
+        if self._at_home:
+            return Link(self._dsn, "", settings)
         try:
             return Link(self._dsn, "postgres", settings)
         except LinkError:

@@ -15,6 +15,7 @@ from typing import Protocol
 from dbsafe_runner.database.link import Link, as_array, load_sql
 
 _PULSE = load_sql("pulse")
+_PULSE_SHARED = load_sql("pulse_shared")
 
 #: A file of a relation: (oid of its database, file node), both as text.
 File = tuple[str, str]
@@ -95,7 +96,7 @@ def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] |
         databases: oids of those whose sessions count; None means all.
     """
     parameters = (as_array(own_sessions), None if databases is None else as_array(databases))
-    (row,) = link.repeat(_PULSE, parameters)
+    (row,) = link.repeat(_PULSE if databases is None else _PULSE_SHARED, parameters)
     cells = [cell or "" for cell in row]
     wal, flushed, next_xid, sessions, inside, settings, slots, prepared, last = cells
     return Pulse(

@@ -4,6 +4,10 @@ Rows that are newer than the baseline are deleted. Where rows of the baseline ar
 all are deleted and copied in again from the snapshot. Nothing of the suite's fires: the session's
 session_replication_role is "replica", and what fires even so is switched off within the transaction.
 
+Only superusers may set that. Without it foreign keys are checked: all rows are deleted by one statement,
+and copied in such an order that what is referred to comes first. Where a foreign key would have further
+rows deleted or changed, nothing is done.
+
 A file that has worn (much was written to it since it was last tidied) is vacuumed between deleting
 and copying, so that rows lie as they lay in the baseline, and new ones behind them.
 """
@@ -17,6 +21,7 @@ from dbsafe_runner.database.link import Link, LinkError, as_array, load_sql
 from dbsafe_runner.database.relation import Content, Relation
 
 _STUBBORN = load_sql("stubborn")
+_REFERENCES = load_sql("references")
 _WHO = "SELECT pg_catalog.pg_current_xact_id(), pg_catalog.pg_current_snapshot()"
 #: Bytes of WAL for one table from which on its file is tidied: PostgreSQL starts to reuse the room of
 #: dead rows when a page of 8 kB is nearly full, and rows would then lie in another order than written.
@@ -72,12 +77,12 @@ class Restoration:
         tables = [relation for relation in relations if relation.kind == "r"]
         rewritten = [table for table in tables if dirty[table.oid].older != table.content.older]
         worn = [table for table in tables if self._tidy and table.wear > WORN]
+        if not self._link.silent:
+            rewritten = self._in_order(rewritten)
+            worn = [table for table in worn if table not in rewritten]
         later = [table for table in rewritten if table in worn]
         silence, restore_noise = self._silence(tables)
-        statements = list(silence)
-        for table in tables:
-            where = "" if table in rewritten else f" WHERE {table.newer}"
-            statements.append(f"DELETE FROM ONLY {table.sql}{where}")  # noqa: S608
+        statements = [*silence, *self._deletions(tables, rewritten)]
         at_once = [table for table in rewritten if table not in later]
         statements += self._copies(at_once)
         statements += [_setval(relation) for relation in relations if relation.kind == "S"]
@@ -115,6 +120,38 @@ class Restoration:
             for table in tables
             if table.snapshot is not None
         ]
+
+    def _deletions(self, tables: list[Relation], rewritten: list[Relation]) -> list[str]:
+        deletions = [
+            f"DELETE FROM ONLY {table.sql}" + ("" if table in rewritten else f" WHERE {table.newer}")  # noqa: S608
+            for table in tables
+        ]
+        if self._link.silent or not deletions:
+            return deletions
+        # Foreign keys are checked at the end of the statement, when all rows are gone.
+        others = [f"d{number} AS ({deletion})" for number, deletion in enumerate(deletions[:-1])]
+        together = f"WITH {', '.join(others)} {deletions[-1]}" if others else deletions[-1]
+        return ["SET CONSTRAINTS ALL DEFERRED", together]
+
+    def _in_order(self, tables: list[Relation]) -> list[Relation]:
+        """Return tables so that those come first that others refer to.
+
+        Raises:
+            LinkError: deleting their rows would change rows of other tables.
+        """
+        ordered = {table.oid: table for table in tables}
+        keys = self._link.query(_REFERENCES, (as_array(ordered),))
+        for table, referred, changes in keys:
+            if table not in ordered and changes == "t":
+                name = ordered[referred or ""].sql
+                raise LinkError(f"a foreign key to {name} would change rows elsewhere")
+        waits = {oid: {str(to) for one, to, _ in keys if one == oid} for oid in ordered}
+        found: list[Relation] = []
+        while ordered:
+            # Where tables refer to each other in a circle, only deferrable keys permit it: any will do.
+            free = [oid for oid in ordered if not waits[oid] & ordered.keys()] or list(ordered)[:1]
+            found += [ordered.pop(oid) for oid in free]
+        return found
 
     def _silence(self, tables: list[Relation]) -> tuple[list[str], list[str]]:
         stubborn = [table.oid for table in tables if table.stubborn]

@@ -77,7 +77,9 @@ class SchemaMaker:
         with place.sessions.session() as connection:
             self._clone(connection, name)
         database = place.address.database
-        return Made((name,), self._endpoint(name), place.direct.dsn(), database)
+        # By this setting our own session knows which schema to look at.
+        options = f"{place.direct.options.get('options', '')} -c dbsafe.schema={name}".lstrip()
+        return Made((name,), self._endpoint(name), place.direct.dsn(options=options), database)
 
     def remove(self, made: Made) -> None:
         """See `Maker.remove`."""

@@ -73,7 +73,9 @@ class Watch:
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
-        self.links = Links(namespace.admin_dsn, namespace.server_version)
+        # Locks on what is in a schema can be told only in its own database.
+        at_home = namespace.kind is NamespaceKind.SCHEMA
+        self.links = Links(namespace.admin_dsn, namespace.server_version, at_home=at_home)
         self.observer: Observer = self._choose_observer()
         #: Databases that are known: oid -> name.
         self.databases: dict[str, str] = {}

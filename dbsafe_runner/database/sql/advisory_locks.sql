@@ -4,3 +4,5 @@ select l.pid, pg_catalog.concat_ws(',', l.classid, l.objid)
   from pg_catalog.pg_lock_status() as l
  where l.locktype = 'advisory' and l.granted and l.pid <> all ($1::int[])
    and ($2::oid[] is null or l.database = any ($2::oid[]))
+   -- Where the namespace is a schema, nobody can tell whose they are.
+   and coalesce(pg_catalog.current_setting('dbsafe.schema', true), '') = ''

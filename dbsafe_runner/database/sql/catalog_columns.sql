@@ -7,4 +7,6 @@ select c.relname, c.oid, c.relisshared, a.attname, a.atttypid = 'pg_catalog.regp
    and c.relname not in ('pg_statistic', 'pg_statistic_ext_data', 'pg_shdepend', 'pg_largeobject',
                          'pg_largeobject_metadata')
    and a.attnum > 0 and not a.attisdropped
+   -- Passwords of mappings and subscriptions are for superusers only.
+   and pg_catalog.has_table_privilege(c.oid, 'SELECT')
  order by c.relname, a.attnum
