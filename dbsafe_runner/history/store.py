@@ -85,8 +85,10 @@ class HistoryStore:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = _connect(str(self.path))
-        except (OSError, sqlite3.OperationalError) as error:
+        except OSError as error:
             return self._unusable(error)
+        except sqlite3.Error as error:
+            return self._failed(error)
         try:
             found = _identity(connection)
             if found == (_APPLICATION, VERSION):
@@ -95,12 +97,12 @@ class HistoryStore:
                 return _create(connection)
             connection.close()
             return self._not_ours(found)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             connection.close()
-            return self._unusable(error)
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            return self._damaged(error)
+            return self._failed(error)
+
+    def _failed(self, error: sqlite3.Error) -> sqlite3.Connection:
+        return self._damaged(error) if _is_damage(error) else self._unusable(error)
 
     def _not_ours(self, found: tuple[int, int]) -> sqlite3.Connection:
         application, version = found
@@ -151,7 +153,7 @@ class HistoryStore:
         if self.path is None or not self.path.is_file():
             return None
         try:
-            connection = _connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", write=False)
+            connection = _connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1")
             if _identity(connection) == (_APPLICATION, VERSION):
                 return connection
             connection.close()
@@ -161,7 +163,7 @@ class HistoryStore:
 
     def _start_over(self, error: sqlite3.Error) -> bool:
         """After a failure in the middle: whether there is a new file to go on with."""
-        if self.path is None or isinstance(error, sqlite3.OperationalError):
+        if self.path is None or not _is_damage(error):
             if not any(problem.code == "history-not-kept" for problem in self.problems):
                 self._unusable(error)
             return False
@@ -318,21 +320,19 @@ def _in_memory() -> sqlite3.Connection:
     return _create(_connect(":memory:"))
 
 
-def _connect(path: str, *, write: bool = True) -> sqlite3.Connection:
+def _is_damage(error: sqlite3.Error) -> bool:
+    # The low byte is the kind of error, what is above it says more.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    # What is set here writes nothing: the file may be somebody else's, or damaged.
     connection = sqlite3.connect(
         path, timeout=_PATIENCE, isolation_level=None, uri=path.startswith("file:")
     )
-    try:
-        connection.execute("pragma foreign_keys = on")
-        if write:
-            # Readers and a writer at the same time; where the file system cannot, it stays as it is.
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = normal")
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            connection.close()
-            raise
-        # What is damaged is found out, and set aside, by whoever reads first.
+    connection.execute("pragma foreign_keys = on")
+    connection.execute("pragma synchronous = normal")
     return connection
 
 
@@ -347,6 +347,8 @@ def _identity(connection: sqlite3.Connection) -> tuple[int, int] | None:
 def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables, unless another run has made them a moment ago."""
     schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    # Readers and a writer at the same time; where the file system cannot, it stays as it is.
+    connection.execute("pragma journal_mode = wal")
     connection.execute("begin immediate")
     if _identity(connection) is None:
         for statement in _statements(schema):
