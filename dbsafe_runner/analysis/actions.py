@@ -1,4 +1,4 @@
-"""Action: one thing that the followed code does to a database or to the machine, in the order it does it."""
+"""Action: one thing that the followed code does to a database or to the machine."""
 
 from __future__ import annotations
 

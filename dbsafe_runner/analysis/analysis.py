@@ -1,4 +1,4 @@
-"""Analysis: from collected tests to their footprints, using what an earlier analysis found where it still holds."""
+"""Analysis: from collected tests to their footprints, reusing what an earlier analysis found."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ class _Analyser:
         return {file: self._file(file, tests) for file, tests in groups.items()}
 
     def _file(self, file: str, tests: list[Test]) -> tuple[dict[str, Footprint], set[str]]:
+        self._walker.begin_file(self._sources.absolute(file))
         found: dict[str, Footprint] = {}
         roots = {self._sources.absolute(file)}
         known: dict[object, Footprint] = {}

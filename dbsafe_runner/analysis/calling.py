@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.analysis import catalogue, classes, lookup, strings
 from dbsafe_runner.analysis.values import (
     MOCK,
-    NONE,
     UNKNOWN,
     Bound,
     Choice,
@@ -33,6 +33,7 @@ from dbsafe_runner.analysis.values import (
 
 if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
+    from dbsafe_runner.analysis.modules import ModuleSpace
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -58,37 +59,40 @@ class Call:
 
 def call(machine: Machine, function: Value, given: Call) -> Value:
     """Return what calling a value returns, recording what it does."""
-    if isinstance(function, Function):
-        return _follow(machine, function, None, given)
-    if isinstance(function, Bound):
-        return _follow(machine, function.function, function.receiver, given)
-    if isinstance(function, Class):
-        return classes.construct(machine, function, given)
-    if isinstance(function, External):
-        return catalogue.call_external(machine, function.name, given)
-    if isinstance(function, Method):
-        return _call_method(machine, function, given)
-    if isinstance(function, Instance):
-        return _call_instance(machine, function, given)
-    if isinstance(function, Partial):
-        merged = Call(
-            machine,
-            [*function.args, *given.args],
-            {**function.kwargs, **given.kwargs},
-            given.node,
-            given.env,
-        )
-        return machine.call(function.function, merged)
-    if isinstance(function, Lib):
-        return catalogue.call_object(machine, function, given)
-    if isinstance(function, Choice):
-        result: Value = UNKNOWN
-        for option in function.options:
-            result = join(result, machine.call(option, given))
-        return result
-    if isinstance(function, Mock):
-        return MOCK
-    return catalogue.call_unknown(machine, given)
+    handler = _HANDLERS.get(type(function))
+    return (
+        handler(machine, function, given)
+        if handler is not None
+        else catalogue.call_unknown(machine, given)
+    )
+
+
+def _call_function(machine: Machine, function: Function, given: Call) -> Value:
+    return _follow(machine, function, None, given)
+
+
+def _call_bound(machine: Machine, bound: Bound, given: Call) -> Value:
+    return _follow(machine, bound.function, bound.receiver, given)
+
+
+def _call_partial(machine: Machine, partial: Partial, given: Call) -> Value:
+    args, kwargs = [*partial.args, *given.args], {**partial.kwargs, **given.kwargs}
+    return machine.call(partial.function, Call(machine, args, kwargs, given.node, given.env))
+
+
+def _call_external(machine: Machine, external: External, given: Call) -> Value:
+    return catalogue.call_external(machine, external.name, given)
+
+
+def _call_choice(machine: Machine, choice: Choice, given: Call) -> Value:
+    result: Value = UNKNOWN
+    for option in choice.options:
+        result = join(result, machine.call(option, given))
+    return result
+
+
+def _call_mock(_machine: Machine, _mock: Mock, _given: Call) -> Value:
+    return MOCK
 
 
 def _call_instance(machine: Machine, instance: Instance, given: Call) -> Value:
@@ -105,8 +109,10 @@ def _call_method(machine: Machine, method: Method, given: Call) -> Value:
         return strings.method(text, method.name, given.args, given.kwargs)
     if isinstance(receiver, Lib):
         return catalogue.call_method(machine, receiver, method.name, given)
-    if isinstance(receiver, Seq | Map):
-        return _call_collection(machine, receiver, method.name, given)
+    if isinstance(receiver, Seq):
+        return _call_list(machine, receiver, method.name, given)
+    if isinstance(receiver, Map):
+        return _call_dict(machine, receiver, method.name, given)
     if isinstance(receiver, Instance | Class):
         return catalogue.call_inherited(machine, receiver, method.name, given)
     if isinstance(receiver, Function | Bound | Partial):
@@ -114,45 +120,40 @@ def _call_method(machine: Machine, method: Method, given: Call) -> Value:
     return catalogue.call_on_unknown(machine, receiver, method.name, given)
 
 
-def _call_collection(machine: Machine, holder: Seq | Map, name: str, given: Call) -> Value:
-    if isinstance(holder, Seq):
-        if name in {"append", "add", "appendleft"} and given.args:
-            holder.items.append(given.args[0])
-            machine.changed(holder.born)
-        elif name in {"extend", "update"} and given.args and isinstance(given.args[0], Seq):
-            holder.items.extend(given.args[0].items)
-            machine.changed(holder.born)
-        elif name in {"pop", "popleft"}:
-            return lookup.element(machine, holder)
-        elif name == "copy":
-            return Seq(list(holder.items))
-        return UNKNOWN
-    if name in {"get", "pop", "setdefault"} and given.args:
-        key = text_of(given.args[0])
+def _call_list(machine: Machine, holder: Seq, name: str, given: Call) -> Value:
+    first = given.args[0] if given.args else None
+    if name in {"append", "add", "appendleft"} and first is not None:
+        holder.items.append(first)
+        machine.changed(holder.born)
+    elif name in {"extend", "update"} and isinstance(first, Seq):
+        holder.items.extend(first.items)
+        machine.changed(holder.born)
+    elif name in {"pop", "popleft"}:
+        return lookup.element(machine, holder)
+    return Seq(list(holder.items)) if name == "copy" else UNKNOWN
+
+
+def _call_dict(machine: Machine, holder: Map, name: str, given: Call) -> Value:
+    first = given.args[0] if given.args else None
+    if name in {"get", "pop", "setdefault"} and first is not None:
+        key = text_of(first)
         if key is not None and key in holder.items:
             return holder.items[key]
-        return (
-            given.args[1]
-            if len(given.args) > 1
-            else lookup.element(machine, Seq([*holder.items.values()]))
-        )
+        any_value = lookup.element(machine, Seq([*holder.items.values()]))
+        return given.args[1] if len(given.args) > 1 else any_value
+    if name == "update":
+        machine.changed(holder.born)
+        holder.items.update({**(first.items if isinstance(first, Map) else {}), **given.kwargs})
     if name == "values":
         return Seq(list(holder.items.values()))
     if name == "items":
         return Seq([Seq([Const(key), value]) for key, value in holder.items.items()])
-    if name == "update":
-        machine.changed(holder.born)
-        holder.items.update(given.kwargs)
-        if given.args and isinstance(given.args[0], Map):
-            holder.items.update(given.args[0].items)
-    if name == "copy":
-        return Map(dict(holder.items))
-    return UNKNOWN
+    return Map(dict(holder.items)) if name == "copy" else UNKNOWN
 
 
 def _follow(machine: Machine, function: Function, receiver: Value | None, given: Call) -> Value:
     node = function.node
-    if not isinstance(node, ast.Lambda) and is_generator(node):
+    if not isinstance(node, ast.Lambda) and is_generator(function.module, node):
         bound: Value = Bound(function, receiver) if receiver is not None else function
         return Suspended(bound, given.args, given.kwargs, given.node)
     if receiver is not None and function.kind == "staticmethod":
@@ -179,11 +180,11 @@ def bind_parameters(machine: Machine, function: Function, receiver: Value | None
     if parameters.kwarg is not None:
         rest = {name: value for name, value in given.kwargs.items() if name not in known}
         env.names[parameters.kwarg.arg] = Map(rest)
-    _fill_missing(machine, function, env, given)
+    _fill_missing(machine, function, env)
     return env
 
 
-def _fill_missing(machine: Machine, function: Function, env: Env, given: Call) -> None:
+def _fill_missing(machine: Machine, function: Function, env: Env) -> None:
     parameters = function.node.args
     names = [*parameters.posonlyargs, *parameters.args]
     defaults: dict[str, ast.expr] = {}
@@ -197,12 +198,9 @@ def _fill_missing(machine: Machine, function: Function, env: Env, given: Call) -
         value = env.names.get(parameter.arg)
         if value is None and parameter.arg in defaults:
             value = machine.evaluate(defaults[parameter.arg], outer)
-        if value is None or value is UNKNOWN or value is NONE:
-            assumed = lookup.from_annotation(machine, parameter.annotation, outer)
-            if value is None or value is UNKNOWN:
-                value = assumed
-        env.names[parameter.arg] = value if value is not None else UNKNOWN
-    del given
+        if value is None or value is UNKNOWN:
+            value = lookup.from_annotation(machine, parameter.annotation, outer)
+        env.names[parameter.arg] = value
 
 
 def parts(function: Value) -> tuple[Function | None, Value | None]:
@@ -212,11 +210,11 @@ def parts(function: Value) -> tuple[Function | None, Value | None]:
     return (function, None) if isinstance(function, Function) else (None, None)
 
 
-def is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def is_generator(space: ModuleSpace, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Return whether a function has a `yield` of its own."""
     known = getattr(node, "is_generator", None)
     if known is None:
-        known = _has_yield(node.body)
+        known = space.may_yield(node) and _has_yield(node.body)
         node.is_generator = known  # type: ignore[union-attr]  # The tree is ours; this saves walking it again.
     return bool(known)
 
@@ -230,3 +228,17 @@ def _has_yield(body: list[ast.stmt]) -> bool:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             pending.extend(ast.iter_child_nodes(node))
     return False
+
+
+_HANDLERS: dict[type[Value], Callable[[Machine, Any, Call], Value]] = {
+    Function: _call_function,
+    Bound: _call_bound,
+    Class: classes.construct,
+    External: _call_external,
+    Method: _call_method,
+    Instance: _call_instance,
+    Partial: _call_partial,
+    Lib: catalogue.call_object,
+    Choice: _call_choice,
+    Mock: _call_mock,
+}

@@ -71,36 +71,41 @@ def member(machine: Machine, cls: Class, wanted: str, after: Class | None = None
 def _own_member(machine: Machine, cls: Class, wanted: str) -> Value | None:
     if wanted in cls.attrs:
         return cls.attrs[wanted]
+    if wanted in cls.undefined:
+        return None
     for statement in reversed(cls.node.body):
         found = _defined(machine, cls, statement, wanted)
         if found is not None:
             cls.attrs[wanted] = found
             return found
+    cls.undefined.add(wanted)
     return None
 
 
 def _defined(machine: Machine, cls: Class, statement: ast.stmt, wanted: str) -> Value | None:
-    env = cls.outer or cls.module.env
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == wanted:
-        function = Function(statement, cls.module, cls.outer, cls)
-        for decorator in statement.decorator_list:
-            name = decorator.id if isinstance(decorator, ast.Name) else getattr(decorator, "attr", "")
-            if name in {"property", "cached_property", "staticmethod", "classmethod", "hybrid_property"}:
-                function.kind = name.removeprefix("cached_").removeprefix("hybrid_")
-            elif name in {"contextmanager", "asynccontextmanager"}:
-                function.kind = "contextmanager"
-        return function
-    if isinstance(statement, ast.Assign):
-        for target in statement.targets:
-            if isinstance(target, ast.Name) and target.id == wanted:
-                return machine.evaluate(statement.value, _body_env(machine, cls, env))
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        if statement.target.id == wanted and statement.value is not None:
-            return machine.evaluate(statement.value, _body_env(machine, cls, env))
-        return None
-    if isinstance(statement, ast.ClassDef) and statement.name == wanted:
-        return Class(statement, cls.module, cls.outer)
+    """Return what a statement of a class body defines under a name."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return _method(cls, statement) if statement.name == wanted else None
+    if isinstance(statement, ast.ClassDef):
+        return Class(statement, cls.module, cls.outer) if statement.name == wanted else None
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    value = getattr(statement, "value", None)
+    if value is not None and any(isinstance(one, ast.Name) and one.id == wanted for one in targets):
+        return machine.evaluate(value, _body_env(machine, cls, cls.outer or cls.module.env))
     return None
+
+
+def _method(cls: Class, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
+    function = Function(node, cls.module, cls.outer, cls)
+    for decorator in node.decorator_list:
+        name = decorator.id if isinstance(decorator, ast.Name) else getattr(decorator, "attr", "")
+        if name in {"property", "cached_property", "staticmethod", "classmethod", "hybrid_property"}:
+            function.kind = name.removeprefix("cached_").removeprefix("hybrid_")
+        elif name in {"contextmanager", "asynccontextmanager"}:
+            function.kind = "contextmanager"
+    return function
 
 
 def _body_env(machine: Machine, cls: Class, outer: Env) -> Env:
@@ -122,9 +127,11 @@ def annotation_of(machine: Machine, cls: Class, wanted: str) -> Value:
         if not isinstance(base, Class):
             continue
         for statement in base.node.body:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                if statement.target.id == wanted:
-                    return from_annotation(machine, statement.annotation, base.outer or base.module.env)
+            if not isinstance(statement, ast.AnnAssign):
+                continue
+            target = statement.target
+            if isinstance(target, ast.Name) and target.id == wanted:
+                return from_annotation(machine, statement.annotation, base.outer or base.module.env)
     return UNKNOWN
 
 
@@ -149,16 +156,23 @@ def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: 
         return instance.cls
     found = member(machine, instance.cls, wanted)
     if isinstance(found, Function):
-        if found.kind == "property":
-            return machine.call_bound(found, instance, node)
-        if found.kind == "staticmethod":
-            return found
-        return Bound(found, instance.cls if found.kind == "classmethod" else instance)
+        return _bound(machine, instance, found, node)
     if found is not None:
         return catalogue.class_member(machine, instance.cls, found)
     offered = catalogue.instance_attribute(machine, instance, ancestors(machine, instance.cls), wanted)
-    if offered is not None:
-        return offered
+    return offered if offered is not None else _undefined(machine, instance, wanted, node)
+
+
+def _bound(machine: Machine, instance: Instance, function: Function, node: ast.AST) -> Value:
+    if function.kind == "property":
+        return machine.call_bound(function, instance, node)
+    if function.kind == "staticmethod":
+        return function
+    return Bound(function, instance.cls if function.kind == "classmethod" else instance)
+
+
+def _undefined(machine: Machine, instance: Instance, wanted: str, node: ast.AST) -> Value:
+    """Return an attribute that no class body defines: annotated only, or made when it is asked for."""
     annotated = annotation_of(machine, instance.cls, wanted)
     if annotated is not UNKNOWN:
         instance.attrs[wanted] = annotated
@@ -167,9 +181,8 @@ def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: 
     if isinstance(getter, Function):
         return machine.call_bound(getter, instance, node, [Const(wanted)])
     if any(isinstance(base, Class) and _is_dynamic(base) for base in lineage(machine, instance.cls)):
-        machine.doubt(
-            f"{instance.cls.node.name}.{wanted} is put together while the class is made", node, 0.55
-        )
+        what = f"{instance.cls.node.name}.{wanted} is put together while the class is made"
+        machine.doubt(what, node, 0.55)
     return Method(instance, wanted)
 
 
@@ -227,6 +240,12 @@ def assumed_instance(machine: Machine, cls: Class, node: ast.AST) -> Instance:
 
 def tables_of(machine: Machine, cls: Class) -> frozenset[str]:
     """Return the table of an ORM class, as far as its name is known."""
+    if cls.tables is None:
+        cls.tables = _tables_of(machine, cls)
+    return cls.tables
+
+
+def _tables_of(machine: Machine, cls: Class) -> frozenset[str]:
     for wanted in ("__tablename__", "__table__"):
         named = member(machine, cls, wanted)
         if isinstance(named, Lib) and named.tables:

@@ -84,7 +84,7 @@ def _comes_to_nothing(history: list[Change]) -> bool:
 
 
 def cluster(actions: Iterable[Action], teardown: Iterable[Action]) -> bool:
-    """Return whether everything cluster-wide that a test makes or sets, it drops or resets in its teardown.
+    """Return whether a test drops or resets in its teardown all that it makes or sets cluster-wide.
 
     What only ends sessions or reads the configuration again leaves nothing behind.
     """

@@ -30,18 +30,15 @@ if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
 
 
-def evaluate(machine: Machine, node: ast.expr, env: Env) -> Value:
-    """Return what an expression is, recording what it does."""
-    handler = _HANDLERS.get(type(node))
-    return handler(machine, node, env) if handler is not None else UNKNOWN
-
-
 def _constant(_machine: Machine, node: ast.Constant, _env: Env) -> Value:
     if node.value is None:
         return NONE
-    if isinstance(node.value, str | int | float | bool | bytes):
-        return Const(node.value)
-    return UNKNOWN
+    known: Value | None = getattr(node, "known", None)
+    if known is None:
+        simple = isinstance(node.value, str | int | float | bool | bytes)
+        known = Const(node.value) if simple else UNKNOWN  # type: ignore[arg-type]  # Not an ellipsis.
+        node.known = known  # type: ignore[attr-defined]  # The tree is ours; equal constants are one.
+    return known
 
 
 def _name(machine: Machine, node: ast.Name, env: Env) -> Value:
@@ -228,7 +225,8 @@ def _starred(machine: Machine, node: ast.Starred, env: Env) -> Value:
     return machine.evaluate(node.value, env)
 
 
-_HANDLERS: dict[type[ast.expr], Callable[[Machine, Any, Env], Value]] = {
+#: What the machine does with each form of expression.
+HANDLERS: dict[type[ast.expr], Callable[[Machine, Any, Env], Value]] = {
     ast.Constant: _constant,
     ast.Name: _name,
     ast.Attribute: _attribute,

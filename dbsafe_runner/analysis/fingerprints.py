@@ -41,7 +41,7 @@ def of_call(
     )
 
 
-def fingerprint(value: Value, depth: int = _DEPTH) -> object:
+def fingerprint(value: Value, depth: int = _DEPTH) -> object:  # noqa: PLR0911  # One for each type.
     """Return something hashable that is equal for values that behave equally."""
     if isinstance(value, Const):
         return (type(value.value).__name__, value.value)

@@ -7,12 +7,11 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import calling, classes, known_fixtures, lookup
-from dbsafe_runner.analysis.actions import Action, Kind
+from dbsafe_runner.analysis import calling, classes, known_fixtures, lookup, parametrize
+from dbsafe_runner.analysis.actions import Action
 from dbsafe_runner.analysis.machine import Frame, Machine, TooMuchError
 from dbsafe_runner.analysis.modules import Definition, ModuleSpace
 from dbsafe_runner.analysis.values import (
-    HOLE,
     MOCK,
     UNKNOWN,
     Bound,
@@ -21,13 +20,10 @@ from dbsafe_runner.analysis.values import (
     Function,
     Instance,
     Lib,
-    Link,
     Map,
     Seq,
     Value,
-    join,
     options,
-    text_of,
 )
 from dbsafe_runner.domain.test import FixtureDef, Test
 
@@ -48,6 +44,8 @@ class FixtureResult:
     teardown: list[Action]
     patches: dict[tuple[str, str], Value]
     reach: str
+    #: The values that it was made from: results are remembered under their identities.
+    given: list[Value] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -75,6 +73,8 @@ class Walker:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._results: dict[object, FixtureResult] = {}
+        #: Results of fixtures that the current file of tests defines.
+        self._passing: dict[object, FixtureResult] = {}
         self._instances: dict[int, Instance] = {}
 
     def walk(self, test: Test, variant: tuple[int, int] = (0, 0)) -> Walk:
@@ -99,17 +99,23 @@ class Walker:
         self._machine.patches.clear()
         return walk
 
+    def begin_file(self, path: str) -> None:
+        """Begin with a file of tests; what only the one before needed is let go of."""
+        self._passing.clear()
+        self._machine.begin_file(path)
+
     def _space(self, file: str, walk: Walk) -> ModuleSpace | None:
         space = self._machine.modules.space(file)
         if space is None:
             walk.problems[file] = self._machine.sources.problem(file)
         return space
 
-    def remembered(self, key: object, make: Callable[[], FixtureResult]) -> FixtureResult:
-        """Return the result under a key, walking the fixture if there is none yet."""
-        if key not in self._results:
-            self._results[key] = make()
-        return self._results[key]
+    def remembered(self, file: str, key: object, make: Callable[[], FixtureResult]) -> FixtureResult:
+        """Return the result of a file's fixture under a key, walking it if there is none yet."""
+        results = self._passing if file == self._machine.passing_file else self._results
+        if key not in results:
+            results[key] = make()
+        return results[key]
 
 
 class _Visit:
@@ -188,7 +194,7 @@ class _Visit:
             given[names[0]] = receiver
         place = (fixture.file, node.lineno, tuple((name, id(value)) for name, value in given.items()))
         return self._walker.remembered(
-            place, lambda: run_fixture(self._machine, space, node, given, reach)
+            fixture.file, place, lambda: run_fixture(self._machine, space, node, given, reach)
         )
 
     def body(self, space: ModuleSpace) -> None:
@@ -211,7 +217,7 @@ class _Visit:
         else:
             frame = Frame(space, function.node)
             machine.frames.append(frame)
-            parametrized = _parametrized(machine, function, self._receiver, self.variant)
+            parametrized = parametrize.arguments(machine, function, self._receiver, self.variant)
             walk.body.extend(self._guarded(lambda: self._call(function, parametrized)))
             machine.frames.pop()
         late: list[Action] = []
@@ -320,7 +326,8 @@ def run_fixture(
     late, machine.finalizers = machine.finalizers, finalizers
     position = len(actions) if mark is None else mark
     made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new}
-    return FixtureResult(value, actions[:position], [*actions[position:], *late], made, reach)
+    teardown = [*actions[position:], *late]
+    return FixtureResult(value, actions[:position], teardown, made, reach, list(given.values()))
 
 
 def links_of(value: Value, depth: int = 3) -> set[str]:
@@ -398,47 +405,3 @@ def _entered_patches(machine: Machine, function: Function) -> bool:
                 doubles.enter_patch(machine, value)
                 found = True
     return found
-
-
-def _parametrized(
-    machine: Machine, function: Function, receiver: Instance | None, variant: tuple[int, int]
-) -> dict[str, Value]:
-    """Return what each parametrized argument is; what it may be, where the variant cannot be told."""
-    node = function.node
-    decorators = [] if isinstance(node, ast.Lambda) else list(node.decorator_list)
-    decorators.extend(receiver.cls.node.decorator_list if receiver is not None else [])
-    env = Env(function.module, function.outer)
-    tables: list[tuple[list[str], list[Value]]] = []
-    for decorator in decorators:
-        if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
-            continue
-        if decorator.func.attr == "parametrize" and len(decorator.args) >= 2:
-            values = machine.evaluate(decorator.args[1], env)
-            names = _names(machine.evaluate(decorator.args[0], env))
-            tables.append((names, values.items if isinstance(values, Seq) else []))
-    position, count = variant
-    if len(tables) == 1 and len(tables[0][1]) == count:
-        tables = [(tables[0][0], [tables[0][1][position]])]
-    return _arguments(machine, tables)
-
-
-def _arguments(machine: Machine, tables: list[tuple[list[str], list[Value]]]) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for names, rows in tables:
-        for row in rows:
-            cells = row.attrs["values"] if isinstance(row, Lib) and row.kind == "param" else row
-            for position, name in enumerate(names):
-                single = len(names) == 1 and cells is row
-                cell = cells if single else lookup.item(machine, cells, position)
-                found[name] = join(found[name], cell) if name in found else cell
-    return found
-
-
-def _names(value: Value) -> list[str]:
-    text = text_of(value)
-    if text is not None:
-        return [part.strip() for part in text.split(",") if part.strip() and HOLE not in part]
-    return [text_of(item) or "" for item in value.items] if isinstance(value, Seq) else []
-
-
-__all__ = ["Kind", "Link"]

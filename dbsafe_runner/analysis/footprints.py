@@ -1,4 +1,4 @@
-"""Footprints: sums up what was followed around one test into facts, with their evidence and confidence."""
+"""Footprints: sums up what was followed around a test into facts, evidence and confidence."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ class _Sum:
     def _drop_django(self) -> None:
         """Take away what goes through Django's connections in a test that has no use of them.
 
-        Where pytest-django is in charge it refuses them to a test without mark, fixture or test class; elsewhere a `.save()` of
-        something unknown is taken for a row only where Django is used for sure.
+        Where pytest-django is in charge it refuses them to a test without mark, fixture or test class;
+        elsewhere a `.save()` of something unknown is taken for a row only where Django is used for sure.
         """
         walk = self._walk
         around = (*walk.setup, *walk.teardown, *walk.batch, *walk.wide)
@@ -151,9 +151,9 @@ class _Sum:
 
     def _tolerated(self, action: Action) -> Action:
         """Turn DDL that passes over what a wider fixture has already done into a read."""
-        if action.kind is Kind.DDL and action.flag and (action.tables, action.what) in self._before:
-            if "drop" not in action.what.lower():
-                return action._replace(kind=Kind.READ, tables=NO_TABLES)
+        done_before = (action.tables, action.what) in self._before and "drop" not in action.what.lower()
+        if action.kind is Kind.DDL and action.flag and done_before:
+            return action._replace(kind=Kind.READ, tables=NO_TABLES)
         return action
 
     def _booked(self) -> Ledger:

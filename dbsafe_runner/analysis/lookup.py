@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.analysis import catalogue, classes
 from dbsafe_runner.analysis.actions import Kind
@@ -12,7 +14,6 @@ from dbsafe_runner.analysis.values import (
     MOCK,
     NONE,
     UNKNOWN,
-    Bound,
     Choice,
     Class,
     Const,
@@ -26,10 +27,8 @@ from dbsafe_runner.analysis.values import (
     Method,
     Mock,
     Module,
-    Partial,
     Seq,
     Suspended,
-    Unknown,
     Value,
     join,
     options,
@@ -38,6 +37,9 @@ from dbsafe_runner.analysis.values import (
 
 if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
+    from dbsafe_runner.analysis.modules import ModuleSpace
+
+_BUILTINS = frozenset(dir(builtins))
 
 
 def name(machine: Machine, wanted: str, env: Env) -> Value:
@@ -53,26 +55,35 @@ def name(machine: Machine, wanted: str, env: Env) -> Value:
     return global_name(machine, env.module, wanted)
 
 
-def global_name(machine: Machine, space: object, wanted: str) -> Value:
+def global_name(machine: Machine, space: ModuleSpace, wanted: str) -> Value:
     """Return what a module calls `wanted`; a built-in when the module has no such name."""
-    from dbsafe_runner.analysis.modules import ModuleSpace
-
-    assert isinstance(space, ModuleSpace)
     found = machine.modules.name(space, wanted)
     if found is None:
-        for starred in [value for key, value in space.env.names.items() if key.startswith("* ")]:
-            module = imported(machine, starred) if isinstance(starred, Lazy) else starred
-            if isinstance(module, Module) and module.space is not None and module.space is not space:
-                found = global_name(machine, module.space, wanted)
-                if not isinstance(found, External) or "." in found.name:
-                    return found
-            elif isinstance(module, External):
-                return External(f"{module.name}.{wanted}")
-        return External(wanted)
+        starred = _starred(machine, space, wanted) if space.starred else None
+        return starred if starred is not None else External(wanted)
     if isinstance(found, Lazy):
         found = imported(machine, found)
         space.env.names[wanted] = found
     return found
+
+
+def _starred(machine: Machine, space: ModuleSpace, wanted: str) -> Value | None:
+    """Return what a module has under a name by `from … import *`; None when nothing is known of it."""
+    if wanted in _BUILTINS or (space.path, wanted) in machine.starring:
+        return None
+    machine.starring.add((space.path, wanted))
+    try:
+        for lazy in space.starred:
+            module = imported(machine, lazy)
+            if isinstance(module, External):
+                return External(f"{module.name}.{wanted}")
+            if isinstance(module, Module) and module.space is not None:
+                found = global_name(machine, module.space, wanted)
+                if not isinstance(found, External) or "." in found.name:
+                    return found
+    finally:
+        machine.starring.discard((space.path, wanted))
+    return None
 
 
 def imported(machine: Machine, lazy: Lazy) -> Value:
@@ -92,38 +103,36 @@ def imported(machine: Machine, lazy: Lazy) -> Value:
     separator = "" if lazy.module.endswith(".") else "."
     inner = machine.modules.find(f"{lazy.module}{separator}{lazy.name}", lazy.file)
     if isinstance(inner, External):
-        constant = catalogue.constant(machine, inner.name)
+        constant = catalogue.constant(inner.name)
         return constant if constant is not None else inner
     return inner
 
 
 def attribute(machine: Machine, receiver: Value, wanted: str, node: ast.AST) -> Value:
     """Return an attribute of a value."""
-    if isinstance(receiver, Choice):
-        result: Value = UNKNOWN
-        for option in receiver.options:
-            result = join(result, attribute(machine, option, wanted, node))
-        return result
-    if isinstance(receiver, Module):
-        return _of_module(machine, receiver, wanted)
-    if isinstance(receiver, External):
-        return _of_external(machine, receiver, wanted)
-    if isinstance(receiver, Instance):
-        return classes.instance_attribute(machine, receiver, wanted, node)
-    if isinstance(receiver, Class):
-        return classes.class_attribute(machine, receiver, wanted, node)
-    if isinstance(receiver, Lib):
-        found = receiver.attrs.get(wanted)
-        found = found if found is not None else catalogue.attribute(machine, receiver, wanted)
-        return found if found is not None else Method(receiver, wanted)
-    if isinstance(receiver, Mock):
-        return MOCK
-    if isinstance(receiver, Function | Bound | Partial):
-        return Method(receiver, wanted)
-    return Method(receiver, wanted)
+    result: Value = UNKNOWN
+    for option in options(receiver):
+        handler = _ATTRIBUTES.get(type(option))
+        found = handler(machine, option, wanted, node) if handler is not None else Method(option, wanted)
+        result = join(result, found) if option is not receiver else found
+    return result
 
 
-def _of_module(machine: Machine, module: Module, wanted: str) -> Value:
+def _of_instance(machine: Machine, instance: Instance, wanted: str, node: ast.AST) -> Value:
+    return classes.instance_attribute(machine, instance, wanted, node)
+
+
+def _of_library(machine: Machine, lib: Lib, wanted: str, _node: ast.AST) -> Value:
+    found = lib.attrs.get(wanted)
+    found = found if found is not None else catalogue.attribute(machine, lib, wanted)
+    return found if found is not None else Method(lib, wanted)
+
+
+def _of_mock(_machine: Machine, _mock: Mock, _wanted: str, _node: ast.AST) -> Value:
+    return MOCK
+
+
+def _of_module(machine: Machine, module: Module, wanted: str, _node: ast.AST) -> Value:
     assert module.space is not None
     found = global_name(machine, module.space, wanted)
     if isinstance(found, External) and "." not in found.name:
@@ -132,9 +141,9 @@ def _of_module(machine: Machine, module: Module, wanted: str) -> Value:
     return found
 
 
-def _of_external(machine: Machine, external: External, wanted: str) -> Value:
+def _of_external(machine: Machine, external: External, wanted: str, _node: ast.AST) -> Value:
     dotted = f"{external.name}.{wanted}"
-    constant = catalogue.constant(machine, dotted)
+    constant = catalogue.constant(dotted)
     if constant is not None:
         return constant
     if not catalogue.knows(external.name) and external.name[:1].islower():
@@ -143,6 +152,16 @@ def _of_external(machine: Machine, external: External, wanted: str) -> Value:
         if space is not None:
             return Module(dotted, space)
     return External(dotted)
+
+
+_ATTRIBUTES: dict[type[Value], Callable[[Machine, Any, str, ast.AST], Value]] = {
+    Module: _of_module,
+    External: _of_external,
+    Instance: _of_instance,
+    Class: classes.class_attribute,
+    Lib: _of_library,
+    Mock: _of_mock,
+}
 
 
 def set_attribute(machine: Machine, receiver: Value, wanted: str, value: Value, node: ast.AST) -> None:
@@ -253,11 +272,6 @@ def decorated(machine: Machine, value: Value, decorator: Value, node: ast.expr) 
     return value
 
 
-def class_defined(machine: Machine, cls: Class) -> None:
-    """Let the catalogue know of a class, for frameworks that register classes."""
-    catalogue.class_defined(machine, cls)
-
-
 def from_annotation(machine: Machine, annotation: ast.expr | None, env: Env) -> Value:
     """Return an object of the type that an annotation names; UNKNOWN when nothing is known of it."""
     if annotation is None:
@@ -280,10 +294,22 @@ def from_annotation(machine: Machine, annotation: ast.expr | None, env: Env) -> 
 
 
 _WRAPPERS = {
-    "Optional", "Union", "Annotated", "Generator", "AsyncGenerator", "Iterator", "AsyncIterator", "Iterable",
-    "AsyncIterable", "ContextManager", "AsyncContextManager", "AbstractContextManager",
-    "AbstractAsyncContextManager", "Awaitable", "Coroutine",
-}  # fmt: skip
+    "Optional",
+    "Union",
+    "Annotated",
+    "Generator",
+    "AsyncGenerator",
+    "Iterator",
+    "AsyncIterator",
+    "Iterable",
+    "AsyncIterable",
+    "ContextManager",
+    "AsyncContextManager",
+    "AbstractContextManager",
+    "AbstractAsyncContextManager",
+    "Awaitable",
+    "Coroutine",
+}
 
 
 def _from_generic(machine: Machine, annotation: ast.Subscript, env: Env) -> Value:
@@ -302,13 +328,9 @@ def _from_generic(machine: Machine, annotation: ast.Subscript, env: Env) -> Valu
 def from_type(machine: Machine, kind: Value, node: ast.AST) -> Value:
     """Return an object of a type that is a value."""
     if isinstance(kind, External):
-        return catalogue.instance(machine, kind.name, node) or UNKNOWN
+        return catalogue.instance(kind.name) or UNKNOWN
     if isinstance(kind, Class):
         return classes.assumed_instance(machine, kind, node)
     if isinstance(kind, Lib) and kind.kind == "annotated":
         return from_type(machine, kind.attrs["type"], node)
-    if isinstance(kind, Unknown):
-        return UNKNOWN
-    if text_of(kind) is not None:
-        return UNKNOWN
     return UNKNOWN

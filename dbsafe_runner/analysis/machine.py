@@ -74,8 +74,13 @@ class Machine:
         self.oldest_change = _NOTHING_CHANGED
         #: What calls did and returned, with what their keys name by identity kept alive.
         self.memory: dict[object, tuple[list[Action], Value, object]] = {}
+        #: The same for functions of one file, which is let go of when its tests are done.
+        self.passing: dict[object, tuple[list[Action], Value, object]] = {}
+        self.passing_file = ""
         #: Names of modules that a test has replaced: (path, name) -> what stands there now.
         self.patches: dict[tuple[str, str], Value] = {}
+        #: Names that are being looked for behind `import *`, as (path, name).
+        self.starring: set[tuple[str, str]] = set()
         #: Teardown registered by the fixture or test being followed.
         self.finalizers: list[Action] = []
         #: One object for each class that the project gets from somewhere unknown.
@@ -92,16 +97,17 @@ class Machine:
         what: str = "",
         *,
         flag: bool = False,
-        weight: float = 0.0,
     ) -> None:
         """Record an action at the place of `node`."""
-        file = self.frames[-1].space.path if self.frames else ""
-        line = getattr(node, "lineno", 0)
-        self.trace.append(Action(kind, link, tables, what, file, line, flag, weight))
+        self.trace.append(Action(kind, link, tables, what, *self._here(node), flag))
 
     def doubt(self, what: str, node: ast.AST | None, weight: float) -> None:
         """Record that something could not be followed; `weight` is the confidence it costs."""
-        self.act(Kind.DOUBT, None, node, what=what, weight=weight)
+        self.trace.append(Action(Kind.DOUBT, None, NO_TABLES, what, *self._here(node), weight=weight))
+
+    def _here(self, node: ast.AST | None) -> tuple[str, int]:
+        file = self.frames[-1].space.path if self.frames else ""
+        return file, getattr(node, "lineno", 0)
 
     def place(self, node: ast.AST | None) -> str:
         """Return a name for the place of `node`, including the call that led here.
@@ -109,7 +115,8 @@ class Machine:
         Names of what is made while a module is imported begin with "import ".
         """
         frame = self.frames[-1] if self.frames else None
-        here = f"{frame.space.path if frame else ''}:{getattr(node, 'lineno', 0)}:{getattr(node, 'col_offset', 0)}"
+        path = frame.space.path if frame else ""
+        here = f"{path}:{getattr(node, 'lineno', 0)}:{getattr(node, 'col_offset', 0)}"
         caller = self.frames[-2] if len(self.frames) > 1 else None
         if caller is not None:
             here = f"{here}<{getattr(caller.node, 'lineno', 0)}"
@@ -126,7 +133,8 @@ class Machine:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise TooMuchError
-        return expressions.evaluate(self, node, env)
+        handler = expressions.HANDLERS.get(type(node))
+        return handler(self, node, env) if handler is not None else UNKNOWN
 
     def execute(self, body: list[ast.stmt], env: Env) -> bool:
         """Follow statements; return whether the block ended early (return, raise, break)."""
@@ -135,6 +143,13 @@ class Machine:
     def call(self, function: Value, call: calling.Call) -> Value:
         """Return what calling a value returns, recording what it does."""
         return calling.call(self, function, call)
+
+    def begin_file(self, path: str) -> None:
+        """Begin with a file of tests, letting go of the one before."""
+        if self.passing_file:
+            self.modules.forget(self.passing_file)
+        self.passing.clear()
+        self.passing_file = path
 
     def call_bound(
         self, function: Function, receiver: Value, node: ast.AST, args: list[Value] | None = None
@@ -153,7 +168,8 @@ class Machine:
         if sum(frame.node is function.node for frame in self.frames) > 1:
             return UNKNOWN
         key = fingerprints.of_call(function, receiver, given.args, given.kwargs, self.patches)
-        known = self.memory.get(key)
+        memory = self.passing if function.module.path == self.passing_file else self.memory
+        known = memory.get(key)
         if known is not None:
             self.trace.extend(known[0])
             return known[1]
@@ -167,7 +183,7 @@ class Machine:
             result = lookup.from_annotation(self, function.node.returns, outer)
         own = isinstance(result, Instance | Seq | Map) and result.born > start
         if self.oldest_change > start and not own:
-            self.memory[key] = (
+            memory[key] = (
                 self.trace[mark:],
                 result,
                 (function, receiver, given.args, given.kwargs),
@@ -176,8 +192,11 @@ class Machine:
         return result
 
     def changed(self, born: int = 0) -> None:
-        """Note that something made at `born` was changed: calls that change what was there before are not
-        remembered, as repeating what they did to the database would not repeat the change."""
+        """Note that something that was made at `born` was changed; by default something older than all.
+
+        Calls that change what was there before them are not remembered: repeating what they did to the
+        database would not repeat the change.
+        """
         self.oldest_change = min(self.oldest_change, born)
 
     def run_function(
@@ -199,7 +218,7 @@ class Machine:
         return frame
 
     def resume(self, suspended: Suspended, inside: Callable[[Value], None]) -> None:
-        """Follow a generator function; at its first `yield`, follow what is `inside` in the caller's frame."""
+        """Follow a generator function, and at its first `yield` what is inside it."""
         function, receiver = calling.parts(suspended.function)
         if function is None or self.depth >= DEEPEST_CALL:
             return

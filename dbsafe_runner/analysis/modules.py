@@ -13,6 +13,7 @@ from dbsafe_runner.analysis.values import (
     Env,
     External,
     Function,
+    Lazy,
     Module,
     Value,
 )
@@ -26,13 +27,25 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 class ModuleSpace:
     """One module of the project: its syntax tree and, once it has been followed, its names."""
 
-    def __init__(self, path: str, tree: ast.Module) -> None:
+    def __init__(self, path: str, tree: ast.Module, text: str) -> None:
         self.path = path
         self.tree = tree
+        self.text = text
+        #: Modules of which it imports everything.
+        self.starred: list[Lazy] = []
         self.env = Env(self)
         #: None: not followed yet; False: being followed, as in an import cycle; True: followed.
         self.followed: bool | None = None
         self._definitions: dict[str, list[tuple[Definition, ast.ClassDef | None]]] | None = None
+        self._yields: list[int] | None = None
+
+    def may_yield(self, node: Definition) -> bool:
+        """Return whether the word yield stands in a function: cheaper than walking its tree."""
+        if self._yields is None:
+            lines = self.text.splitlines() if "yield" in self.text else []
+            self._yields = [number for number, line in enumerate(lines, 1) if "yield" in line]
+        last = node.end_lineno or node.lineno
+        return any(node.lineno <= line <= last for line in self._yields)
 
     def definitions(self, name: str) -> list[tuple[Definition, ast.ClassDef | None]]:
         """Return the functions of that name anywhere in the file, with the class that holds each."""
@@ -71,8 +84,18 @@ class ModuleIndex:
         """Return the module at a path; None when it cannot be parsed."""
         if path not in self._spaces:
             tree = self._machine.sources.tree(path)
-            self._spaces[path] = ModuleSpace(path, tree) if tree is not None else None
+            text = self._machine.sources.text(path) or ""
+            self._spaces[path] = ModuleSpace(path, tree, text) if tree is not None else None
         return self._spaces[path]
+
+    def forget(self, path: str) -> None:
+        """Let go of a module that nothing else is likely to ask for: a file of tests."""
+        space = self._spaces.pop(path, None)
+        if space is not None:
+            # Functions and classes refer to their module: the circle would keep the tree.
+            space.env.names.clear()
+            space.tree = ast.Module([], [])
+        self._machine.sources.forget(path)
 
     def find(self, dotted: str, from_file: str) -> Value:
         """Return the module of that dotted name: of the project, or external."""

@@ -1,4 +1,4 @@
-"""Overrides: what the `dbsafe` marker and the rules of runner.toml say about a test, and what is wrong with them."""
+"""Overrides: what the `dbsafe` marker and the rules of runner.toml say, and what is wrong there."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def level_named(value: object) -> Level | None:
 
 
 def of_marker(test: Test) -> tuple[Override, list[Note]]:
-    """Return what the test's own `dbsafe` markers say, the nearest first, and what is wrong with them."""
+    """Return what the test's own `dbsafe` markers say, nearest first, and what is wrong with them."""
     override, notes = Override(), list[Note]()
     for mark in test.marks:
         if mark.name != MARKER:
@@ -172,7 +172,7 @@ def _merged(rules: Sequence[Rule], found: Iterable[int]) -> Override:
 
 
 def _contradictions(rules: Sequence[Rule], matches: dict[str, list[int]]) -> list[Note]:
-    """Return one note for each pair of rules that contradict each other, with the first test concerned."""
+    """Return a note for each pair of rules that contradict each other, with the first such test."""
     notes: dict[tuple[int, int], Note] = {}
     for nodeid, numbers in matches.items():
         for position, one in enumerate(numbers):

@@ -1,4 +1,4 @@
-"""Project: the sources of the suite as the analysis sees them. Knows no files itself: text comes from outside."""
+"""Project: the sources of the suite as the analysis sees them. Text comes from outside."""
 
 from __future__ import annotations
 
@@ -87,6 +87,12 @@ class SourceTree:
         if path not in self._trees:
             self._trees[path] = self._parse(path)
         return self._trees[path]
+
+    def forget(self, path: str) -> None:
+        """Let go of a file's text and tree, keeping its digest; it is read again if it is asked for."""
+        self.digest(path)
+        self._texts.pop(path, None)
+        self._trees.pop(path, None)
 
     def problem(self, path: str) -> str:
         """Return why the file has no tree, in words; "" when it has one."""

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 
 from dbsafe_runner.analysis.modules import ModuleSpace
 from dbsafe_runner.domain.test import Test
 
 _CHANGING = frozenset(
-    "append extend insert add update pop popleft appendleft clear remove discard setdefault popitem".split()
+    [
+        "append",
+        "extend",
+        "insert",
+        "add",
+        "update",
+        "pop",
+        "popleft",
+        "appendleft",
+        "clear",
+        "remove",
+        "discard",
+        "setdefault",
+        "popitem",
+    ]
+)
+_CHANGE = re.compile(
+    rf"\b(\w+)\s*\.\s*(?:{'|'.join(sorted(_CHANGING))})\s*\("
+    r"|\b(\w+)\s*\[[^\n]*\]\s*[-+*/|&^%]?=(?!=)"
+    r"|\bdel\s+(\w+)\s*\["
+    r"|\b(\w+)\s*\.\s*\w+\s*[-+*/|&^%]?=(?!=)"
+    r"|\bglobal\s+([\w, ]+)"
 )
 
 
@@ -30,8 +52,15 @@ class _Uses:
 
 
 def shared(space: ModuleSpace, file: str, tests: list[Test]) -> dict[str, list[Share]]:
-    """Return, by node id, the variables that a test shares with another one of the file that changes them."""
+    """Return, by node id, the variables by which a test hangs on others of its file."""
     variables = _module_variables(space.tree)
+    text = space.text
+    if "global " in text or any(f"{name}." in text or f"{name}[" in text for name in variables):
+        variables &= _changed_names(text)
+    else:
+        variables = set()
+    if not variables:
+        return {}
     uses: dict[tuple[str, str], _Uses] = {}
     for test in tests:
         key = (test.cls, test.function.partition("[")[0])
@@ -53,7 +82,7 @@ def shared(space: ModuleSpace, file: str, tests: list[Test]) -> dict[str, list[S
 def _share(
     name: str, key: tuple[str, str], uses: dict[tuple[str, str], _Uses], file: str
 ) -> Share | None:
-    """Return how a test shares a variable: one of those that share it must change it, another read it."""
+    """Return how a test shares a variable: one that shares it must change it, another read it."""
     own = uses[key]
     writers = [other for other, use in uses.items() if other != key and name in use.writes]
     readers = [other for other, use in uses.items() if other != key and name in use.reads]
@@ -64,6 +93,14 @@ def _share(
         what = f"changes the module's {name}, which {readers[0][1]} reads"
         return Share(name, what, file, own.writes[name])
     return None
+
+
+def _changed_names(text: str) -> set[str]:
+    """Return the names that something in a text may change: cheaper than walking its tree."""
+    found: set[str] = set()
+    for change in _CHANGE.finditer(text):
+        found.update(name.strip() for group in change.groups() if group for name in group.split(","))
+    return found
 
 
 def _module_variables(tree: ast.Module) -> set[str]:

@@ -80,7 +80,7 @@ _CLUSTER_CALL = re.compile(
 )
 _LASTING_CALL = re.compile(r"\b(nextval|setval)\s*\(\s*'?([\w.\"$\x00]*)", re.IGNORECASE)
 _LARGE_OBJECT_CALL = re.compile(
-    r"\b(lo_create|lo_creat|lo_import|lo_from_bytea|lo_put|lo_unlink|lowrite)\s*\(", re.I
+    r"\b(lo_create|lo_creat|lo_import|lo_from_bytea|lo_put|lo_unlink|lowrite)\s*\(", re.IGNORECASE
 )
 _CALL = re.compile(r"([\w.\x00]+)\s*\(")
 #: A function of the project's own that has one of these in its name is taken to write.
@@ -153,22 +153,22 @@ def _facts(statement: str) -> list[SqlFact]:
     if kind is None:
         return [SqlFact("doubt", what="SQL that is put together when the test runs")]
     word = first.group(1).upper() if first else ""
-    if kind == "begin":
-        return [SqlFact(kind)]
-    if kind == "commit":
-        prepared = re.match(r"\s*commit\s+prepared", statement, re.IGNORECASE)
-        return [SqlFact("lasting", what="COMMIT PREPARED") if prepared else SqlFact(kind)]
-    if kind == "rollback":
-        return [] if re.search(r"\bto\b", statement, re.IGNORECASE) else [SqlFact(kind)]
-    if kind == "session":
-        return [SqlFact(kind, what=word)]
-    if kind == "doubt":
-        return _of_block(statement, word)
+    if kind in {"begin", "commit", "rollback", "session"}:
+        return _of_transaction(statement, kind, word)
     if kind == "with":
         return _of_with(statement)
     if kind == "ddl":
         return _of_ddl(statement)
-    return _of_write(statement, word) if kind == "write" else _of_read(statement, word)
+    told = {"doubt": _of_block, "write": _of_write}.get(kind, _of_read)
+    return told(statement, word)
+
+
+def _of_transaction(statement: str, kind: str, word: str) -> list[SqlFact]:
+    if kind == "commit" and re.match(r"\s*commit\s+prepared", statement, re.IGNORECASE):
+        return [SqlFact("lasting", what="COMMIT PREPARED")]
+    if kind == "rollback" and re.search(r"\bto\b", statement, re.IGNORECASE):
+        return []
+    return [SqlFact(kind, what=word if kind == "session" else "")]
 
 
 def _of_write(statement: str, word: str) -> list[SqlFact]:
@@ -267,13 +267,13 @@ def _of_block(statement: str, word: str) -> list[SqlFact]:
 def _calls(statement: str) -> list[SqlFact]:
     if "(" not in statement:
         return []
-    facts = []
-    for found in _CLUSTER_CALL.finditer(statement):
-        facts.append(SqlFact("cluster", what=f"{found.group(1)}()"))
-    for found in _LASTING_CALL.finditer(statement):
-        facts.append(
-            SqlFact("lasting", frozenset({_name(found.group(2) or "?")}), f"{found.group(1)}()")
-        )
+    facts = [
+        SqlFact("cluster", what=f"{found.group(1)}()") for found in _CLUSTER_CALL.finditer(statement)
+    ]
+    facts += [
+        SqlFact("lasting", frozenset({_name(found.group(2) or "?")}), f"{found.group(1)}()")
+        for found in _LASTING_CALL.finditer(statement)
+    ]
     if _LARGE_OBJECT_CALL.search(statement):
         facts.append(SqlFact("write", frozenset({"pg_largeobject"}), "large object"))
     if re.match(r"\s*\(*\s*(select|with)\b", statement, re.IGNORECASE):

@@ -16,7 +16,6 @@ from dbsafe_runner.analysis.values import (
     Function,
     Lazy,
     Lib,
-    Map,
     Seq,
     Value,
     join,
@@ -193,10 +192,12 @@ def _ends(_machine: Machine, _node: ast.stmt, _env: Env) -> bool:
 
 
 def _assert(machine: Machine, node: ast.Assert, env: Env) -> bool:
-    machine.evaluate(node.test, env)
-    if isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.Eq):
-        sides = [machine.evaluate(side, env) for side in (node.test.left, node.test.comparators[0])]
-        catalogue.expect_status(machine, *sides)
+    test = node.test
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+        left, right = machine.evaluate(test.left, env), machine.evaluate(test.comparators[0], env)
+        catalogue.expect_status(machine, left, right)
+    else:
+        machine.evaluate(test, env)
     return False
 
 
@@ -220,7 +221,6 @@ def _class(machine: Machine, node: ast.ClassDef, env: Env) -> bool:
     env.names[node.name] = value
     for decorator in node.decorator_list:
         machine.evaluate(decorator, env)
-    lookup.class_defined(machine, value)
     return False
 
 
@@ -240,7 +240,7 @@ def _import_from(machine: Machine, node: ast.ImportFrom, env: Env) -> bool:
     module = "." * node.level + (node.module or "")
     for alias in node.names:
         if alias.name == "*":
-            env.names["* " + module] = Lazy(module, "", env.module.path)
+            env.module.starred.append(Lazy(module, "", env.module.path))
             machine.sources.resolve(module, env.module.path)
         else:
             env.names[alias.asname or alias.name] = Lazy(module, alias.name, env.module.path)

@@ -1,9 +1,9 @@
-"""Storage: keeps footprints by the content of everything they rest on, in a cache that comes from outside.
+"""Storage: keeps footprints by the content of everything they rest on.
 
 A test file's footprints hold as long as the tests themselves, the file, its fixtures' files and every
 file that these rest on, directly or not, have the same content, and every module that was asked for
-resolves to the same file. The cache holds bytes of JSON under two kinds of keys: `graph` (what each file
-is and rests on) and `tests:<file>`.
+resolves to the same file. The cache comes from outside and holds bytes of JSON under two kinds of keys:
+`graph` (what each file is and rests on) and `tests:<file>`.
 """
 
 from __future__ import annotations

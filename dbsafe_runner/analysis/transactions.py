@@ -1,4 +1,4 @@
-"""Transactions: follows actions through commits, rollbacks and savepoints, and tells what remains of them."""
+"""Transactions: follows actions through commits and rollbacks, and tells what remains of them."""
 
 from __future__ import annotations
 

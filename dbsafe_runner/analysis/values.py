@@ -1,4 +1,4 @@
-"""What an expression can be, as far as the analysis follows it. Values only: what they do is elsewhere."""
+"""What an expression can be, as far as the analysis follows it; what values do is elsewhere."""
 
 from __future__ import annotations
 
@@ -118,8 +118,10 @@ class Class(Value):
     module: ModuleSpace
     outer: Env | None = None
     attrs: dict[str, Value] = dataclasses.field(default_factory=dict)
-    #: Filled on demand by `classes`.
+    #: Filled on demand by `classes`: names that its body does not define, its ancestors, its tables.
+    undefined: set[str] = dataclasses.field(default_factory=set)
     lineage: tuple[Class | External, ...] | None = None
+    tables: frozenset[str] | None = None
 
 
 @dataclasses.dataclass(slots=True, eq=False)

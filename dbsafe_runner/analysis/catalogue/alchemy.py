@@ -354,7 +354,7 @@ def schema_of(machine: Machine, cls: Class) -> str:
     return ""
 
 
-EXTERNALS = {
+EXTERNALS: dict[str, verbs.Maker] = {
     "engine": engine,
     "session": session,
     "session_factory": session_factory,

@@ -35,7 +35,7 @@ def is_double(name: str) -> bool:
 
 def patch(machine: Machine, name: str, call: Call) -> Value:
     """`mock.patch(...)`: a replacement that is put in place by entering it or by decorating with it."""
-    if name.endswith("patch.dict") or name.endswith("patch.multiple"):
+    if name.endswith(("patch.dict", "patch.multiple")):
         return MOCK
     key, new = _target(machine, name, call)
     attrs: dict[str, Value] = {"new": new}

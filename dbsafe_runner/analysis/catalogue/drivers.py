@@ -75,7 +75,7 @@ def inert(_machine: Machine, _call: Call, _entry: Entry) -> Value:
     return Lib("inert")
 
 
-EXTERNALS = {
+EXTERNALS: dict[str, verbs.Maker] = {
     "connect": connect,
     "connect2": connect,
     "connect_auto": connect,

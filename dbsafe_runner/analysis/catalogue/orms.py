@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Everything that goes through Django's connections; each statement commits outside of a block.
 DJANGO = Link("django", autocommit=True)
-#: What a method of something unknown does if that is a row of Django's: counts only for tests that use Django.
+#: What a method of something unknown does if that is a row: counts only where Django is used.
 PERHAPS = "perhaps a row of Django's"
 #: peewee's and tortoise's databases.
 OTHER = Link("orm", autocommit=True)
@@ -113,7 +113,7 @@ def call_on_model(
     machine: Machine, receiver: Class | Instance, kind: str, name: str, call: Call
 ) -> Value:
     """Follow a method that the ORM gives to models and rows."""
-    from dbsafe_runner.analysis.catalogue import call_method
+    from dbsafe_runner.analysis.catalogue.objects import call_method
 
     cls = receiver if isinstance(receiver, Class) else receiver.cls
     link = link_for(kind)
@@ -316,7 +316,7 @@ def factory_call(machine: Machine, cls: Class, name: str, call: Call) -> Value |
     return row
 
 
-EXTERNALS = {
+EXTERNALS: dict[str, verbs.Maker] = {
     "row_factory": row_factory,
     "orm_database": orm_database,
     "orm_connection": orm_connection,

@@ -1,4 +1,4 @@
-"""The standard library and built-ins, as far as they matter: files, ports, processes, threads, dynamic code."""
+"""The standard library, as far as it matters: files, ports, processes, threads, dynamic code."""
 
 from __future__ import annotations
 
@@ -32,10 +32,18 @@ if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
 
 _PROCESSES = {
-    "subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
-    "subprocess.getoutput", "os.system", "os.popen", "asyncio.create_subprocess_exec",
-    "asyncio.create_subprocess_shell", "pexpect.spawn",
-}  # fmt: skip
+    "subprocess.run",
+    "subprocess.Popen",
+    "subprocess.call",
+    "subprocess.check_call",
+    "subprocess.check_output",
+    "subprocess.getoutput",
+    "os.system",
+    "os.popen",
+    "asyncio.create_subprocess_exec",
+    "asyncio.create_subprocess_shell",
+    "pexpect.spawn",
+}
 _HARMLESS_PROGRAM = re.compile(
     r"^(?:\S*/)?(git|ls|cat|echo|true|false|sleep|cp|mv|rm|mkdir|diff|ruff|black|mypy)\b"
 )

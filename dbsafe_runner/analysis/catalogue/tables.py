@@ -116,7 +116,8 @@ _METHODS = {
     """,
     "Query": """
         delete update: query_write
-        all one first one_or_none scalar count get exists get_or_404 first_or_404 paginate: query_read Result
+        all one first one_or_none scalar count get exists get_or_404 first_or_404: query_read Result
+        paginate: query_read Result
     """,
     "Result": """
         all fetchall partitions: same
@@ -135,13 +136,17 @@ _METHODS = {
     # Django, peewee, tortoise: everything goes through the model's default connection.
     "QuerySet": """
         create get_or_create update_or_create bulk_create bulk_update update delete: orm_write Result
-        acreate aget_or_create aupdate_or_create abulk_create abulk_update aupdate adelete: orm_write Result
+        acreate aget_or_create aupdate_or_create abulk_create abulk_update aupdate: orm_write Result
+        adelete: orm_write Result
         add remove set clear aadd aremove aset aclear create_user create_superuser: orm_write Result
         insert insert_many insert_from replace replace_many delete_by_id set_by_id: orm_write QuerySet
         get first last earliest latest aget afirst alast get_by_id get_or_none: orm_read Result
-        count exists aggregate in_bulk iterator contains explain acount aexists aaggregate scalar: orm_read Result
-        filter exclude all order_by values values_list select_related prefetch_related annotate: orm_read QuerySet
-        distinct only defer reverse using none select where join limit dates raw for_update: orm_read QuerySet
+        count exists aggregate in_bulk iterator contains explain acount aexists: orm_read Result
+        aaggregate scalar: orm_read Result
+        filter exclude all order_by values values_list select_related: orm_read QuerySet
+        prefetch_related annotate: orm_read QuerySet
+        distinct only defer reverse using none select where join limit dates raw: orm_read QuerySet
+        for_update: orm_read QuerySet
         select_for_update group_by offset union on_conflict on_conflict_ignore returning: same
         execute: orm_read Result
         truncate_table: orm_write
@@ -212,9 +217,11 @@ _EXTERNALS = """
     sqlalchemy.insert sqlalchemy.update sqlmodel.insert sqlmodel.update: statement_write Statement
     sqlalchemy.delete: statement_delete Statement
     sqlmodel.delete: statement_delete Statement
-    sqlalchemy.select sqlmodel.select sqlalchemy.exists sqlalchemy.union sqlalchemy.union_all: statement_read Statement
+    sqlalchemy.select sqlmodel.select sqlalchemy.exists sqlalchemy.union: statement_read Statement
+    sqlalchemy.union_all: statement_read Statement
     sqlmodel.union sqlmodel.union_all sqlmodel.exists: statement_read Statement
-    sqlalchemy.CreateTable sqlalchemy.DropTable sqlalchemy.CreateSchema sqlalchemy.DropSchema: statement_ddl Statement
+    sqlalchemy.CreateTable sqlalchemy.DropTable sqlalchemy.CreateSchema: statement_ddl Statement
+    sqlalchemy.DropSchema: statement_ddl Statement
     sqlalchemy.CreateIndex sqlalchemy.DropIndex sqlalchemy.CreateSequence: statement_ddl Statement
     sqlalchemy.MetaData sqlmodel.MetaData: plain MetaData
     sqlalchemy.Table sqlmodel.Table: table Table
@@ -227,7 +234,8 @@ _EXTERNALS = """
     command.upgrade command.downgrade command.stamp: alembic_ddl
     command.check command.current command.history command.heads: reads_somewhere
     command.revision: alembic_revision
-    peewee.PostgresqlDatabase playhouse.PostgresqlExtDatabase playhouse.PooledPostgresqlDatabase: orm_database Database
+    peewee.PostgresqlDatabase playhouse.PostgresqlExtDatabase: orm_database Database
+    playhouse.PooledPostgresqlDatabase: orm_database Database
     playhouse.connect: orm_database Database
     peewee.SqliteDatabase: inert
     tortoise.init: tortoise_init
@@ -260,55 +268,3 @@ def _parsed(text: str) -> dict[str, Entry]:
         verb, _, gives = does.partition(" ")
         found.update(dict.fromkeys(names.split(), Entry(verb, gives)))
     return found
-
-
-#: Packages of which the catalogue knows everything that matters: their other names do nothing to a database.
-KNOWN_PACKAGES = frozenset(
-    """
-    psycopg psycopg2 psycopg_pool asyncpg aiopg pg8000 sqlalchemy sqlmodel sqlalchemy_utils alembic django peewee
-    playhouse tortoise pytest unittest typing typing_extensions os sys re json time datetime functools itertools
-    collections contextlib pathlib dataclasses enum asyncio logging random string uuid math decimal copy abc types
-    inspect operator warnings threading subprocess socket tempfile shutil io hashlib base64 fastapi starlette flask
-    pydantic pydantic_settings numpy pandas freezegun faker factory anyio httpx requests attr attrs jwt secrets
-    __future__ builtins importlib traceback weakref queue concurrent multiprocessing signal select struct textwrap
-    pytest_django pytest_asyncio click typer rich yaml toml tomllib csv zoneinfo pytz dateutil rest_framework
-    """.split()
-)
-
-#: What an annotation with such a type promises; by the first and the last part of the name.
-INSTANCES = {
-    "psycopg.Connection": "Connection",
-    "psycopg.AsyncConnection": "Connection",
-    "psycopg2.connection": "Connection",
-    "asyncpg.Connection": "Connection",
-    "asyncpg.Pool": "Pool",
-    "pg8000.Connection": "Connection",
-    "psycopg.Cursor": "Cursor",
-    "psycopg.AsyncCursor": "Cursor",
-    "psycopg2.cursor": "Cursor",
-    "psycopg_pool.ConnectionPool": "Pool",
-    "psycopg_pool.AsyncConnectionPool": "Pool",
-    "sqlalchemy.Engine": "Engine",
-    "sqlalchemy.AsyncEngine": "Engine",
-    "sqlalchemy.Connection": "SaConnection",
-    "sqlalchemy.AsyncConnection": "SaConnection",
-    "sqlalchemy.Session": "Session",
-    "sqlalchemy.AsyncSession": "Session",
-    "sqlalchemy.scoped_session": "Session",
-    "sqlalchemy.sessionmaker": "SessionFactory",
-    "sqlalchemy.async_sessionmaker": "SessionFactory",
-    "sqlmodel.Session": "Session",
-    "sqlmodel.AsyncSession": "Session",
-    "starlette.TestClient": "HttpClient",
-    "fastapi.TestClient": "HttpClient",
-    "flask.FlaskClient": "HttpClient",
-    "httpx.AsyncClient": "HttpClient",
-    "httpx.Client": "HttpClient",
-    "django.Client": "DjangoClient",
-    "pathlib.Path": "path",
-}
-
-#: Kinds that can reach a database: an unknown function that is given one may write through it.
-REACHES_DATABASE = frozenset(
-    "Connection Cursor Pool Engine SaConnection Session SessionFactory Database".split()
-)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import classes, contexts, strings
 from dbsafe_runner.analysis.actions import NO_TABLES, Kind
-from dbsafe_runner.analysis.catalogue.tables import REACHES_DATABASE, Entry
+from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
+from dbsafe_runner.analysis.catalogue.tables import Entry
 from dbsafe_runner.analysis.sql import SqlFact, looks_like_sql, sql_facts
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
 
 Verb = Callable[["Machine", Lib, "Call", Entry], Value]
+Maker = Callable[["Machine", "Call", Entry], Value]
 ANY_TABLE = frozenset({"?"})
 _SQL_KINDS = {
     "read": Kind.READ,
@@ -119,7 +121,7 @@ def _run_object(machine: Machine, link: Link, statement: Lib, node: ast.AST) -> 
 
 
 def tables_in(machine: Machine, values: list[Value]) -> frozenset[str]:
-    """Return the tables that ORM classes, rows, columns and table objects among some values belong to."""
+    """Return the tables of the ORM classes, rows, columns and table objects among some values."""
     found: set[str] = set()
     for value in values:
         for option in options(value):

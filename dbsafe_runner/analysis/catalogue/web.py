@@ -1,4 +1,4 @@
-"""FastAPI, Starlette and Flask: routes of an app, and requests of test clients, followed to their handlers."""
+"""FastAPI, Starlette and Flask: routes of an app, and requests followed to their handlers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from dbsafe_runner.analysis.values import (
     Map,
     Seq,
     Value,
-    options,
     number_of,
+    options,
 )
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def decorate(decorator: Lib, value: Value) -> Value:
 
 
 def request(machine: Machine, client: Lib, name: str, call: Call) -> Value:
-    """Follow a request of a test client to the handler of its route, or assume what its method suggests."""
+    """Follow a request to the handler of its route, or assume what its method suggests."""
     if name not in _REQUESTS:
         return UNKNOWN
     position = 1 if name in {"request", "stream"} else 0
@@ -174,7 +174,7 @@ def expect_status(machine: Machine, one: Value, other: Value) -> None:
     for status, expected in ((one, other), (other, one)):
         number = number_of(expected)
         if isinstance(status, Lib) and status.kind == "status" and number is not None and number >= 400:
-            response = status.attrs["response"]
+            response = status.attrs["of"]
             if isinstance(response, Lib):
                 _truncate(machine, response.done, str(number))
 
@@ -227,8 +227,7 @@ def _matching(app: Lib, method: str, path: str, prefix: str, dependencies: list[
         methods = {strings.spelled(item) for item in _items(route.attrs["methods"])}
         if (method in methods or HOLE in method) and _fits(full, path):
             exact.append((route.attrs["handler"], inner))
-    literal = [one for one in exact if one]
-    return literal
+    return exact
 
 
 def _items(value: Value | None) -> list[Value]:

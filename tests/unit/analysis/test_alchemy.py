@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # The sources of one test stand on one line.
 """SQLAlchemy, SQLModel and Alembic."""
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ def source(body: str, head: str = "", name: str = "def test_it():") -> str:
         ("with Session(engine) as s:\n    s.get(User, 1)\n    s.commit()", READ),
         ("with Session(create_engine('sqlite://')) as s:\n    s.add(User())\n    s.commit()", NONE),
         (
-            "with engine.connect() as c:\n    t = c.begin()\n    s = Session(bind=c)\n    s.add(User())\n    s.commit()\n"
-            "    t.rollback()",
+            (
+                "with engine.connect() as c:\n    t = c.begin()\n    s = Session(bind=c)\n    s.add(User())\n    s.commit()\n"
+                "    t.rollback()"
+            ),
             ISOLATED,
         ),
         (

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # The sources of one test stand on one line.
 """Sources that cannot be followed lower the confidence; they never end the analysis."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # The sources of one test stand on one line.
 from __future__ import annotations
 
 import dataclasses

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # The sources of one test stand on one line.
 """Drivers: what tests that use them directly are taken to do."""
 
 from __future__ import annotations
@@ -67,8 +68,10 @@ NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
         ),
         (
             "import psycopg",
-            "c = psycopg.connect('', autocommit=True)\nc.execute('CREATE TEMP TABLE t (b int)')\n"
-            "c.execute('INSERT INTO t VALUES (1)')",
+            (
+                "c = psycopg.connect('', autocommit=True)\nc.execute('CREATE TEMP TABLE t (b int)')\n"
+                "c.execute('INSERT INTO t VALUES (1)')"
+            ),
             READ,
         ),
         ("import psycopg", "psycopg.connect('', autocommit=True).execute('CREATE ROLE bob')", ALONE),
@@ -85,8 +88,10 @@ NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
         ),
         (
             "from psycopg import connect, sql",
-            "c = connect('', autocommit=True)\n"
-            "c.execute(sql.SQL('TRUNCATE {}').format(sql.Identifier('a')))\nc.execute('INSERT INTO a VALUES (1)')",
+            (
+                "c = connect('', autocommit=True)\n"
+                "c.execute(sql.SQL('TRUNCATE {}').format(sql.Identifier('a')))\nc.execute('INSERT INTO a VALUES (1)')"
+            ),
             SHARED,
         ),
         (
@@ -132,8 +137,10 @@ def test_synchronous(level, imports: str, body: str, expected: Level) -> None:
         ("c = await asyncpg.connect()\nawait c.fetch('SELECT 1')", READ),
         ("c = await asyncpg.connect()\nawait c.execute('INSERT INTO a VALUES (1)')", SHARED),
         (
-            "c = await asyncpg.connect()\nt = c.transaction()\nawait t.start()\n"
-            "await c.execute('INSERT INTO a VALUES (1)')\nawait t.rollback()",
+            (
+                "c = await asyncpg.connect()\nt = c.transaction()\nawait t.start()\n"
+                "await c.execute('INSERT INTO a VALUES (1)')\nawait t.rollback()"
+            ),
             ISOLATED,
         ),
         (

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # The sources of one test stand on one line.
 """The cache: what is stored holds exactly as long as everything that it rests on."""
 
 from __future__ import annotations
