@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -140,13 +141,22 @@ def _leave_to_the_zygote(config: pytest.Config, _settings: dict[str, Any]) -> No
 
 
 def _own_capture(config: pytest.Config, settings: dict[str, Any]) -> None:
-    # The temporary files that capture writes to have one offset for all processes that inherit them.
+    """Give the files that capture writes to an offset of their own.
+
+    Forked processes share the offset of an inherited file, so their outputs would mix. The file objects
+    stay: a log handler made while the suite was imported holds one of them.
+    """
     manager = config.pluginmanager.getplugin("capturemanager")
-    if manager is None or settings.get("spawned"):
+    capturing = getattr(manager, "_global_capturing", None)
+    if capturing is None or settings.get("spawned"):
         return
-    manager.stop_global_capturing()
-    manager.start_global_capturing()
-    manager.suspend_global_capture()
+    for capture in (capturing.out, capturing.err):
+        file: Any = getattr(capture, "tmpfile", None)
+        with contextlib.suppress(AttributeError, OSError):
+            # Captures in memory have no descriptor, and are not shared.
+            descriptor = file.fileno()
+            with tempfile.TemporaryFile(buffering=0) as own:
+                os.dup2(own.fileno(), descriptor)
 
 
 def _own_stacks(_config: pytest.Config, settings: dict[str, Any]) -> None:
