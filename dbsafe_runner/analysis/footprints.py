@@ -17,7 +17,7 @@ from dbsafe_runner.domain.test import Test
 
 #: Pieces of evidence kept for one test.
 MOST_EVIDENCE = 16
-#: Stands among the written tables for what was created in the schema and dropped again.
+#: Stands among the written tables for changes of the schema that were dropped or rolled back again.
 UNDONE_SCHEMA = "pg_catalog"
 _LEAST_CONFIDENCE = 0.05
 _TOUCHES = {
@@ -88,7 +88,8 @@ class _Sum:
             self._note(0, ordered, self._test.file, self._test.line)
         confidence = self._confidence()
         written = {table for one in (*rows, *cleaned, *undone) for table in one.action.tables}
-        written |= {UNDONE_SCHEMA} if dropped else set()
+        rolled_back = any(_is_own(one) and one.action.kind is Kind.DDL for one in self._ledger.undone)
+        written |= {UNDONE_SCHEMA} if dropped or rolled_back else set()
         return Footprint(
             connects=any(action.kind in _TOUCHES for action in self._own),
             reads=frozenset(table for action in reads for table in action.tables if table != "?"),

@@ -64,7 +64,7 @@ NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
         (
             "import psycopg",
             "c = psycopg.connect('')\nc.execute('CREATE TABLE a (b int)')\nc.rollback()",
-            READ,
+            ISOLATED,
         ),
         (
             "import psycopg",

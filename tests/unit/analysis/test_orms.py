@@ -35,7 +35,7 @@ FILES = {"books/__init__.py": "", "books/models.py": MODELS}
         ("Author.objects.get(pk=1).book_set.add(1)", ISOLATED),
         ("client.get('/')", READ),
         ("client.post('/', {})", ISOLATED),
-        ("call_command('migrate')", READ),
+        ("call_command('migrate')", ISOLATED),
         ("connection.cursor().execute('DELETE FROM a WHERE b')", ISOLATED),
         ("ddf.G(Author)", ISOLATED),
         ("something_unknown().save()", ISOLATED),
