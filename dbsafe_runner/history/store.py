@@ -331,8 +331,12 @@ def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_PATIENCE, isolation_level=None, uri=path.startswith("file:")
     )
-    connection.execute("pragma foreign_keys = on")
-    connection.execute("pragma synchronous = normal")
+    try:
+        connection.execute("pragma foreign_keys = on")
+        connection.execute("pragma synchronous = normal")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
