@@ -57,6 +57,7 @@ SUPERUSER_SETTINGS: Mapping[str, str] = {
 
 #: The server ended the session: an administrator did, it crashed or shuts down, or the session was idle.
 _ENDED = frozenset(("57P01", "57P02", "57P03", "57P05"))
+_ATTEMPTS = 3
 
 
 class LinkError(Exception):
@@ -183,19 +184,23 @@ class Link:
         self._conn.finish()
 
     def _again(self, run: Callable[[], T]) -> T:
-        """Run statements; once more if the session had ended before they could begin."""
-        idle = self._conn.transaction_status == pq.TransactionStatus.IDLE
-        try:
-            return run()
-        except LinkError as error:
-            if not idle or (self.usable and error.sqlstate not in _ENDED):
-                raise
-        except Exception as error:
-            # psycopg raises its own OperationalError, whose name a test may have replaced.
-            if self.usable or not idle:
-                raise LinkError(str(error)) from error
-        self._conn.finish()
-        self._open()
+        """Run statements; again if the session had ended before they could begin.
+
+        On a machine that stalls, even a new session may have been idle for too long.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            idle = self._conn.transaction_status == pq.TransactionStatus.IDLE
+            try:
+                return run()
+            except LinkError as error:
+                if not idle or (self.usable and error.sqlstate not in _ENDED):
+                    raise
+            except Exception as error:
+                # psycopg raises its own OperationalError, whose name a test may have replaced.
+                if self.usable or not idle:
+                    raise LinkError(str(error)) from error
+            self._conn.finish()
+            self._open()
         return run()
 
     def _query(self, sql: str, params: Sequence[str | None]) -> list[Row]:
