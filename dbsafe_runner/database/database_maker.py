@@ -115,15 +115,21 @@ class DatabaseMaker:
             raise refused(error, f"to make a database from {template or 'nothing'}") from error
 
     def _choose_login(self, report: Report) -> None:
-        """Let the suite log in by its own name if it can; the role of the server's URL does else."""
+        """Let the suite log in by its own names if it can, and if our role may then see what it makes."""
         place = self._place
-        strangers = [source for source in place.sources if source.user != place.facts.role]
+        strangers = {one.user: one for one in place.sources if one.user != place.facts.role}
         self._suite_logs_in = bool(strangers) and all(
-            can_log_in(place.address, source) for source in place.sources
+            self._may_act_as(one.user) and can_log_in(place.address, one) for one in strangers.values()
         )
         if strangers and not self._suite_logs_in:
-            names = ", ".join(sorted({source.user for source in strangers}))
-            report(f"the suite's role {names} cannot log in there: it connects as {place.facts.role}")
+            names, role = ", ".join(sorted(strangers)), place.facts.role
+            report(f"the suite's connections as {names} are made as {role}, as the server's URL says")
+
+    def _may_act_as(self, role: str) -> bool:
+        with self._place.sessions.session() as connection:
+            query = "select pg_has_role(rolname, 'USAGE') from pg_roles where rolname = %s"
+            row = connection.execute(query, [role]).fetchone()
+        return row is not None and row[0]
 
     def _endpoint(self, names: tuple[str, ...]) -> Endpoint:
         address = self._place.address
@@ -169,7 +175,7 @@ class DatabaseMaker:
 
     def _obtain(self, report: Report) -> tuple[str, bool]:
         place = self._place
-        key = place.key(self.kind, report)
+        key = place.key(self.kind, "suite" if self._suite_logs_in else "", report)
         place.claim.use_template(key)
         names = numbered(f"dbsafe_t_{key}", len(place.databases))
         waiting = threading.Event()

@@ -108,8 +108,8 @@ class Workplace:
         """The comment that says that this run made something."""
         return write_tag(new_tag(self.run, dbsafe_runner.__version__), before)
 
-    def key(self, kind: NamespaceKind, report: Report) -> str:
-        """The key of the template that the set-up makes."""
+    def key(self, kind: NamespaceKind, login: str, report: Report) -> str:
+        """The key of the template that the set-up makes, connected as `login`."""
         request = self.request
         named = [(source.user, source.database) for source in self.sources]
         parts = [
@@ -119,6 +119,7 @@ class Workplace:
             input_digests(request.root, request.inputs, report),
             named,
             self.facts.role,
+            login,
             self.address.database if kind is NamespaceKind.SCHEMA else "",
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

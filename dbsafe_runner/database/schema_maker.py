@@ -139,7 +139,7 @@ class SchemaMaker:
 
     def _obtain(self, report: Report) -> tuple[str, bool]:
         place = self._place
-        key = place.key(self.kind, report)
+        key = place.key(self.kind, "", report)
         place.claim.use_template(key)
         template = f"dbsafe_t_{key}"
         waiting = threading.Event()
