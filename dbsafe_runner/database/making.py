@@ -11,7 +11,7 @@ import itertools
 import json
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -133,7 +133,7 @@ class Workplace:
         request = self.request
         report(f"running set-up: {request.setup}")
         given = request.environment
-        environment = given(endpoint) if given else default_environment(endpoint, self.sources)
+        environment = given(endpoint) if given else self._plain_environment(endpoint)
         log = self.scratch / f"setup-{secrets.token_hex(3)}.log"
         setup = Setup(request.setup, request.root, log)
         try:
@@ -144,6 +144,21 @@ class Workplace:
             raise
         finally:
             log.unlink(missing_ok=True)
+
+    def _plain_environment(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """`DATABASE_URL` and `PG*` for the first source, led to `endpoint`."""
+        source = self.sources[0]
+        led = Source(
+            user=endpoint.user or source.user,
+            database=endpoint.databases.get(source.database, source.database),
+            password=endpoint.password or source.password,
+        )
+        environment = default_environment(endpoint, [led])
+        environment |= {f"PG{key.upper()}": value for key, value in endpoint.options.items()}
+        if endpoint.schema:
+            path = f'-c search_path="{endpoint.schema}"'
+            environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {path}".strip()
+        return environment
 
 
 def numbered(name: str, count: int) -> tuple[str, ...]:
