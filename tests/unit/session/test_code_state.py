@@ -10,7 +10,7 @@ from dbsafe_runner.session.code_state import code_of
 from dbsafe_runner.session.sources import SourceFiles
 
 SUITE = {
-    "tests/test_orders.py": "from shop import orders\nfrom shop.prices import (\n    total,\n    tax,\n)\n",
+    "tests/test_orders.py": "from shop import orders\nfrom shop.prices import (\n  total,\n  tax,\n)\n",
     "tests/test_names.py": "def test_names(): pass\n",
     "tests/conftest.py": "import support\n",
     "conftest.py": "\n",

@@ -77,7 +77,10 @@ def test_an_editable_package_is_part_of_the_project(tmp_path):
     [
         (b"x = 1\r\n", "x = 1\n"),
         (b"\xef\xbb\xbfx = 1\n", "x = 1\n"),
-        ("# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"), "# -*- coding: latin-1 -*-\nx = 'é'\n"),
+        (
+            "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"),
+            "# -*- coding: latin-1 -*-\nx = 'é'\n",
+        ),
         (b"# -*- coding: klingon -*-\n", None),
         (b"\xff\xfe\x00\x01", None),
         (b"x" * (LARGEST_FILE + 1), None),
