@@ -5,12 +5,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import gc
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 
 from dbsafe_runner.analysis import shared_state, storage
 from dbsafe_runner.analysis.actions import Action
 from dbsafe_runner.analysis.fixtures import Walk, Walker
-from dbsafe_runner.analysis.footprints import summed_up
+from dbsafe_runner.analysis.footprints import Sum
 from dbsafe_runner.analysis.machine import Machine
 from dbsafe_runner.analysis.project import Project, SourceTree
 from dbsafe_runner.domain.evidence import Evidence, Source
@@ -60,6 +60,34 @@ def _analyse(tests: Sequence[Test], sources: SourceTree, cache: Cache | None) ->
     return {test.nodeid: found[test.nodeid] for test in tests if test.nodeid in found}
 
 
+def _variants(tests: list[Test]) -> Iterator[tuple[Test, tuple[int, int]]]:
+    """Yield tests with their place among those made of the same function, and how many there are."""
+    counts = collections.Counter((test.cls, test.function) for test in tests)
+    places: collections.Counter[tuple[str, str]] = collections.Counter()
+    for test in tests:
+        name = (test.cls, test.function)
+        yield test, ((places[name], counts[name]) if 1 < counts[name] <= _MOST_VARIANTS else (0, 0))
+        places[name] += 1
+
+
+def _footprints(tests: Iterable[Test], sums: dict[str, Sum]) -> dict[str, Footprint]:
+    """Return the footprints of a file's tests: in their order, a set-up may empty what another test left."""
+    found: dict[str, Footprint] = {}
+    plain: dict[Sum, Footprint] = {}
+    littered: frozenset[str] = frozenset()
+    for test in tests:
+        one = sums[test.nodeid]
+        if one not in plain:
+            plain[one] = one.footprint()
+        footprint = plain[one]
+        emptied = one.empties()
+        if littered & emptied:
+            footprint = one.footprint(littered & emptied)
+        found[test.nodeid] = footprint
+        littered = (littered - emptied) | (footprint.writes if plain[one].outlives else frozenset())
+    return found
+
+
 def _by_file(tests: Iterable[Test]) -> dict[str, list[Test]]:
     found: dict[str, list[Test]] = {}
     for test in tests:
@@ -81,21 +109,17 @@ class _Analyser:
 
     def _file(self, file: str, tests: list[Test]) -> tuple[dict[str, Footprint], set[str]]:
         self._walker.begin_file(self._sources.absolute(file))
-        found: dict[str, Footprint] = {}
         roots = {self._sources.absolute(file)}
-        known: dict[object, Footprint] = {}
-        counts = collections.Counter((test.cls, test.function) for test in tests)
-        places: collections.Counter[tuple[str, str]] = collections.Counter()
-        for test in tests:
-            name = (test.cls, test.function)
-            variant = (places[name], counts[name]) if 1 < counts[name] <= _MOST_VARIANTS else (0, 0)
-            places[name] += 1
+        sums: dict[object, Sum] = {}
+        of: dict[str, Sum] = {}
+        for test, variant in _variants(tests):
             key = (dataclasses.replace(test, index=0, nodeid=""), variant)
-            if key not in known:
+            if key not in sums:
                 walk = self._walker.walk(test, variant)
                 roots |= walk.files
-                known[key] = summed_up(walk, test, self._sources, self._imported(walk))
-            found[test.nodeid] = known[key]
+                sums[key] = Sum(walk, test, self._sources, self._imported(walk))
+            of[test.nodeid] = sums[key]
+        found = _footprints(tests, of)
         space = self._machine.modules.space(self._sources.absolute(file))
         for nodeid, shares in (
             shared_state.shared(space, file, tests).items() if space is not None else ()

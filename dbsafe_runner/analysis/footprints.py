@@ -19,6 +19,12 @@ from dbsafe_runner.domain.test import Test
 MOST_EVIDENCE = 16
 #: Stands among the written tables for changes of the schema that were dropped or rolled back again.
 UNDONE_SCHEMA = "pg_catalog"
+_HUGE = {"torch", "tensorflow", "jax", "transformers"}
+_LARGE_IMPORT = re.compile(
+    r"^\s*(?:import|from)\s+(numpy|pandas|polars|scipy|sklearn|pyarrow|matplotlib|cv2|PIL|xarray|dask"
+    r"|torch|tensorflow|jax|transformers)\b",
+    re.MULTILINE,
+)
 _LEAST_CONFIDENCE = 0.05
 _TOUCHES = {
     Kind.CONNECT,
@@ -42,13 +48,8 @@ _FLUSHED_CASES = re.compile(
 )
 
 
-def summed_up(walk: Walk, test: Test, sources: SourceTree, imported: Iterable[Action]) -> Footprint:
-    """Return the footprint of a test; `imported` is what its files do when they are imported."""
-    return _Sum(walk, test, sources, imported).footprint()
-
-
-class _Sum:
-    """The summing up of one test."""
+class Sum:
+    """The summing up of one test; `imported` is what its files do when they are imported."""
 
     def __init__(self, walk: Walk, test: Test, sources: SourceTree, imported: Iterable[Action]) -> None:
         self._walk, self._test, self._sources = walk, test, sources
@@ -62,11 +63,13 @@ class _Sum:
         self._drop_django()
         self._own = [self._tolerated(action) for action in (*walk.setup, *walk.body, *walk.teardown)]
         self._ledger = self._booked()
+        self._changes = self._lasting()
 
-    def footprint(self) -> Footprint:
-        """Return the footprint."""
-        lasting = self._lasting()
-        rows, cleaned = self._rows(lasting)
+    def footprint(self, littered: frozenset[str] = frozenset()) -> Footprint:
+        """Return the footprint. `littered` are tables in which other tests of the file leave rows."""
+        self._evidence = {}
+        lasting = self._changes
+        rows, cleaned = self._rows(lasting, littered)
         altered = [one for one in lasting if one.action.kind is Kind.DDL]
         ddl, dropped = clean_up.schema(altered, self._walk.teardown)
         if self._scratch():
@@ -102,6 +105,7 @@ class _Sum:
             connections=self._connections(),
             batch_writes=self._batch_writes(),
             cpu=self._cpu(),
+            memory=self._memory(),
             confidence=confidence,
             evidence=self._sorted_evidence(),
         )
@@ -178,10 +182,21 @@ class _Sum:
                 self._ledger.undone.append(change)
         return lasting
 
-    def _rows(self, lasting: list[Change]) -> tuple[list[Change], list[Change]]:
+    def empties(self) -> frozenset[str]:
+        """Return the tables that the test's set-up empties before it writes anything."""
+        return frozenset(
+            table
+            for one in self._changes
+            if one.phase == "setup" and one.action.kind is Kind.CLEAN
+            for table in one.action.tables
+        )
+
+    def _rows(
+        self, lasting: list[Change], littered: frozenset[str]
+    ) -> tuple[list[Change], list[Change]]:
         """Split row changes into those that remain and those that the test takes back itself."""
         around = (*self._walk.wide, *self._walk.batch)
-        wide = {table for action in around if _writes(action) for table in action.tables}
+        wide = {table for action in around if _writes(action) for table in action.tables} | littered
         rows = [one for one in lasting if one.action.kind is not Kind.DDL]
         emptied = []
         for one in clean_up.needless(rows, wide):
@@ -248,6 +263,9 @@ class _Sum:
         }
         return len(own)
 
+    def _memory(self) -> Weight:
+        return _memory_of(self._sources.text(self._sources.absolute(self._test.file)) or "")
+
     def _batch_writes(self) -> frozenset[str]:
         changes = [one for one in self._ledger.lasting if one.phase == "batch"]
         self._tell(5, [one.action for one in changes[:3]], "its batch's fixtures write ")
@@ -257,6 +275,14 @@ class _Sum:
         heavy = [action for action in self._own if action.kind is Kind.HEAVY]
         self._tell(7, heavy[:2], "")
         return Weight.HEAVY if heavy else Weight.LIGHT
+
+
+def _memory_of(text: str) -> Weight:
+    """Return what the libraries that a test file imports need."""
+    names = set(_LARGE_IMPORT.findall(text))
+    if names & _HUGE:
+        return Weight.HEAVY
+    return Weight.MEDIUM if names else Weight.LIGHT
 
 
 def _is_own(change: Change) -> bool:

@@ -358,3 +358,37 @@ def database():
     assert found.cluster_undone
     assert derive_level(found) is ALONE
     assert derive_level(found, private_server=True) is READ
+
+
+def test_a_set_up_that_empties_what_the_test_before_left_writes(suite) -> None:
+    source = """
+        import psycopg
+        import pytest
+
+        connection = psycopg.connect("", autocommit=True)
+
+        @pytest.fixture(autouse=True)
+        def empty():
+            connection.execute("DELETE FROM items")
+
+        def test_a():
+            pass
+
+        def test_b():
+            connection.execute("INSERT INTO items VALUES (1)")
+
+        def test_c():
+            pass
+
+        def test_d():
+            pass
+    """
+    found = suite({"test_it.py": source}).footprints()
+    assert [derive_level(one) for one in found.values()] == [READ, SHARED, SHARED, READ]
+
+
+@pytest.mark.parametrize(
+    ("library", "weight"), [("numpy", "MEDIUM"), ("torch", "HEAVY"), ("json", "LIGHT")]
+)
+def test_libraries_that_take_memory(footprint, library: str, weight: str) -> None:
+    assert footprint(f"import {library}\ndef test_it():\n    pass\n").memory.name == weight
