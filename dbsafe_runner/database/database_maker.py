@@ -55,7 +55,7 @@ class DatabaseMaker:
 
     def prepare(self, report: Report) -> tuple[str, bool]:
         """See `Maker.prepare`."""
-        self._choose_login(report)
+        self._choose_login()
         if self._place.request.setup:
             return self._obtain(report)
         return self._copy_sources(report), False
@@ -78,6 +78,13 @@ class DatabaseMaker:
         with self._place.sessions.session() as connection:
             for name in made.names:
                 drop_database(connection, name)
+
+    def label(self, made: Made, worker: str) -> None:
+        """See `Maker.label`."""
+        with self._place.sessions.session() as connection:
+            for name, dress in zip(made.names, self._dresses, strict=True):
+                comment = self._place.comment(dress.comment, worker)
+                connection.execute(dressing(name, Dress(), comment))
 
     def missing(self, made: Made) -> bool:
         """See `Maker.missing`."""
@@ -114,8 +121,8 @@ class DatabaseMaker:
                 drop_database(connection, name)
             raise refused(error, f"to make a database from {template or 'nothing'}") from error
 
-    def _choose_login(self, report: Report) -> None:
-        """Let the suite log in by its own names if it can, and if our role may then see what it makes."""
+    def _choose_login(self) -> None:
+        """Let the suite log in by its own names if it can, and our role may see what it makes."""
         place = self._place
         strangers = {one.user: one for one in place.sources if one.user != place.facts.role}
         self._suite_logs_in = bool(strangers) and all(
@@ -123,7 +130,9 @@ class DatabaseMaker:
         )
         if strangers and not self._suite_logs_in:
             names, role = ", ".join(sorted(strangers)), place.facts.role
-            report(f"the suite's connections as {names} are made as {role}, as the server's URL says")
+            place.limits.append(
+                f"The suite's connections as {names} are made as {role}, as the server's URL says."
+            )
 
     def _may_act_as(self, role: str) -> bool:
         with self._place.sessions.session() as connection:

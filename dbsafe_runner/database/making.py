@@ -59,6 +59,10 @@ class Maker(Protocol):
         """Remove it and end the sessions in it; harmless when it is gone."""
         ...
 
+    def label(self, made: Made, worker: str) -> None:
+        """Write on it which worker has it, for those who look at the server."""
+        ...
+
     def missing(self, made: Made) -> bool:
         """Whether something else has removed it."""
         ...
@@ -87,6 +91,8 @@ class Workplace:
     ending: Ending
     closing: threading.Event
     run: str = dataclasses.field(default_factory=new_run_id)
+    #: What does not work there, or is otherwise than asked for, each in one sentence.
+    limits: list[str] = dataclasses.field(default_factory=list)
     numbers: itertools.count[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -104,9 +110,9 @@ class Workplace:
         """A name that nothing on any server has."""
         return f"dbsafe_{self.run}_{letter}{next(self.numbers)}"
 
-    def comment(self, before: str = "") -> str:
-        """The comment that says that this run made something."""
-        return write_tag(new_tag(self.run, dbsafe_runner.__version__), before)
+    def comment(self, before: str = "", worker: str = "") -> str:
+        """The comment that says that this run made something, and which worker has it."""
+        return write_tag(new_tag(self.run, dbsafe_runner.__version__, worker), before)
 
     def key(self, kind: NamespaceKind, login: str, report: Report) -> str:
         """The key of the template that the set-up makes, connected as `login`."""

@@ -37,6 +37,8 @@ class Tag:
     pid: int = 0
     started: float = 0.0
     version: str = ""
+    #: The worker that has it.
+    worker: str = ""
     #: For templates: when a run last began to use it.
     used: float = 0.0
 
@@ -79,10 +81,10 @@ def read_claim(application_name: str | None) -> tuple[str, str]:
     return (match[1], match[2] or "") if match else ("", "")
 
 
-def new_tag(run: str, version: str) -> Tag:
-    """The tag of what this process makes now."""
+def new_tag(run: str, version: str, worker: str = "") -> Tag:
+    """The tag of what this process makes now, or gives to a worker."""
     now = round(time.time(), 3)
-    return Tag(run, socket.gethostname(), os.getpid(), now, version, now)
+    return Tag(run, socket.gethostname(), os.getpid(), now, version, worker, now)
 
 
 def write_tag(tag: Tag, comment: str = "") -> str:
@@ -104,6 +106,7 @@ def read_tag(comment: str | None) -> Tag | None:
             pid=int(values.get("pid", 0)),
             started=float(values.get("started", 0.0)),
             version=str(values.get("version", "")),
+            worker=str(values.get("worker", "")),
             used=float(values.get("used", 0.0)),
         )
     except (ValueError, KeyError, TypeError):

@@ -43,10 +43,10 @@ select a.privilege_type, case when a.grantee = 0 then '' else pg_get_userbyid(a.
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Script:
-    """What makes a clone of `source`. Statements run in order, on search_path the clone, then what they need."""
+    """What makes a clone of `source`."""
 
     source: str
-    #: (statement, whether the source is behind the clone on search_path, for extensions that live there).
+    #: (statement, whether the source is behind the clone on search_path, for extensions in it), in order.
     statements: tuple[tuple[str, bool], ...]
     #: (privilege on the schema, role or "" for PUBLIC).
     grants: tuple[tuple[str, str], ...]
@@ -78,17 +78,16 @@ class Script:
         return ";\n".join(lines)
 
 
-def gaps(connection: Connection, source: str, *also: str) -> tuple[list[str], list[str]]:
-    """What clones of a schema cannot have: (what would make them wrong, what they merely lack), in words.
+def gaps(connection: Connection, source: str) -> tuple[list[str], list[str]]:
+    """What would make clones of a schema wrong, and what they merely lack, in words.
 
     Args:
         connection: a session in the schema's database.
         source: the schema.
-        also: further names that it was known by when it was made.
     """
     with connection.transaction():
         connection.execute(_path(source))
-        rows = _raw(connection, _GAPS, [_oid(connection, source), [source, *also]])
+        rows = _raw(connection, _GAPS, [_oid(connection, source), [source]])
     return [str(text) for wrong, text in rows if wrong], [str(text) for wrong, text in rows if not wrong]
 
 
@@ -132,8 +131,8 @@ def not_cloned(source: str, reasons: Sequence[str]) -> UserError:
         "schema-not-cloned",
         f"The schema {source} cannot be cloned faithfully.",
         cause="\n".join(f"- {reason}" for reason in reasons),
-        hint="Change what is listed, or use --namespace database, which copies everything; it needs a role "
-        "with CREATEDB.",
+        hint="Change what is listed, or use --namespace database, which copies everything; it needs a "
+        "role with CREATEDB.",
         exit_code=ExitCode.SERVER,
     )
 

@@ -1,7 +1,7 @@
 """Namespaces of kind `schema`: clones of a schema in the database of the server's URL.
 
-The source is what the set-up made in a schema of its own, kept under its key; without a set-up, the schema
-that the URL's sessions start in. It is first on the search_path of every connection of the suite.
+The source is what the set-up made in a schema of its own, kept under its key; without a set-up, the
+schema that the URL's sessions start in. The clone is first on the search_path of the suite's connections.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SchemaMaker:
                     hint="Set search_path for the role or the database, or configure [database] setup.",
                     exit_code=ExitCode.SERVER,
                 )
-            self._read(connection, row[0], report)
+            self._read(connection, row[0])
         return place.run, False
 
     def make(self) -> Made:
@@ -85,6 +85,11 @@ class SchemaMaker:
         """See `Maker.remove`."""
         with self._place.sessions.session() as connection:
             drop_schema(connection, made.names[0])
+
+    def label(self, made: Made, worker: str) -> None:
+        """See `Maker.label`."""
+        with self._place.sessions.session() as connection:
+            _comment(connection, made.names[0], self._place.comment(worker=worker))
 
     def missing(self, made: Made) -> bool:
         """See `Maker.missing`."""
@@ -108,12 +113,9 @@ class SchemaMaker:
                 for name in self._own:
                     drop_schema(connection, name)
 
-    def _read(self, connection: Connection, source: str, report: Report, *also: str) -> None:
-        wrong, lacking = gaps(connection, source, *also)
-        if wrong:
-            raise not_cloned(source, wrong)
-        for text in lacking:
-            report(f"kind schema: {text}")
+    def _read(self, connection: Connection, source: str) -> None:
+        lacking = self._check_gaps(connection, source)
+        self._place.limits += [f"A schema for each worker: {text}." for text in lacking]
         self._script = read_script(connection, source, self._place.new_name("y"))
 
     def _clone(self, connection: Connection, name: str) -> None:
@@ -157,7 +159,7 @@ class SchemaMaker:
                 else:
                     self._build(connection, template, report)
                     report(f"template ready after {time.monotonic() - started:.1f} s")
-                self._read(connection, template, report)
+                self._read(connection, template)
         return key, found
 
     def _build(self, connection: Connection, template: str, report: Report) -> None:
@@ -169,10 +171,9 @@ class SchemaMaker:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             _comment(connection, built, place.comment())
             place.set_up(self._endpoint(built), report)
-            wrong, _ = gaps(connection, built)
-            if wrong:
-                raise not_cloned(built, wrong)
             self._check_filled(connection, built)
+            # Its name is written into nothing but what names it on purpose, which this finds.
+            self._check_gaps(connection, built)
             with connection.transaction():
                 rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
                 connection.execute(rename.format(name, sql.Identifier(template)))
@@ -180,6 +181,12 @@ class SchemaMaker:
         except BaseException:
             drop_schema(connection, built)
             raise
+
+    def _check_gaps(self, connection: Connection, source: str) -> list[str]:
+        wrong, lacking = gaps(connection, source)
+        if wrong:
+            raise not_cloned(source, wrong)
+        return lacking
 
     def _check_filled(self, connection: Connection, schema: str) -> None:
         """A set-up that names its schema, public for one, has made its tables somewhere else."""

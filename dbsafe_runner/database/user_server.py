@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,9 @@ CONNECT_TIMEOUT: Final = 15
 
 #: The database that sessions without a database of their own go to, where it can be connected to.
 MAINTENANCE: Final = "postgres"
+
+#: Where libpq finds the same in the environment.
+_VARIABLE: Final = "PG{}"
 
 #: What of a URL belongs to the way to the server, and goes into every connection that is led there.
 _WAY: Final = frozenset(
@@ -149,9 +153,8 @@ def inspect(url: str) -> tuple[ServerAddress, ServerFacts]:
     Raises:
         UserError: `bad-server-url`, `server-unreachable`, `server-too-old`, `server-read-only`.
     """
-    _parse(url)
     with connect(url) as connection:
-        address = _address(connection)
+        address = _address(connection, _parse(url))
         row = connection.execute(_FACTS).fetchone()
         assert row is not None
         own_pid = connection.info.backend_pid
@@ -260,10 +263,15 @@ def _parse(url: str) -> dict[str, Any]:
         ) from None
 
 
-def _address(connection: psycopg.Connection[Any]) -> ServerAddress:
+def _address(connection: psycopg.Connection[Any], given: Mapping[str, Any]) -> ServerAddress:
     info = connection.info
-    given = info.get_parameters()
-    options = {key: value for key, value in given.items() if key.startswith("ssl") or key in _WAY}
+    # Only what was said: drivers that are not libpq do not know all of what libpq fills in.
+    options = {
+        key: value
+        for key, value in info.get_parameters().items()
+        if (key.startswith("ssl") or key in _WAY)
+        and (key in given or _VARIABLE.format(key.upper()) in os.environ)
+    }
     for key in _FILES:
         # "system" is libpq's word for the certificates of the operating system.
         if (file := options.get(key)) and file != "system":

@@ -20,7 +20,7 @@ from typing import Any, Final
 import psycopg
 
 from dbsafe_runner.database.ending import Ending
-from dbsafe_runner.database.leases import Leases, Metrics
+from dbsafe_runner.database.leases import Leases, Metrics, room
 from dbsafe_runner.database.making import Made, Maker, Workplace
 from dbsafe_runner.database.own_leftovers import remove_leftovers
 from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo
@@ -60,14 +60,12 @@ class UserServerProvider:
         maker: of the namespaces.
         place: what the maker works with.
         why: why its kind was chosen, in words.
-        warnings: what does not work on this server, each in one sentence.
     """
 
-    def __init__(self, maker: Maker, place: Workplace, why: str, warnings: tuple[str, ...] = ()) -> None:
+    def __init__(self, maker: Maker, place: Workplace, why: str) -> None:
         self._maker = maker
         self._place = place
         self._why = why
-        self._warnings = warnings
         self._lock = threading.RLock()
         self._made: dict[str, Made] = {}
         self._warm: collections.deque[concurrent.futures.Future[Made]] = collections.deque()
@@ -88,14 +86,31 @@ class UserServerProvider:
         """What happened to its leases so far."""
         return self._leases.metrics
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What does not work there, or is otherwise than asked for; complete after `prepare`."""
+        return tuple(self._place.limits)
+
+    def fit(self, workers: int) -> int:
+        """How many of the wanted workers the server has connections for; at least one.
+
+        Raises:
+            UserError: `server-unreachable`.
+        """
+        places = max(1, room(self.free_connections()))
+        if places >= workers:
+            return workers
+        self._place.limits.append(
+            f"Only {places} of {workers} workers: the server has connections for no more."
+        )
+        return places
+
     def prepare(self, report: Report) -> TemplateInfo:
         """See `NamespaceProvider.prepare`."""
         started = time.monotonic()
         self._report = report
         address, facts = self._place.address, self._place.facts
         report(f"PostgreSQL {facts.version} at {address.shown}: {self._why}")
-        for warning in self._warnings:
-            report(warning)
         self._makers.submit(remove_leftovers, self._place.sessions)
         try:
             key, reused = self._maker.prepare(report)
@@ -121,6 +136,8 @@ class UserServerProvider:
         with self._lock:
             lease = self._leases.grant(worker, name, connections, now, now - started)
             self._made[name] = made
+            if not self._closed:
+                self._makers.submit(self._maker.label, made, worker)
         return Namespace(
             name=name,
             kind=self.kind,

@@ -65,12 +65,13 @@ def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider
             scratch=scratch_directory(),
             ending=ending,
             closing=closing,
+            limits=_limits(facts),
             run=run,
         )
     except BaseException:
         sessions.close()
         raise
-    return UserServerProvider(_maker(kind, place), place, why, _warnings(facts))
+    return UserServerProvider(_maker(kind, place), place, why)
 
 
 def inspect_server(choice: Choice) -> tuple[ServerAddress, ServerAddress, ServerFacts]:
@@ -96,15 +97,15 @@ def _maker(kind: NamespaceKind, place: Workplace) -> Maker:
     return DatabaseMaker(place) if kind is NamespaceKind.DATABASE else SchemaMaker(place)
 
 
-def _warnings(facts: ServerFacts) -> tuple[str, ...]:
+def _limits(facts: ServerFacts) -> list[str]:
     if not facts.pooled:
-        return ()
+        return []
     warning = (
         "The URL leads through a pooler that hands out server connections per transaction: what a test "
         "keeps in its session (SET, temporary tables, LISTEN, advisory locks, prepared statements) "
         "works only as far as the pooler lets it; the pooler must accept any database name (`* = ...`)."
     )
-    return (warning,)
+    return [warning]
 
 
 def _behind_pooler(address: ServerAddress, cause: str) -> UserError:

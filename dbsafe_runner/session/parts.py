@@ -13,6 +13,7 @@ from dbsafe_runner.config.settings import AUTO, EMBEDDED
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
+from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
@@ -82,6 +83,20 @@ def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
             exit_code=ExitCode.USAGE,
         )
     return EmbeddedProvider(template, postgres=database.postgres)
+
+
+def workers_that_fit(provider: NamespaceProvider, workers: int) -> int:
+    """How many of the wanted workers the server has connections for; at least one.
+
+    Raises:
+        UserError: `server-unreachable`.
+    """
+    return provider.fit(workers) if isinstance(provider, UserServerProvider) else workers
+
+
+def limits_of(provider: NamespaceProvider) -> tuple[str, ...]:
+    """What does not work on the server, or is otherwise than asked for, each in one sentence."""
+    return provider.limits if isinstance(provider, UserServerProvider) else ()
 
 
 def pool_settings(config: Config, request: RunRequest, directory: Path, workers: int) -> PoolSettings:

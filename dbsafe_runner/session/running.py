@@ -20,7 +20,7 @@ from dbsafe_runner.reporting.sink import Fanout, Sink
 from dbsafe_runner.scheduling.simulation import simulate
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.learning import SHOWN, lesson_of
-from dbsafe_runner.session.parts import make_provider, pool_settings
+from dbsafe_runner.session.parts import limits_of, make_provider, pool_settings, workers_that_fit
 from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.session.strategy import chosen_strategy, worker_count
 from dbsafe_runner.workers.pool import Pool
@@ -56,8 +56,8 @@ class _Run:
         self._request = request
         self._fanout = fanout
         strategy = chosen_strategy(config)
-        workers = worker_count(config, strategy)
         self._provider = make_provider(config, fresh=request.fresh_template)
+        workers = workers_that_fit(self._provider, worker_count(config, strategy))
         self._circumstances = Circumstances(
             strategy, workers, self._provider.kind, Grouping(config.run.grouping)
         )
@@ -92,6 +92,9 @@ class _Run:
     def _on(self, event: events.RunEvent) -> None:
         self._history.on(event)
         self._fanout.on(event)
+        if isinstance(event, events.ServerReady):
+            for text in limits_of(self._provider):
+                self._fanout.on(events.Notice(event.at, "warning", "namespace-limits", text))
 
     def _started(self) -> events.RunStarted:
         return events.RunStarted(
