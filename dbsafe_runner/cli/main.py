@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "plan": "plan",
     "explain": "explain",
     "verify": "verify",
+    "db": "db",
     "demo": "demo",
 }
 

@@ -46,7 +46,7 @@ class Script:
     """What makes a clone of `source`."""
 
     source: str
-    #: (statement, whether the source is behind the clone on search_path, for extensions in it), in order.
+    #: (statement, whether the source is behind it on search_path, for extensions that live there).
     statements: tuple[tuple[str, bool], ...]
     #: (privilege on the schema, role or "" for PUBLIC).
     grants: tuple[tuple[str, str], ...]

@@ -1,7 +1,7 @@
 """Namespaces of kind `schema`: clones of a schema in the database of the server's URL.
 
 The source is what the set-up made in a schema of its own, kept under its key; without a set-up, the
-schema that the URL's sessions start in. The clone is first on the search_path of the suite's connections.
+schema that the URL's sessions start in. Clones are first on the search_path of the suite's sessions.
 """
 
 from __future__ import annotations

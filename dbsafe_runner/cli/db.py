@@ -1,0 +1,222 @@
+"""`dbsafe db`: what dbsafe keeps and has left, on this machine and on the user's own server."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from psycopg.conninfo import conninfo_to_dict
+
+from dbsafe_runner.cli import invocation
+from dbsafe_runner.config import Config
+from dbsafe_runner.config.settings import AUTO, EMBEDDED
+from dbsafe_runner.database.account import server_account
+from dbsafe_runner.database.binaries import choose
+from dbsafe_runner.database.cache import cache_directory
+from dbsafe_runner.database.janitor import find_kept, find_runs, prune_cache, remove_leftovers
+from dbsafe_runner.database.own_leftovers import Found, list_found, removable
+from dbsafe_runner.database.own_leftovers import remove_leftovers as remove_from_server
+from dbsafe_runner.database.sessions import Sessions
+from dbsafe_runner.database.user_server import ServerAddress, ServerFacts
+from dbsafe_runner.database.user_servers import Choice, inspect_server
+from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.reporting.formatting import counted, seconds_text
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+_ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The configuration, instead of runner.toml."),
+]
+_Server = Annotated[
+    str | None,
+    typer.Option(
+        "--database", "--server", metavar="URL", help="Your server, instead of [database] server."
+    ),
+]
+
+
+@app.command()
+def status(config_file: _ConfigFile = None, database: _Server = None) -> None:
+    """Show what dbsafe keeps, what runs, and what earlier runs have left."""
+    config = _configuration(config_file, database)
+    for line in _local_lines(time.time()):
+        typer.echo(line)
+    if (choice := _choice(config)) is not None:
+        for line in _server_lines(choice, time.time()):
+            typer.echo(line)
+
+
+@app.command()
+def clean(
+    config_file: _ConfigFile = None,
+    database: _Server = None,
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Also templates, which the next run has to make again.")
+    ] = False,
+) -> None:
+    """Remove what runs that are over have left. What a living run uses stays."""
+    config = _configuration(config_file, database)
+    typer.echo(f"this machine: {counted(remove_leftovers(), 'run')} that left something, removed")
+    removed = prune_cache(cache_directory(server_account()), everything=templates)
+    typer.echo(f"this machine: {counted(removed, 'entry', 'entries')} of the cache, removed")
+    if (choice := _choice(config)) is not None:
+        address, _, sessions = _open(choice)
+        try:
+            names = remove_from_server(sessions, templates=templates)
+        finally:
+            sessions.close()
+        for name in names:
+            typer.echo(f"{address.shown}: {name}, removed")
+        if not names:
+            typer.echo(f"{address.shown}: nothing to remove")
+
+
+@app.command()
+def psql(
+    worker: Annotated[
+        str, typer.Argument(metavar="[WORKER]", help="A worker (gw0), or a name that `status` shows.")
+    ] = "",
+    config_file: _ConfigFile = None,
+    database: _Server = None,
+) -> None:
+    """Open psql on the namespace of a worker of a living run."""
+    config = _configuration(config_file, database)
+    choice = _choice(config)
+    if choice is None:
+        _run_psql(_embedded_way(worker))
+    _run_psql(_way_on_server(choice, worker))
+
+
+def _configuration(file: Path | None, database: str | None) -> Config:
+    return invocation.configuration({} if database is None else {"database.server": database}, file)
+
+
+def _choice(config: Config) -> Choice | None:
+    settings = config.database
+    if settings.server in {AUTO, EMBEDDED}:
+        return None
+    return Choice(settings.server, settings.direct, settings.namespace, settings.deny)
+
+
+def _open(choice: Choice) -> tuple[ServerAddress, ServerFacts, Sessions]:
+    address, direct, facts = inspect_server(choice)
+    return address, facts, Sessions(direct, 1)
+
+
+def _local_lines(now: float) -> Iterator[str]:
+    root = cache_directory(server_account())
+    kept = find_kept(root)
+    size = sum(entry.size for entries in kept.values() for entry in entries)
+    yield f"this machine: cache of {_megabytes(size)} in {root}"
+    for entry in kept["templates"]:
+        setup = entry.facts.get("setup") or "no set-up"
+        what = f"PostgreSQL {entry.facts.get('version', '?')}, {setup}, used {_ago(now - entry.used)}"
+        yield f"  template   {entry.key[:12]}  {_megabytes(entry.size)}  {what}"
+    for run in find_runs():
+        state = "running" if run.living else "left over"
+        servers = counted(run.servers, "server")
+        yield f"  run        {run.path.name}  {state}, pid {run.pid}, {servers}, {_megabytes(run.size)}"
+
+
+def _server_lines(choice: Choice, now: float) -> Iterator[str]:
+    address, facts, sessions = _open(choice)
+    try:
+        found = list_found(sessions)
+    finally:
+        sessions.close()
+    right = "superuser" if facts.superuser else "CREATEDB" if facts.createdb else "no CREATEDB"
+    yield f"{address.shown}: PostgreSQL {facts.version}, {facts.role} has {right}"
+    yield f"  {counted(len(found), 'object')} of dbsafe's"
+    for one in found:
+        yield f"  {one.what:<10} {one.name}  {_state(one, now)}"
+
+
+def _state(found: Found, now: float) -> str:
+    tag = found.tag
+    who = f", {tag.worker}" if tag and tag.worker else ""
+    made = f", pid {tag.pid} on {tag.host}, {_ago(now - tag.started)}" if tag else ""
+    if found.template:
+        state = "template" + (", in use" if found.living else "")
+        return state + (f", used {_ago(now - tag.used)}" if tag else "")
+    if found.living:
+        return f"of a living run{who}{made}"
+    gone = "left over" if removable(found, now, templates=False) else "left over, not ours to remove"
+    return f"{gone}{made}"
+
+
+def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
+    _, _, sessions = _open(choice)
+    try:
+        found = list_found(sessions)
+    finally:
+        sessions.close()
+    living = [one for one in found if one.living and not one.template]
+    one = _pick(living, worker, [one.tag.worker if one.tag else "" for one in living])
+    way = {key: str(value) for key, value in conninfo_to_dict(sessions.address.dsn()).items()}
+    if one.what == "database":
+        way["dbname"] = one.name
+    else:
+        way["options"] = f"{way.get('options', '')} -c search_path={one.name},public".strip()
+    return way
+
+
+def _embedded_way(name: str) -> dict[str, str]:
+    homes = [
+        path.parent
+        for run in find_runs()
+        if run.living
+        for path in sorted(run.path.glob("*/.s.PGSQL.5432"))
+    ]
+    home = _pick_home(homes, name)
+    return {"host": str(home), "port": "5432", "user": "postgres", "dbname": "postgres"}
+
+
+def _pick(living: Sequence[Found], wanted: str, workers: Sequence[str]) -> Found:
+    for one, worker in zip(living, workers, strict=True):
+        if wanted in {one.name, worker} or (not wanted and worker):
+            return one
+    raise _no_such(
+        [f"{one.name} {worker}".rstrip() for one, worker in zip(living, workers, strict=True)]
+    )
+
+
+def _pick_home(homes: Sequence[Path], wanted: str) -> Path:
+    for home in homes:
+        if not wanted or wanted.removeprefix("server-") == home.name:
+            return home
+    raise _no_such([f"server-{home.name}" for home in homes])
+
+
+def _no_such(names: Sequence[str]) -> UserError:
+    return UserError(
+        "no-such-namespace",
+        "There is no such namespace of a living run.",
+        cause="\n".join(names) or "No run of dbsafe has one now.",
+        hint="`dbsafe db status` lists what there is.",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def _run_psql(way: dict[str, str]) -> NoReturn:
+    """Become psql. What leads there goes through the environment: arguments can be seen by everybody."""
+    program = shutil.which("psql") or choose("auto").program("psql")
+    names = {"dbname": "PGDATABASE"}
+    environment = {names.get(key, f"PG{key.upper()}"): value for key, value in way.items()}
+    os.execve(program, ["psql"], {**os.environ, **environment})  # noqa: S606
+
+
+def _ago(seconds: float) -> str:
+    if seconds > 2 * 86400:
+        return f"{datetime.timedelta(seconds=seconds).days} days ago"
+    return f"{seconds_text(max(seconds, 0.0))} ago"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
