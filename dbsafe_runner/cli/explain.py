@@ -13,6 +13,7 @@ import typer
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.cli.error_rendering import defects_to
 from dbsafe_runner.cli.options import PytestCommand, with_settings
+from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.errors import ExitCode, UserError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -41,16 +42,21 @@ def explain(
     wanted, passed = _split(context.args)
     request = invocation.request(config, passed)
     with defects_to(config.run.output):
-        from dbsafe_runner import session
-        from dbsafe_runner.cli import explain_rendering
+        code = _explain(config, request, wanted, static=static)
+    raise typer.Exit(code)
 
-        try:
-            found = session.prospect(config, request, static=static)
-        except session.CollectionEndedError as ended:
-            sys.stderr.write(ended.output)
-            raise typer.Exit(ended.code) from None
-        chosen = matching(wanted, [test.nodeid for test in found.request.tests])
-        explain_rendering.show(found, chosen, request)
+
+def _explain(config: Config, request: RunRequest, wanted: str, *, static: bool) -> int:
+    from dbsafe_runner import session
+    from dbsafe_runner.cli import explain_rendering
+
+    found = session.prospect(config, request, static=static)
+    if isinstance(found, session.CollectionEnded):
+        sys.stderr.write(found.output)
+        return found.code
+    chosen = matching(wanted, [test.nodeid for test in found.request.tests])
+    explain_rendering.show(found, chosen, request)
+    return 0
 
 
 def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -11,6 +11,7 @@ import typer
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.cli.error_rendering import defects_to
 from dbsafe_runner.cli.options import PytestCommand, with_settings
+from dbsafe_runner.config import Config, RunRequest
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,15 +43,20 @@ def plan(
     config = invocation.configuration(settings, config_file)
     request = invocation.request(config, context.args)
     with defects_to(config.run.output):
-        from dbsafe_runner import session
-        from dbsafe_runner.cli import plan_rendering
+        code = _plan(config, request, static=static, as_json=as_json)
+    raise typer.Exit(code)
 
-        try:
-            found = session.prospect(config, request, static=static)
-        except session.CollectionEndedError as ended:
-            sys.stderr.write(ended.output)
-            raise typer.Exit(ended.code) from None
-        if as_json:
-            sys.stdout.write(plan_rendering.as_json(found))
-        else:
-            plan_rendering.show(found, request)
+
+def _plan(config: Config, request: RunRequest, *, static: bool, as_json: bool) -> int:
+    from dbsafe_runner import session
+    from dbsafe_runner.cli import plan_rendering
+
+    found = session.prospect(config, request, static=static)
+    if isinstance(found, session.CollectionEnded):
+        sys.stderr.write(found.output)
+        return found.code
+    if as_json:
+        sys.stdout.write(plan_rendering.as_json(found))
+    else:
+        plan_rendering.show(found, request)
+    return 0

@@ -3,12 +3,12 @@
 It puts the parts together and decides nothing that a part could decide by itself.
 """
 
-from dbsafe_runner.session.prospect import CollectionEndedError, Comparison, Prospect, prospect
+from dbsafe_runner.session.prospect import CollectionEnded, Comparison, Prospect, prospect
 from dbsafe_runner.session.running import run
 from dbsafe_runner.session.verifying import Difference, Verification, verify
 
 __all__ = [
-    "CollectionEndedError",
+    "CollectionEnded",
     "Comparison",
     "Difference",
     "Prospect",

@@ -33,18 +33,14 @@ from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 COMPARED = (1, 2, 4, 8, 16)
 
 
-class CollectionEndedError(Exception):
-    """pytest ended before there was a suite: errors while collecting, or nothing to collect.
+@dataclasses.dataclass(frozen=True, slots=True)
+class CollectionEnded:
+    """pytest ended before there was a suite: errors while collecting, or nothing to collect."""
 
-    Args:
-        code: pytest's exit code.
-        output: what it printed.
-    """
-
-    def __init__(self, code: int, output: str) -> None:
-        super().__init__(f"pytest ended with exit code {code}")
-        self.code = code
-        self.output = output
+    #: pytest's exit code.
+    code: int
+    #: What it printed.
+    output: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class Prospect:
         return sum(self.request.forecast(test).known for test in self.request.tests)
 
 
-def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Prospect:
+def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Prospect | CollectionEnded:
     """Plan a run without running it.
 
     Args:
@@ -90,7 +86,6 @@ def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Pr
 
     Raises:
         UserError: the strategy is wrong, or the process that collects cannot be kept alive.
-        CollectionEndedError: pytest ended without a suite.
     """
     strategy = chosen_strategy(config)
     workers = worker_count(config, strategy)
@@ -109,7 +104,7 @@ def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Pr
             pool = Pool(settings, provider, collector.plan, collector.on, lambda: None)
             code = pool.run()
         if collector.suite is None:
-            raise CollectionEndedError(code, "".join(collector.output))
+            return CollectionEnded(code, "".join(collector.output))
         suite = collector.suite
     circumstances = Circumstances(strategy, workers, kind, grouping)
     planned = _planned(config, suite, circumstances, static=static)

@@ -1,0 +1,196 @@
+"""`dbsafe plan`, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from fakes.projects import DBSAFE, Project
+
+SUITE = """
+    import os, pathlib, pytest
+
+    pathlib.Path("imported").write_text("")
+
+    @pytest.fixture(scope="module")
+    def list_of_names(): return []
+
+    @pytest.mark.parametrize("number", range(3))
+    def test_pure(number): assert "never" not in os.environ
+
+    def test_other(list_of_names): pass
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path).write(test_shop=SUITE)
+
+
+def plan(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DBSAFE, "plan", *arguments],
+        cwd=project.root,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def planned(project: Project, *arguments: str):
+    done = plan(project, "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_plan_runs_no_test_and_leaves_no_history(project):
+    project.file("test_shop.py", SUITE.replace('assert "never"', 'open("ran", "w"); assert "never"'))
+    done = plan(project, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4 tests in 1 file collected; strategy balanced, ")
+    assert "No duration is known yet" in done.stdout
+    assert (project.root / "imported").exists()
+    assert not (project.root / "ran").exists()
+    assert not (project.root / ".dbsafe" / "history.db").exists()
+
+
+def test_a_static_plan_imports_nothing(project):
+    found = planned(project, "--static", "-n", "3")
+    assert not (project.root / "imported").exists()
+    assert (found["static"], found["workers"]) == (True, 3)
+    assert [test["nodeid"] for test in found["tests"]] == [
+        "test_shop.py::test_pure",
+        "test_shop.py::test_other",
+    ]
+
+
+def test_json_has_every_test_in_exactly_one_batch(project):
+    found = planned(project, "--workers", "2")
+    nodeids = [nodeid for batch in found["batches"] for nodeid in batch["tests"]]
+    assert sorted(nodeids) == sorted(test["nodeid"] for test in found["tests"])
+    assert len(nodeids) == len(set(nodeids)) == 4
+    assert [one["workers"] for one in found["alternatives"]] == [1, 2, 4, 8, 16]
+    for one in found["alternatives"]:
+        assert one["predicted"] >= one["lower_bound"] - 1e-9
+        assert one["limited_by"]
+
+
+def test_selections_are_pytests_own(project):
+    found = planned(project, "-k", "other")
+    assert [test["nodeid"] for test in found["tests"]] == ["test_shop.py::test_other"]
+
+
+def test_after_a_run_durations_and_levels_are_known(project):
+    ran = project.dbsafe()
+    assert ran.code == 0, ran.out
+    found = planned(project)
+    assert found["known_durations"] == 4
+    assert {test["source"] for test in found["tests"]} == {"observed"}
+    assert {test["level"] for test in found["tests"]} == {0}
+    project.file("test_shop.py", SUITE + "\n    # changed\n")
+    again = planned(project)
+    assert {test["source"] for test in again["tests"]} == {"static"}
+    assert again["known_durations"] == 4
+
+
+def test_errors_of_collection_are_shown_with_pytests_exit_code(project):
+    project.write(test_broken="def test_broken(:\n", test_circle="import test_circle_b")
+    project.write(test_circle_b="from test_circle import nothing")
+    done = plan(project)
+    assert done.returncode == 2
+    assert "SyntaxError" in done.stderr
+    assert "ImportError" in done.stderr
+    static = plan(project, "--static")
+    assert static.returncode == 0
+    assert "test-file-unreadable: test_broken.py cannot be read as Python" in static.stdout
+
+
+def test_binary_and_huge_test_files_are_named(project):
+    (project.root / "test_binary.py").write_bytes(b"\x7fELF\0\1\2")
+    (project.root / "test_huge.py").write_text("x = [\n" + "    1,\n" * 1_300_000 + "]\n")
+    done = plan(project, "--static")
+    assert done.returncode == 0, done.stderr
+    assert "test_binary.py cannot be read as Python" in done.stdout
+    assert "test_huge.py cannot be read as Python" in done.stdout
+
+
+def test_no_tests(project):
+    (project.root / "test_shop.py").unlink()
+    done = plan(project, "--static")
+    assert done.returncode == 0
+    assert done.stdout.startswith("0 tests in 0 files")
+    assert plan(project).returncode == 5
+
+
+def test_wrong_strategies_are_all_told_at_once(project):
+    project.file(
+        "runner.toml",
+        """
+        [run]
+        isolation = "mine"
+        [strategies.mine]
+        based_on = "nothing"
+        [strategies.other]
+        workers = "many"
+        levels.TOO_MUCH.cap = "all"
+        """,
+    )
+    done = plan(project)
+    assert done.returncode == 64
+    assert "error[bad-strategy]: The strategies in runner.toml have 3 problems." in done.stderr
+    for key in (
+        "strategies.mine.based_on",
+        "strategies.other.workers",
+        "strategies.other.levels.TOO_MUCH",
+    ):
+        assert key in done.stderr
+
+
+def test_a_strategy_of_ones_own(project):
+    project.file(
+        "runner.toml",
+        """
+        [run]
+        isolation = "mine"
+        [strategies.mine]
+        workers = [3, 3]
+        levels.NONE.isolation = "process"
+        """,
+    )
+    found = planned(project)
+    assert (found["strategy"], found["workers"]) == ("mine", 3)
+    assert {batch["isolation"] for batch in found["batches"]} == {"process"}
+    assert planned(project, "-n", "7")["workers"] == 7
+
+
+def test_rules_that_match_nothing_or_contradict_are_told(project):
+    project.file(
+        "runner.toml",
+        """
+        [[rules]]
+        nodeid = "*::test_pure*"
+        level = "READ_ONLY"
+        [[rules]]
+        fixture = "list_of_names"
+        level = 3
+        [[rules]]
+        nodeid = "*::test_other"
+        level = 1
+        [[rules]]
+        mark = "nowhere"
+        exclusive = true
+        """,
+    )
+    found = planned(project)
+    codes = [note["code"] for note in found["notes"]]
+    assert codes.count("rule-matches-nothing") == 1
+    assert codes.count("contradictory-rules") == 1
+    assert {test["nodeid"]: test["level"] for test in found["tests"]}["test_shop.py::test_other"] == 3
+    ran = project.dbsafe()
+    assert ran.code == 0
+    assert {"rule-matches-nothing", "contradictory-rules"} <= set(ran.notices())
+    assert "rule-matches-nothing" not in project.dbsafe("test_shop.py").notices()
