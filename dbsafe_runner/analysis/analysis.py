@@ -71,7 +71,7 @@ def _variants(tests: list[Test]) -> Iterator[tuple[Test, tuple[int, int]]]:
 
 
 def _footprints(tests: Iterable[Test], sums: dict[str, Sum]) -> dict[str, Footprint]:
-    """Return the footprints of a file's tests: in their order, a set-up may empty what another test left."""
+    """Return the footprints of a file's tests: a set-up may empty what the test before it left."""
     found: dict[str, Footprint] = {}
     plain: dict[Sum, Footprint] = {}
     littered: frozenset[str] = frozenset()

@@ -168,22 +168,32 @@ def _subscript(machine: Machine, node: ast.Subscript, env: Env) -> Value:
 def _comprehension(
     machine: Machine, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, env: Env
 ) -> Value:
+    inner = Env(env.module, env)
+    first = node.generators[0]
+    iterated = machine.evaluate(first.iter, env)
+    elements = [lookup.element(machine, iterated)]
+    if isinstance(iterated, Seq) and len(node.generators) == 1 and 0 < len(iterated.items) <= 6:
+        elements = iterated.items
+    results = [_round(machine, node, element, inner) for element in elements]
+    if isinstance(node, ast.DictComp):
+        return Map({HOLE: results[0]})
+    return Seq(results)
+
+
+def _round(machine: Machine, node: Any, element: Value, inner: Env) -> Value:
+    """Return what one round of a comprehension yields, given the element of its first loop."""
     from dbsafe_runner.analysis.statements import bind
 
-    inner = Env(env.module, env)
-    for generator in node.generators:
-        bind(
-            machine,
-            generator.target,
-            lookup.element(machine, machine.evaluate(generator.iter, inner)),
-            inner,
-        )
+    for position, generator in enumerate(node.generators):
+        if position:
+            element = lookup.element(machine, machine.evaluate(generator.iter, inner))
+        bind(machine, generator.target, element, inner)
         for condition in generator.ifs:
             machine.evaluate(condition, inner)
     if isinstance(node, ast.DictComp):
         machine.evaluate(node.key, inner)
-        return Map({HOLE: machine.evaluate(node.value, inner)})
-    return Seq([machine.evaluate(node.elt, inner)])
+        return machine.evaluate(node.value, inner)
+    return machine.evaluate(node.elt, inner)
 
 
 def _lambda(_machine: Machine, node: ast.Lambda, env: Env) -> Value:

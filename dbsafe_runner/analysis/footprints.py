@@ -26,6 +26,8 @@ _LARGE_IMPORT = re.compile(
     re.MULTILINE,
 )
 _LEAST_CONFIDENCE = 0.05
+#: What it does not know about a database that is dropped in the end matters little.
+_LEAST_IN_SCRATCH = 0.6
 _TOUCHES = {
     Kind.CONNECT,
     Kind.READ,
@@ -68,13 +70,17 @@ class Sum:
     def footprint(self, littered: frozenset[str] = frozenset()) -> Footprint:
         """Return the footprint. `littered` are tables in which other tests of the file leave rows."""
         self._evidence = {}
-        lasting = self._changes
+        scratch = self._scratch()
+        lasting = [] if scratch else self._changes
         rows, cleaned = self._rows(lasting, littered)
         altered = [one for one in lasting if one.action.kind is Kind.DDL]
         ddl, dropped = clean_up.schema(altered, self._walk.teardown)
-        if self._scratch():
-            ddl, dropped = [], [*ddl, *dropped]
+        if scratch:
+            self._note(
+                4, "works in a database that it creates and drops", self._test.file, self._test.line
+            )
         undone = [one for one in self._ledger.undone if _is_own(one) and one.action.kind is not Kind.DDL]
+        undone = [] if scratch else undone
         cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
         alone = [action for action in self._own if action.kind is Kind.ALONE]
         self._tell(0, alone, "")
@@ -89,7 +95,7 @@ class Sum:
         ordered = marks.order(self._test)
         if ordered:
             self._note(0, ordered, self._test.file, self._test.line)
-        confidence = self._confidence()
+        confidence = max(self._confidence(), _LEAST_IN_SCRATCH if scratch else 0.0)
         written = {table for one in (*rows, *cleaned, *undone) for table in one.action.tables}
         rolled_back = any(_is_own(one) and one.action.kind is Kind.DDL for one in self._ledger.undone)
         written |= {UNDONE_SCHEMA} if dropped or rolled_back else set()
@@ -205,7 +211,7 @@ class Sum:
             rows.remove(one)
             # TRUNCATE gives even an empty table a new file; a DELETE that finds nothing writes nothing.
             emptied += [one] if one.action.what == "TRUNCATE" else []
-        kept, cleaned = ([], rows) if self._scratch() else clean_up.rows(rows, wide)
+        kept, cleaned = clean_up.rows(rows, wide)
         return kept, [*cleaned, *emptied]
 
     def _scratch(self) -> bool:

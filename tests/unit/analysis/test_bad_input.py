@@ -1,4 +1,5 @@
-# ruff: noqa: E501  # The sources of one test stand on one line.
+# ruff: noqa: E501  # The source of one test stands on one line.
+# The sources of one test stand on one line.
 """Sources that cannot be followed lower the confidence; they never end the analysis."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-# ruff: noqa: E501  # The sources of one test stand on one line.
+# ruff: noqa: E501  # The source of one test stands on one line.
+# The sources of one test stand on one line.
 """Following code: imports, classes, fixtures, context managers, test doubles, and what cannot be followed."""
 
 from __future__ import annotations

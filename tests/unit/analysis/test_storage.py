@@ -1,4 +1,5 @@
-# ruff: noqa: E501  # The sources of one test stand on one line.
+# ruff: noqa: E501  # The source of one test stands on one line.
+# The sources of one test stand on one line.
 """The cache: what is stored holds exactly as long as everything that it rests on."""
 
 from __future__ import annotations
