@@ -83,6 +83,7 @@ def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
         "--start": (["spawn"], "spawn"),
         "--flaky": (["fail"], "fail"),
         "--database": (["embedded"], "embedded"),
+        "--direct": (["postgresql://h/d"], "postgresql://h/d"),
         "--output": (["there"], Path.cwd() / "there"),
         "--history": (["there"], Path.cwd() / "there"),
     }
