@@ -29,7 +29,7 @@ def arguments(
             names = _names(machine.evaluate(decorator.args[0], env))
             tables.append((names, values.items if isinstance(values, Seq) else []))
     position, count = variant
-    if len(tables) == 1 and len(tables[0][1]) == count:
+    if len(tables) == 1 and count and len(tables[0][1]) == count:
         tables = [(tables[0][0], [tables[0][1][position]])]
     return _joined(machine, tables)
 
