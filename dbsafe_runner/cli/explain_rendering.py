@@ -49,7 +49,8 @@ def show(found: Prospect, nodeids: Sequence[str], request: RunRequest) -> None:
     console.print()
     console.print(Text("what would change it", style="bold"))
     for advice in told.would_change:
-        _show_item(console, "- ", advice)
+        # A batch's reason begins with the same word.
+        _show_item(console, "- ", advice.replace("together: together:", "together:"))
 
 
 def _alike(found: Prospect, nodeids: Sequence[str]) -> str:

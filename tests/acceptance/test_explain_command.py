@@ -56,8 +56,8 @@ def test_the_chain_of_evidence_has_places_and_source_lines(project):
     done = explain(project, "test_shop.py::test_order")
     assert done.returncode == 0, done.stderr
     assert "3 SHARED_WRITES" in done.stdout
-    assert "test_shop.py:14" in done.stdout
-    assert '14 | connection.execute("INSERT INTO orders VALUES (1)")' in done.stdout
+    assert "test_shop.py:13" in done.stdout
+    assert '13 | connection.execute("INSERT INTO orders VALUES (1)")' in done.stdout
     assert "what would change it" in done.stdout
 
 
