@@ -211,8 +211,8 @@ class WorkerSettings(_Settings):
         Key(
             "--workers",
             'a whole number from 1 to 1024, or "auto"',
-            "How many workers run tests; `auto` is the number of cores, and at least 2. `-n N` does "
-            "the same.",
+            "How many workers run tests; `auto` is the number of cores, within the bounds of the "
+            "strategy. `-n N` does the same.",
             TextForm.NUMBER,
             metavar="N",
         ),
@@ -227,10 +227,6 @@ class WorkerSettings(_Settings):
             metavar="METHOD",
         ),
     ] = "auto"
-
-    def resolved(self, cores: int) -> int:
-        """How many workers to start on a machine that lets us use `cores` cores."""
-        return max(2, cores) if self.count == "auto" else self.count
 
 
 class RunSettings(_Settings):

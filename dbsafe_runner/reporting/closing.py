@@ -29,7 +29,13 @@ _SHOWN_VERDICTS = (Verdict.FLAKY, Verdict.VICTIM, Verdict.BRITTLE)
 def closing_lines(progress: Progress, reports: Iterable[Path]) -> list[StyledLine]:
     """What to say at the end of the run."""
     lines = [_verdict(progress)]
-    rows = [*_speed(progress), *_findings(progress), *_resets(progress), *_namespaces(progress)]
+    rows = [
+        *_speed(progress),
+        *_findings(progress),
+        *_levels(progress),
+        *_resets(progress),
+        *_namespaces(progress),
+    ]
     paths = [str(path) for path in reports]
     rows += [("reports" if number == 0 else "", path) for number, path in enumerate(paths)]
     lines += [[("dim", f"  {title:<12}"), ("", text)] for title, text in rows]
@@ -73,8 +79,20 @@ def _speed(progress: Progress) -> list[tuple[str, str]]:
     bound, because = _lower_bound(progress)
     rows.append(("efficiency", f"{bound / span:.0%} (at best {seconds_text(bound)}, {because})"))
     if progress.durations_known and progress.plan is not None:
-        rows.append(("predicted", f"{seconds_text(progress.plan.predicted_wall)}"))
-    return rows
+        predicted = progress.plan.predicted_wall
+        off = f" ({span / predicted - 1:+.0%})" if predicted > 0 else ""
+        rows.append(("predicted", f"{seconds_text(predicted)}, took {seconds_text(span)}{off}"))
+    return [*rows, *_utilisation(progress, span)]
+
+
+def _utilisation(progress: Progress, span: float) -> list[tuple[str, str]]:
+    """How busy the workers were: which share of the span each of them was running tests."""
+    finished = progress.finished
+    if finished is None or len(finished.busy) < 2:
+        return []
+    shares = [min(busy / span, 1.0) for busy in finished.busy.values()]
+    text = f"{statistics.fmean(shares):.0%} ({min(shares):.0%} to {max(shares):.0%} by worker)"
+    return [("utilisation", text)]
 
 
 def _lower_bound(progress: Progress) -> tuple[float, str]:
@@ -95,6 +113,11 @@ def _findings(progress: Progress) -> list[tuple[str, str]]:
     if progress.leaks:
         rows.append(("leaks", f"{counted(len(progress.leaks), 'leak')} found and ended"))
     return rows
+
+
+def _levels(progress: Progress) -> list[tuple[str, str]]:
+    corrected = progress.finished.corrected if progress.finished is not None else 0
+    return [("levels", f"{counted(corrected, 'level')} corrected by what was seen")] if corrected else []
 
 
 def _resets(progress: Progress) -> list[tuple[str, str]]:

@@ -139,6 +139,7 @@ class Recorder:
             predicted=plan.predicted_wall if plan else 0.0,
             lower_bound=plan.lower_bound if plan else 0.0,
             limited_by=plan.limited_by if plan else "",
+            levels_corrected=finished.corrected if finished else 0,
         )
 
     def _totals(self) -> results.Totals:

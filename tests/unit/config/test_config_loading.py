@@ -38,8 +38,6 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
     assert config.database.source == ()
     assert config.database.guard is True
     assert config.run.output == tmp_path / ".dbsafe/results"
-    assert config.workers.resolved(1) == 2
-    assert config.workers.resolved(8) == 8
 
 
 def test_options_outrank_the_environment_which_outranks_the_file(tmp_path: Path) -> None:
