@@ -177,10 +177,16 @@ class DatabaseMaker:
         return place.run
 
     def _state_of(self, connection: Connection, number: int, source: Source) -> str:
-        """The user's database that a source means: that of the server's URL for the first."""
-        if number == 0:
-            return self._place.address.database
-        return source.database if exists(connection, [source.database]) else ""
+        """The user's database that a source starts as: that of the server's URL for the first."""
+        given = self._place.address.database
+        name = given if number == 0 and given not in _MAINTENANCE else source.database
+        if name not in _MAINTENANCE and exists(connection, [name]):
+            return name
+        self._place.limits.append(
+            f"Every worker's {source.database} starts empty: there is no set-up, and no such database "
+            "on the server to copy."
+        )
+        return ""
 
     def _obtain(self, report: Report) -> tuple[str, bool]:
         place = self._place

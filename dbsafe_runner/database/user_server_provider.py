@@ -40,10 +40,11 @@ PULSE: Final = 1.0
 #: Seconds that a worker waits for connections that others use, and that a lost server is waited for.
 PATIENCE: Final = 60.0
 
+# What kind of process it is may be hidden from us; only that of a client has both a role and a database.
 _OTHERS: Final = """
 select count(*) filter (where application_name not like 'dbsafe%%'),
        count(*) filter (where application_name like 'dbsafe%%')
-  from pg_stat_activity where backend_type = 'client backend' and datname <> all (%s)
+  from pg_stat_activity where usesysid is not null and datname <> all (%s)
 """
 _INSIDE: Final = """
 select count(*) from pg_stat_activity where datname = any (%s) and application_name not like 'dbsafe%%'

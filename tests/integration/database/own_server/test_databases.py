@@ -1,0 +1,293 @@
+"""A database for each worker, on a server that the user gave."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import threading
+import time
+
+import psycopg
+import pytest
+
+from dbsafe_runner.database import clones
+from dbsafe_runner.database.reset import Keeper
+from dbsafe_runner.database.sources import Source
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.namespace import Namespace
+from dbsafe_runner.errors import UserError
+
+SETUP = 'psql -Xq -v ON_ERROR_STOP=1 -c "{}"'
+TABLE = SETUP.format("create table made (n int); insert into made values (1)")
+
+
+def connect(namespace: Namespace, database: str) -> psycopg.Connection:
+    """As the redirection would lead a connection to `database`."""
+    endpoint = namespace.endpoint
+    return psycopg.connect(
+        host=endpoint.host,
+        port=endpoint.port,
+        user=endpoint.user,
+        password=endpoint.password,
+        dbname=endpoint.databases[database],
+        autocommit=True,
+        **endpoint.options,
+    )
+
+
+@pytest.mark.parametrize("user", ["postgres", "maker"])
+def test_workers_have_copies_of_the_database_of_the_url(user_server, source, provide, user):
+    provider = provide(user_server.url(source, user))
+    assert provider.kind is NamespaceKind.DATABASE
+    info = provider.prepare(print)
+    assert not info.reused
+    first, second = provider.acquire("gw0"), provider.acquire("gw1")
+    with connect(first, source) as one, connect(second, source) as two:
+        one.execute("delete from items")
+        assert two.execute("select array_agg(name order by id) from items").fetchone() == (
+            ["one", "two"],
+        )
+    assert user_server.ask("select count(*) from items", source) == [(2,)]
+    assert first.name != second.name
+    assert {first.name, second.name} <= set(user_server.ours())
+
+
+@pytest.mark.parametrize("user", ["postgres", "maker"])
+def test_namespaces_are_observed_and_reset(user_server, source, provide, user):
+    user_server.do(
+        "create table child (item int references items on delete cascade, n int)",
+        "insert into child values (1, 1), (2, 2)",
+        "create table log (what text)",
+        "create function note() returns trigger language plpgsql as "
+        "$$ begin insert into log values (tg_op); return null; end $$",
+        "create trigger notes after insert or delete on items for each row execute function note()",
+        database=source,
+        user="maker",
+    )
+    provider = provide(user_server.url(source, user))
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    keeper = Keeper(namespace)
+    with connect(namespace, source) as connection:
+        everything = (
+            "select array(select name from items order by id), array(select n from child order by n), "
+            "array(select what from log)"
+        )
+        before = connection.execute(everything).fetchone()
+        connection.execute("insert into items (name) values ('three'); insert into child values (3, 3)")
+        assert f"{namespace.name}/public.items" in keeper.look().remaining
+        report = keeper.reset()
+        assert not report.retire
+        assert connection.execute(everything).fetchone() == before
+        connection.execute("update child set n = 7")
+        keeper.look()
+        assert not keeper.reset().retire
+        assert connection.execute(everything).fetchone() == before
+        connection.execute("delete from items")
+        keeper.look()
+        report = keeper.reset()
+        # Without the right to switch foreign keys off, this cannot be put right; then it says so.
+        assert report.retire or connection.execute(everything).fetchone() == before
+    keeper.close()
+
+
+def test_what_is_said_about_the_database_is_carried_over(user_server, source, provide):
+    user_server.do(
+        f"alter database {source} set timezone to 'Asia/Tokyo'",
+        f'alter database {source} set search_path to "$user", "My Schema", public',
+        f"alter database {source} set shop.greeting to 'it''s \\ here'",
+        f"alter role other in database {source} set work_mem to '7MB'",
+        f"revoke connect on database {source} from public",
+        f"grant connect on database {source} to other with grant option",
+        f"grant create on database {source} to plain",
+        f"comment on database {source} is 'The shop''s own'",
+    )
+    provider = provide(user_server.url(source))
+    provider.prepare(print)
+    name = provider.acquire("gw0").name
+    query = """
+        select d.datname = '{0}', r.rolname, pg_get_userbyid(d.datdba), s.setconfig, d.datacl::text,
+               split_part(shobj_description(d.oid, 'pg_database'), chr(10), 1)
+          from pg_database as d
+          left join pg_db_role_setting as s on s.setdatabase = d.oid
+          left join pg_roles as r on r.oid = s.setrole
+         where d.datname = '{0}' order by 2 nulls first"""
+    original, clone = user_server.ask(query.format(source)), user_server.ask(query.format(name))
+    assert len(original) == 2
+    assert [sorted(row[4].strip("{}").split(",")) for row in clone] == [
+        sorted(row[4].strip("{}").split(",")) for row in original
+    ]
+    assert [(*row[:4], row[5]) for row in clone] == [(*row[:4], row[5]) for row in original]
+
+
+def test_a_template_is_made_once_and_kept(user_server, provide, monkeypatch):
+    monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
+    request = {"setup": TABLE, "sources": (Source("app", "app"),)}
+    first = provide(user_server.url(user="maker"), **request)
+    assert not first.prepare(print).reused
+    second = provide(user_server.url(user="maker"), **request)
+    said = second.prepare(print)
+    assert said.reused
+    with connect(second.acquire("gw0"), "app") as connection:
+        assert connection.execute("select n from made").fetchall() == [(1,)]
+    third = provide(user_server.url(user="maker"), **request, fresh=True)
+    assert not third.prepare(print).reused
+    with connect(third.acquire("gw0"), "app") as connection:
+        assert connection.execute("select n from made").fetchall() == [(1,)]
+    marks = user_server.ask(
+        f"select datistemplate, datallowconn from pg_database where datname = 'dbsafe_t_{said.key}'"
+    )
+    assert marks == [(True, False)]
+
+
+def test_a_set_up_that_fails_leaves_nothing_and_shows_no_password(user_server, provide):
+    provider = provide(user_server.url(user="maker"), setup="echo $DATABASE_URL $PGPASSWORD; exit 3")
+    with pytest.raises(UserError) as caught:
+        provider.prepare(print)
+    assert caught.value.code == "setup-failed"
+    assert "***" in caught.value.cause
+    assert "s3cret" not in caught.value.cause + caught.value.message + caught.value.hint
+    provider.close()
+    assert user_server.ours() == []
+
+
+def test_concurrent_runs_share_one_template_and_collide_nowhere(user_server, provide, monkeypatch):
+    monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
+    setup = SETUP.format("create table slow as select 2 as n; select pg_sleep(0.5)")
+    providers = [
+        provide(user_server.url(user="maker"), setup=setup, sources=(Source("app", "app"),))
+        for _ in range(3)
+    ]
+
+    def run(provider):
+        info = provider.prepare(print)
+        provider.warm(2)
+        names = [provider.acquire(f"gw{number}").name for number in range(3)]
+        return info.reused, names
+
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        done = list(threads.map(run, providers))
+    assert sorted(reused for reused, _ in done) == [False, True, True]
+    names = [name for _, some in done for name in some]
+    assert len(set(names)) == 9
+
+
+def test_a_source_with_sessions_is_not_copied_and_they_live_on(
+    user_server, source, provide, monkeypatch
+):
+    monkeypatch.setattr(clones, "SOURCE_PATIENCE", 0.0)
+    provider = provide(user_server.url(source, "maker"))
+    with user_server.connect(source, "maker") as guest:
+        guest.execute("set application_name = 'editor'")
+        with pytest.raises(UserError) as caught:
+            provider.prepare(print)
+        assert caught.value.code == "source-in-use"
+        assert "maker from 127.0.0.1/32, editor, idle" in caught.value.cause
+        assert guest.execute("select 1").fetchone() == (1,)
+
+
+def test_a_source_is_waited_for(user_server, source, provide):
+    provider = provide(user_server.url(source, "maker"))
+    said: list[str] = []
+    guest = user_server.connect(source, "maker")
+    timer = threading.Timer(6.0, guest.close)
+    timer.start()
+    provider.prepare(said.append)
+    timer.join()
+    assert f"waiting until no session is left in the database {source}" in said
+
+
+def test_somebody_elses_database_is_refused(user_server, source, provide):
+    user_server.do("create role guest login createdb password 's3cret word/@:'")
+    provider = provide(user_server.url(source, "guest"))
+    with pytest.raises(UserError) as caught:
+        provider.prepare(print)
+    assert caught.value.code == "source-not-permitted"
+    provider.close()
+    user_server.do("drop role guest")
+
+
+def test_a_missing_database_is_named(user_server, provide):
+    with pytest.raises(UserError) as caught:
+        provide(user_server.url("nowhere", "maker"))
+    assert caught.value.code == "server-unreachable"
+    assert "nowhere" in caught.value.cause
+    assert "s3cret" not in caught.value.cause
+
+
+def test_releasing_ends_the_sessions_of_that_namespace_only(user_server, source, provide):
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    first, second = provider.acquire("gw0"), provider.acquire("gw1")
+    one, two = connect(first, source), connect(second, source)
+    provider.release(first)
+    assert user_server.ask(f"select from pg_database where datname = '{first.name}'") == []
+    assert two.execute("select 1").fetchone() == (1,)
+    with pytest.raises(psycopg.OperationalError):
+        one.execute("select 1")
+    assert provider.metrics.leaks == 1
+    assert "was removed" in provider.trouble(first)
+    assert provider.trouble(second) == ""
+    provider.release(first)
+    two.close()
+
+
+def test_what_was_adopted_is_what_the_next_namespaces_hold(user_server, source, provide):
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    namespace = provider.acquire("collection")
+    with connect(namespace, source) as connection:
+        connection.execute("insert into items (name) values ('by collection')")
+    provider.warm(2)
+    provider.adopt(namespace)
+    provider.release(namespace)
+    with connect(provider.acquire("gw0"), source) as connection:
+        assert connection.execute("select count(*) from items").fetchone() == (3,)
+
+
+def test_a_server_that_restarts_is_waited_for(user_server, source, provide):
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    provider.acquire("gw0")
+    user_server.restart()
+    with connect(provider.acquire("gw1"), source) as connection:
+        assert connection.execute("select count(*) from items").fetchone() == (2,)
+    deadline = time.monotonic() + 10
+    claims = "select from pg_stat_activity where application_name like 'dbsafe run %'"
+    while not user_server.ask(claims) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert user_server.ask(claims)
+
+
+def test_connections_that_are_short_are_waited_for_and_then_told(
+    user_server, source, provide, monkeypatch
+):
+    from dbsafe_runner.database import user_server_provider
+
+    monkeypatch.setattr(user_server_provider, "PATIENCE", 1.5)
+    said: list[str] = []
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(said.append)
+    with contextlib.ExitStack() as guests:
+        for _ in range(50):
+            guests.enter_context(user_server.connect())
+        with pytest.raises(UserError) as caught:
+            provider.acquire("gw0")
+        assert caught.value.code == "connections-short"
+        assert any(text.startswith("waiting for connections") for text in said)
+        assert provider.fit(4) == 1
+    assert provider.fit(4) == 4
+    assert provider.acquire("gw0").generation == 1
+
+
+def test_the_warm_pool_is_ahead(user_server, source, provide):
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    provider.warm(3)
+    deadline = time.monotonic() + 10
+    while len(user_server.ours()) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # The copy of the source, and three clones of it.
+    assert len(user_server.ours()) == 4
+    assert provider.acquire("gw0").generation == 1

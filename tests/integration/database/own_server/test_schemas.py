@@ -1,0 +1,249 @@
+"""A schema for each worker, where the role may not create databases."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dbsafe_runner.database.reset import Keeper
+from dbsafe_runner.database.schema_clone import gaps, read_script
+from dbsafe_runner.database.sources import Source
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.namespace import Namespace
+from dbsafe_runner.errors import UserError
+
+EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
+
+
+@pytest.fixture
+def schema(user_server):
+    """A schema of the role `plain` in its database, first on its search_path."""
+    user_server.do(
+        "drop schema if exists origin cascade",
+        "create schema origin authorization plain",
+        "alter role plain in database plain_db set search_path to origin",
+        "grant create on database plain_db to plain",
+        database="plain_db",
+    )
+    yield "origin"
+    user_server.do("drop schema origin cascade", database="plain_db")
+
+
+def connect(namespace: Namespace) -> psycopg.Connection:
+    """As the redirection would lead a connection there."""
+    endpoint = namespace.endpoint
+    return psycopg.connect(
+        host=endpoint.host,
+        port=endpoint.port,
+        user=endpoint.user,
+        password=endpoint.password,
+        dbname=endpoint.databases["plain_db"],
+        options=f'-c search_path="{endpoint.schema}",origin',
+        autocommit=True,
+    )
+
+
+def schemas(user_server) -> list[str]:
+    rows = user_server.ask("select nspname from pg_namespace where nspname ~ '^dbsafe_'", "plain_db")
+    return [name for (name,) in rows if not name.startswith("dbsafe_t_")]
+
+
+def dump(user_server, name: str) -> list[str]:
+    """What pg_dump says of a schema, without its name and its own comment."""
+    newest = Path("/usr/lib/postgresql/15/bin/pg_dump")
+    program = user_server.bindir / "pg_dump" if user_server.bindir.name else newest
+    command = [
+        program,
+        "-d",
+        user_server.url("plain_db"),
+        "-n",
+        name,
+        "--inserts",
+        "--enable-row-security",
+    ]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = re.sub(rf"\b{name}\b", "THE_SCHEMA", text).splitlines()
+    return sorted(
+        line for line in lines if line and not line.startswith(("--", "\\", "COMMENT ON SCHEMA"))
+    )
+
+
+def test_a_clone_is_to_pg_dump_what_its_source_is(user_server, schema):
+    with user_server.connect("plain_db", "plain") as connection:
+        connection.execute(EVERYTHING.encode())
+        assert gaps(connection, schema) == ([], [])
+        script = read_script(connection, schema, "trial")
+        with connection.transaction():
+            connection.execute(script.text("the_clone", "").encode())
+    original, clone = dump(user_server, schema), dump(user_server, "the_clone")
+    user_server.do("drop schema the_clone cascade", database="plain_db")
+    difference = "\n".join(difflib.unified_diff(original, clone, lineterm="", n=0))
+    assert len(original) > 250
+    assert not difference
+
+
+def test_extensions_in_the_schema_are_shared(user_server, schema):
+    user_server.do(
+        "create extension citext schema origin",
+        "create table mails (address citext primary key, others citext[])",
+        "insert into mails values ('A@example.org')",
+        "create view found as select address = 'a@EXAMPLE.org'::citext as same from mails",
+        database="plain_db",
+        user="plain",
+    )
+    with user_server.connect("plain_db", "plain") as connection:
+        script = read_script(connection, schema, "trial")
+        with connection.transaction(force_rollback=True):
+            connection.execute(script.text("the_clone", "").encode())
+            assert connection.execute("select same from the_clone.found").fetchone() == (True,)
+
+
+QUALIFIED = """
+create table orders (id int);
+create function total() returns int language plpgsql as
+$$ begin return (select count(*) from ORIGIN . orders); end $$"""
+TYPED = "create type pair as (a int); create table typed of pair"
+
+
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        (QUALIFIED, "the function total() names its schema (origin.) in its body"),
+        (TYPED, "typed is a table of a composite"),
+    ],
+    ids=["qualified", "typed"],
+)
+def test_what_cannot_be_cloned_is_named_before_the_run(user_server, schema, provide, statements, named):
+    user_server.do(statements, database="plain_db", user="plain")
+    provider = provide(user_server.url("plain_db", "plain"))
+    with pytest.raises(UserError) as caught:
+        provider.prepare(print)
+    assert caught.value.code == "schema-not-cloned"
+    assert named in caught.value.cause
+
+
+def test_what_is_shared_is_told(user_server, schema, provide):
+    user_server.do(
+        'create collation german from "C"',
+        "create table t (id int)",
+        "create schema beside",
+        "create table beside.t (id int)",
+        database="plain_db",
+        user="plain",
+    )
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    user_server.do("drop schema beside cascade", database="plain_db")
+    assert any("the collation german is not cloned" in text for text in provider.limits)
+    assert any("all workers share them: beside" in text for text in provider.limits)
+
+
+def test_workers_have_schemas_of_their_own(user_server, schema, provide):
+    user_server.do(
+        "create table items (id serial primary key, name text)",
+        "insert into items (name) values ('one')",
+        database="plain_db",
+        user="plain",
+    )
+    provider = provide(user_server.url("plain_db", "plain"))
+    assert provider.kind is NamespaceKind.SCHEMA
+    provider.prepare(print)
+    provider.warm(1)
+    first, second = provider.acquire("gw0"), provider.acquire("gw1")
+    with connect(first) as one, connect(second) as two:
+        assert one.execute("insert into items (name) values ('two') returning id").fetchone() == (2,)
+        assert two.execute("select count(*) from items").fetchone() == (1,)
+    assert user_server.ask("select count(*) from origin.items", "plain_db") == [(1,)]
+    assert len(schemas(user_server)) == 2
+    provider.release(first)
+    assert schemas(user_server) == [second.name]
+    provider.close()
+    assert schemas(user_server) == []
+
+
+def test_each_keeper_sees_only_its_own_schema(user_server, schema, provide):
+    user_server.do(
+        "create type mood as enum ('good')",
+        "create table items (id serial primary key, name text, m mood)",
+        "insert into items (name) values ('one')",
+        "create function f() returns int language sql as 'select 1'",
+        "comment on function f() is 'one'",
+        database="plain_db",
+        user="plain",
+    )
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    first, second = provider.acquire("gw0"), provider.acquire("gw1")
+    keepers = Keeper(first), Keeper(second)
+    two = connect(second)
+    with connect(first) as one:
+        one.execute("insert into items (name) values ('mine')")
+        two.execute("begin; insert into items (name) values ('open')")
+        third = provider.acquire("gw2")
+        seen = keepers[0].look()
+        assert seen.remaining == {
+            "plain_db/" + f"{first.name}.{name}" for name in ("items", "items_id_seq")
+        }
+        assert not seen.ddl
+        assert seen.open_transactions == 0
+        report = keepers[0].reset()
+        assert not report.retire
+        assert report.leaks == ()
+        assert one.execute("select count(*) from items").fetchone() == (1,)
+        assert two.execute("select count(*) from items").fetchone() == (2,)
+        assert keepers[1].look().open_transactions == 1
+        leaks = keepers[1].reset().leaks
+        assert len(leaks) == 1
+        assert "a transaction left open" in leaks[0]
+    two.close()
+    for keeper in keepers:
+        keeper.close()
+    provider.release(third)
+
+
+def test_a_set_up_fills_a_schema_that_is_kept(user_server, schema, provide, monkeypatch):
+    monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
+    request = {
+        "setup": 'psql -Xq -c "create table made (n int); insert into made values (4)"',
+        "sources": (Source("plain", "plain_db"),),
+    }
+    first = provide(user_server.url("plain_db", "plain"), **request)
+    assert not first.prepare(print).reused
+    with connect(first.acquire("gw0")) as connection:
+        assert connection.execute("select n from made").fetchone() == (4,)
+    second = provide(user_server.url("plain_db", "plain"), **request)
+    assert second.prepare(print).reused
+    third = provide(user_server.url("plain_db", "plain"), **request, fresh=True)
+    assert not third.prepare(print).reused
+    assert user_server.ask("select to_regclass('origin.made')", "plain_db") == [(None,)]
+
+
+def test_a_set_up_that_works_elsewhere_is_told(user_server, schema, provide, monkeypatch):
+    monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
+    setup = 'psql -Xq -c "create table if not exists origin.made (n int)"'
+    provider = provide(
+        user_server.url("plain_db", "plain"), setup=setup, sources=(Source("plain", "plain_db"),)
+    )
+    with pytest.raises(UserError) as caught:
+        provider.prepare(print)
+    assert caught.value.code == "setup-elsewhere"
+    assert schemas(user_server) == []
+
+
+def test_what_was_adopted_is_what_the_next_schemas_hold(user_server, schema, provide):
+    user_server.do("create table items (id int)", database="plain_db", user="plain")
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    namespace = provider.acquire("collection")
+    with connect(namespace) as connection:
+        connection.execute("insert into items values (1)")
+    provider.adopt(namespace)
+    provider.release(namespace)
+    with connect(provider.acquire("gw0")) as connection:
+        assert connection.execute("select count(*) from items").fetchone() == (1,)
