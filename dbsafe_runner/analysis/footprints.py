@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 
@@ -71,40 +72,43 @@ class Sum:
         """Return the footprint. `littered` are tables in which other tests of the file leave rows."""
         self._evidence = {}
         scratch = self._scratch()
-        lasting = [] if scratch else self._changes
-        rows, cleaned = self._rows(lasting, littered)
-        altered = [one for one in lasting if one.action.kind is Kind.DDL]
+        changes = [] if scratch else self._changes
+        rows, cleaned = self._rows(changes, littered)
+        altered = [one for one in changes if one.action.kind is Kind.DDL]
         ddl, dropped = clean_up.schema(altered, self._walk.teardown)
-        if scratch:
-            self._note(
-                4, "works in a database that it creates and drops", self._test.file, self._test.line
-            )
-        undone = [one for one in self._ledger.undone if _is_own(one) and one.action.kind is not Kind.DDL]
-        undone = [] if scratch else undone
-        cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
-        alone = [action for action in self._own if action.kind is Kind.ALONE]
-        self._tell(0, alone, "")
-        self._tell(1, cluster, "changes the cluster: ")
+        undone = [] if scratch else [one for one in self._ledger.undone if _is_own(one)]
         self._tell(2, [one.action for one in ddl], "changes the schema: ")
         self._tell(3, [one.action for one in rows], "writes ")
         self._tell(4, [one.action for one in cleaned], "writes, and cleans up again, ")
-        self._tell(4, [one.action for one in undone], "writes, and rolls back, ")
+        undone_rows = [one for one in undone if one.action.kind is not Kind.DDL]
+        self._tell(4, [one.action for one in undone_rows], "writes, and rolls back, ")
         self._tell(4, [one.action for one in dropped], "changes the schema, and undoes that: ")
+        written = {table for one in (*rows, *cleaned, *undone_rows) for table in one.action.tables}
+        if dropped or len(undone) > len(undone_rows):
+            written.add(UNDONE_SCHEMA)
+        if not written and (rows or cleaned or undone_rows):
+            written.add("?")
+        made = Footprint(writes=frozenset(written), outlives=bool(rows), schema_changes=bool(ddl))
+        return self._completed(made, scratch=scratch)
+
+    def _completed(self, footprint: Footprint, *, scratch: bool) -> Footprint:
+        """Return the footprint with the facts that have nothing to do with what remains of writes."""
         reads = [action for action in self._own if action.kind is Kind.READ]
-        self._tell(5, reads[:4], "reads ")
+        cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
+        alone = [action for action in self._own if action.kind is Kind.ALONE]
         ordered = marks.order(self._test)
+        self._tell(0, alone, "")
+        self._tell(1, cluster, "changes the cluster: ")
+        self._tell(5, reads[:4], "reads ")
         if ordered:
             self._note(0, ordered, self._test.file, self._test.line)
-        confidence = max(self._confidence(), _LEAST_IN_SCRATCH if scratch else 0.0)
-        written = {table for one in (*rows, *cleaned, *undone) for table in one.action.tables}
-        rolled_back = any(_is_own(one) and one.action.kind is Kind.DDL for one in self._ledger.undone)
-        written |= {UNDONE_SCHEMA} if dropped or rolled_back else set()
-        return Footprint(
+        if scratch:
+            what = "works in a database that it creates and drops"
+            self._note(4, what, self._test.file, self._test.line)
+        return dataclasses.replace(
+            footprint,
             connects=any(action.kind in _TOUCHES for action in self._own),
             reads=frozenset(table for action in reads for table in action.tables if table != "?"),
-            writes=frozenset(written) or frozenset({"?"} if rows or cleaned or undone else ()),
-            outlives=bool(rows),
-            schema_changes=bool(ddl),
             cluster=frozenset(action.what for action in cluster),
             cluster_undone=clean_up.cluster(self._own, self._walk.teardown),
             alone=bool(alone or ordered),
@@ -112,7 +116,7 @@ class Sum:
             batch_writes=self._batch_writes(),
             cpu=self._cpu(),
             memory=self._memory(),
-            confidence=confidence,
+            confidence=max(self._confidence(), _LEAST_IN_SCRATCH if scratch else 0.0),
             evidence=self._sorted_evidence(),
         )
 

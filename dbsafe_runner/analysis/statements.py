@@ -12,7 +12,6 @@ from dbsafe_runner.analysis.values import (
     UNKNOWN,
     Class,
     Env,
-    External,
     Function,
     Lazy,
     Lib,
@@ -283,5 +282,3 @@ _HANDLERS: dict[type[ast.stmt], Callable[[Machine, Any, Env], bool]] = {
     ast.ImportFrom: _import_from,
     ast.Match: _match,
 }
-
-__all__ = ["External", "bind", "execute"]

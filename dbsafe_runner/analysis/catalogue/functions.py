@@ -10,6 +10,7 @@ from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue import alchemy, doubles, drivers, orms, stdlib, verbs, web
 from dbsafe_runner.analysis.catalogue.packages import INSTANCES, KNOWN_PACKAGES
 from dbsafe_runner.analysis.catalogue.tables import Entry, externals
+from dbsafe_runner.analysis.sql import looks_like_sql
 from dbsafe_runner.analysis.values import (
     HOLE,
     MOCK,
@@ -192,7 +193,7 @@ def call_on_unknown(machine: Machine, receiver: Value, name: str, call: Call) ->
         text = text_of(first.attrs.get("text"))
     statement = isinstance(first, Lib) and first.kind == "Statement"
     if statement or (
-        text is not None and name not in {"format", "match", "search"} and verbs.looks_like_sql(text)
+        text is not None and name not in {"format", "match", "search"} and looks_like_sql(text)
     ):
         link = Link("a connection from elsewhere", autocommit=True)
         verbs.run_value(machine, link, first, call.node)

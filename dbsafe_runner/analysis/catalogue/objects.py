@@ -19,6 +19,7 @@ from dbsafe_runner.analysis.catalogue import (
 )
 from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
 from dbsafe_runner.analysis.catalogue.tables import methods
+from dbsafe_runner.analysis.sql import looks_like_sql
 from dbsafe_runner.analysis.values import (
     HOLE,
     MOCK,
@@ -326,7 +327,7 @@ def _special_model(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
 
 def _special_driver(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
     """Follow a method of a driver's helper object, which only reads the catalog through a connection."""
-    if call.args and (text := text_of(call.args[0])) is not None and verbs.looks_like_sql(text):
+    if call.args and (text := text_of(call.args[0])) is not None and looks_like_sql(text):
         return functions.call_on_unknown(machine, lib, name, call)
     functions.reads_through(machine, call)
     return lib

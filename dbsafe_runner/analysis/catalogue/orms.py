@@ -101,11 +101,6 @@ def class_attribute(machine: Machine, cls: Class, kind: str, wanted: str) -> Val
     """Return an attribute that the ORM puts on a model class."""
     if kind == "django" and wanted in {"objects", "_default_manager", "_base_manager", "all_objects"}:
         return manager(machine, cls, kind)
-    if kind in {"peewee", "tortoise"} and not wanted.startswith("__"):
-        from dbsafe_runner.analysis.catalogue.tables import methods
-
-        if wanted in methods("QuerySet") or wanted in _PEEWEE_CLASS_DDL:
-            return None
     return None
 
 

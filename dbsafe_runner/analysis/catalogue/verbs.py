@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import classes, contexts, strings
-from dbsafe_runner.analysis.actions import NO_TABLES, Kind
+from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
 from dbsafe_runner.analysis.catalogue.tables import Entry
-from dbsafe_runner.analysis.sql import SqlFact, looks_like_sql, sql_facts
+from dbsafe_runner.analysis.sql import SqlFact, sql_facts
 from dbsafe_runner.analysis.values import (
     HOLE,
     UNKNOWN,
@@ -375,6 +375,3 @@ def narrow(receiver: Lib) -> Lib:
 def enter_stack(machine: Machine, call: Call) -> Value:
     """Enter a context manager until the current function ends."""
     return contexts.enter_until_return(machine, call.args[0], call.node) if call.args else UNKNOWN
-
-
-__all__ = ["NO_TABLES", "looks_like_sql"]
