@@ -86,6 +86,8 @@ class Child:
         self._built: dict[str, float] = {}
         #: What the test did to the database, without what fixtures wider than it did meanwhile.
         self._seen: Changes | None = None
+        #: Whether the last look failed.
+        self._blind = False
         self._running: _Fed | None = None
         self._decided = False
         self._next: pytest.Item | None = None
@@ -211,7 +213,9 @@ class Child:
 
     def _look(self) -> Changes | None:
         try:
+            self._blind = True
             changes = self._tenant.look()
+            self._blind = False
         except NamespaceLostError as error:
             self._lost = str(error)
             return None
@@ -233,7 +237,7 @@ class Child:
         fields: dict[str, Any] = {"test": fed.index, "connections": self._tenant.take_connections()}
         if self._seen is not None:
             fields["changes"] = change_fields(self._seen)
-        if self._tenant.leased and (self._seen is None or self._lost or self._retire):
+        if self._blind:
             fields["unseen"] = True
         if self._built:
             fields["built"] = dict(self._built)
