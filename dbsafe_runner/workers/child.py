@@ -86,6 +86,8 @@ class Child:
         self._built: dict[str, float] = {}
         #: What the test did to the database, without what fixtures wider than it did meanwhile.
         self._seen: Changes | None = None
+        #: Connections that it opened, counted likewise.
+        self._opened = 0
         #: Whether the last look failed.
         self._blind = False
         self._running: _Fed | None = None
@@ -181,6 +183,7 @@ class Child:
         self._reports = []
         self._built.clear()
         self._seen = None
+        self._opened = 0
         self._failed = False
         self._tenant.take_connections()
         if self._queue:
@@ -229,12 +232,13 @@ class Child:
     def _look_at_test(self) -> None:
         """Look, and put what happened since the last look down to the test."""
         changes = self._look()
+        self._opened += self._tenant.take_connections()
         if changes is not None:
             self._seen = changes if self._seen is None else self._seen.then(changes)
 
     def _report(self, fed: _Fed) -> None:
         reports = self._reports
-        fields: dict[str, Any] = {"test": fed.index, "connections": self._tenant.take_connections()}
+        fields: dict[str, Any] = {"test": fed.index, "connections": self._opened}
         if self._seen is not None:
             fields["changes"] = change_fields(self._seen)
         if self._blind:
@@ -307,6 +311,7 @@ class Child:
             teardown.tear_down_apart(self._teardown_exact, item, nextitem, self._look_at_test)
         finally:
             self._look()
+            self._tenant.take_connections()
 
     # --- hooks ---------------------------------------------------------------------------------
 
@@ -349,6 +354,7 @@ class Child:
         try:
             return (yield from self._watch_setup(fixturedef))
         finally:
+            self._tenant.take_connections()
             self._built[fixturedef.argname] = self._clock() - started
 
     def _watch_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
