@@ -188,7 +188,8 @@ class Baseline:
         """
         contents = self._read(link, sequences)
         for relation in sequences:
-            relation.content = contents[relation.oid]
+            found = contents[relation.oid]
+            relation.content = Content(found.older, found.newer % 2)
         called = [relation for relation in sequences if relation.content.newer]
         if called:
             values = as_array(relation.content.older for relation in called)
