@@ -256,8 +256,8 @@ def _parse(url: str) -> dict[str, Any]:
         raise UserError(
             "bad-server-url",
             "The URL of the server cannot be read.",
-            # libpq repeats the URL, password included, in some of its messages.
-            cause="" if "@" in str(error) else str(error).strip(),
+            # libpq quotes parts of the URL, and the password may be one of them.
+            cause=str(error).partition('"')[0].rstrip(" :\n"),
             hint="Write it as postgresql://user:password@host:port/database.",
             exit_code=ExitCode.USAGE,
         ) from None
