@@ -42,6 +42,8 @@ class _Fed:
     index: int
     batch: int
     reset: ResetPolicy
+    #: It is expected to use the database.
+    connects: bool
 
 
 class _Boundary:
@@ -129,8 +131,6 @@ class Child:
     # --- the loop -------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        if not self._lease_early():
-            return
         while True:
             while not self._queue and not self._stopping:
                 self._send("need", idle=True)
@@ -138,8 +138,8 @@ class Child:
             if not self._queue:
                 return
             fed = self._queue.popleft()
-            if fed.batch != self._batch:
-                self._begin_batch(fed)
+            if fed.batch != self._batch and not self._begin_batch(fed):
+                return
             self._run_test(fed)
             if self._ends_with(fed):
                 return
@@ -161,20 +161,20 @@ class Child:
             self._accept(self._channel.receive("go", "stop"))
         return False
 
-    def _lease_early(self) -> bool:
-        if self._settings.get("lease_early"):
+    def _begin_batch(self, fed: _Fed) -> bool:
+        """Make ready for the tests of a batch; False when there is no namespace for them."""
+        self._batch = fed.batch
+        self._fixture_wrote = False
+        if fed.connects:
             try:
+                # Before the first test rather than in it, so that its time is its own.
                 self._tenant.ensure()
             except NoNamespaceError as error:
                 self._send("halt", why="no-namespace", message=str(error))
                 return False
-        return True
-
-    def _begin_batch(self, fed: _Fed) -> None:
-        self._batch = fed.batch
-        self._fixture_wrote = False
         first = self._session.items[fed.index].nodeid
         after_fork.reseed(self._settings["seed"], first)
+        return True
 
     def _run_test(self, fed: _Fed) -> None:
         item = self._session.items[fed.index]
@@ -261,8 +261,12 @@ class Child:
 
     def _accept(self, message: Any) -> None:
         if message.kind == "run":
-            policy = ResetPolicy(message["reset"])
-            self._queue.extend(_Fed(index, message["batch"], policy) for index in message["tests"])
+            how = (
+                message["batch"],
+                ResetPolicy(message["reset"]),
+                message.fields.get("connects", False),
+            )
+            self._queue.extend(_Fed(index, *how) for index in message["tests"])
         elif message.kind == "stop":
             self._stopping = True
             self._queue.clear()

@@ -6,6 +6,7 @@ import collections
 from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.domain import events
+from dbsafe_runner.domain.level import Level
 from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Wait
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
@@ -26,6 +27,8 @@ class Feeding:
         self._batches = len(planned.plan.batches)
         self._tests = len(planned.classifications)
         self._splittable = any(batch.splittable for batch in planned.plan.batches)
+        #: Batches whose tests are expected to use the database.
+        self.connecting_batches = sum(batch.level > Level.NONE for batch in planned.plan.batches)
         self._again: set[int] = set()
         #: Names of the workers that the schedule knows.
         self.known: set[str] = set()
@@ -207,7 +210,8 @@ class Feeding:
         batch = slot.assignment.batch
         starts = not slot.fed
         slot.fed.extend(tests)
-        self._send(slot, "run", batch=batch.id, tests=tests, reset=batch.reset.value)
+        connects = batch.level > Level.NONE and self._pool.tenancy.wanted
+        self._send(slot, "run", batch=batch.id, tests=tests, reset=batch.reset.value, connects=connects)
         if starts:
             self._started(slot)
 

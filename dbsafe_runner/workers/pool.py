@@ -169,7 +169,6 @@ class Pool:
             "socket": str(self.settings.run_directory / "dispatcher"),
             "sources": [list(source) for source in self.tenancy.sources],
             "allow_hosts": list(self.settings.allow_hosts),
-            "lease_early": self.tenancy.wanted,
         }
 
     def prepare(self) -> None:
@@ -330,9 +329,10 @@ class Pool:
                 f"Workers are started as new processes, which is slower than forking: {unsafe[0]}.",
                 hint="Start threads and connections in fixtures instead of at import.",
             )
-        if self.tenancy.wanted:
+        connecting = self.feeding.connecting_batches
+        if self.tenancy.wanted and connecting:
             self.prepare()
-            self.desk.warm(count)
+            self.desk.warm(min(count, connecting))
         for slot in self.slots.values():
             self.start_worker(slot)
 
@@ -363,6 +363,7 @@ class Pool:
             return
         if self.confirming is not None and self.confirming.busy:
             return
+        self.ledger.settle()
         if self.ledger.waiting_for_replay:
             self.to_zygote("replay", self.ledger.take_replay())
         self._finishing_since = now
