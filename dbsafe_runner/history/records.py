@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.history.forecasts import Timing
@@ -89,3 +91,22 @@ class StoreProblem:
     code: str
     message: str
     hint: str = ""
+
+
+def facts_of(observation: Observation) -> str:
+    """An observation as JSON, without what is empty."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(observation):
+        value = getattr(observation, field.name)
+        if value:
+            values[field.name] = sorted(value) if isinstance(value, frozenset) else value
+    return json.dumps(values, separators=(",", ":"))
+
+
+def observation_of(facts: str) -> Observation:
+    """Undo `facts_of`."""
+    values: dict[str, Any] = {
+        name: frozenset(value) if isinstance(value, list) else value
+        for name, value in json.loads(facts).items()
+    }
+    return Observation(**values)

@@ -42,7 +42,7 @@ create table observation (
     own_code text not null,            -- hash of the test's file and of the files of its fixtures
     all_code text not null,            -- the same with everything that these import
     run integer not null,              -- the latest one
-    facts text not null,               -- JSON, see history/store.py
+    facts text not null,               -- JSON, see facts_of in history/records.py
     primary key (test, own_code, all_code)
 ) without rowid;
 

@@ -13,7 +13,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.history.forecasts import RUNS, Timing
@@ -26,6 +25,8 @@ from dbsafe_runner.history.records import (
     Remembered,
     Seen,
     StoreProblem,
+    facts_of,
+    observation_of,
 )
 
 VERSION = 1
@@ -206,7 +207,7 @@ class HistoryStore:
         found: dict[str, list[Seen]] = {}
         for nodeid, own, everything, facts in rows:
             if facts not in known:
-                known[facts] = _observation(facts)
+                known[facts] = observation_of(facts)
             found.setdefault(nodeid, []).append(Seen(Code(own, everything), known[facts]))
         return found
 
@@ -269,8 +270,8 @@ class HistoryStore:
             if result.observation is None or not result.code.own:
                 continue
             key = (ids[result.nodeid], result.code.own, result.code.all)
-            earlier = [_observation(kept[key])] if key in kept else []
-            rows.append((*key, number, _facts(merge([*earlier, result.observation]))))
+            earlier = [observation_of(kept[key])] if key in kept else []
+            rows.append((*key, number, facts_of(merge([*earlier, result.observation]))))
         self._connection.executemany("insert or replace into observation values (?, ?, ?, ?, ?)", rows)
 
     def _add_dependencies(self, results: Sequence[KeptResult], ids: dict[str, int], number: int) -> None:
@@ -341,10 +342,15 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _identity(connection: sqlite3.Connection) -> tuple[int, int] | None:
-    """(application, version) of the file, or None when it is empty."""
+    """(application, version) of the file, or None when it is empty; all as of one moment."""
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("begin")
+    (tables,) = connection.execute("select count(*) from sqlite_schema").fetchone()
     (application,) = connection.execute("pragma application_id").fetchone()
     (version,) = connection.execute("pragma user_version").fetchone()
-    (tables,) = connection.execute("select count(*) from sqlite_schema").fetchone()
+    if alone:
+        connection.execute("commit")
     return (application, version) if tables or application or version else None
 
 
@@ -352,7 +358,8 @@ def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables, unless another run has made them a moment ago."""
     schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
     # Readers and a writer at the same time; where the file system cannot, it stays as it is.
-    connection.execute("pragma journal_mode = wal")
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("pragma journal_mode = wal")
     connection.execute("begin immediate")
     if _identity(connection) is None:
         for statement in _statements(schema):
@@ -378,21 +385,3 @@ def _result_row(test: int, run: int, result: KeptResult) -> tuple[object, ...]:
     built = json.dumps(dict(timing.built)) if timing.built else ""
     end = (result.outcome.value, result.verdict.value, result.worker, result.level)
     return (test, run, *end, timing.setup, timing.call, timing.teardown, built)
-
-
-def _facts(observation: Observation) -> str:
-    """An observation as JSON, without what is empty."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(observation):
-        value = getattr(observation, field.name)
-        if value:
-            values[field.name] = sorted(value) if isinstance(value, frozenset) else value
-    return json.dumps(values, separators=(",", ":"))
-
-
-def _observation(facts: str) -> Observation:
-    values: dict[str, Any] = {
-        name: frozenset(value) if isinstance(value, list) else value
-        for name, value in json.loads(facts).items()
-    }
-    return Observation(**values)
