@@ -13,8 +13,8 @@ from typing import Any
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.events import RunEvent, TestFinished
 from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
+from dbsafe_runner.workers.entries import pack_entry
 from dbsafe_runner.workers.protocol import Message
-from dbsafe_runner.workers.replay import pack_entry
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 
 _PHASES = ("setup", "call", "teardown")
@@ -46,7 +46,7 @@ class Ledger:
         self._ended: set[int] = set()
         #: Wall seconds of each test that has ended.
         self.seconds: dict[int, float] = {}
-        self._session_error = False
+        self._session_error: tuple[dict[str, Any], bytes, str] | None = None
         self.totals: collections.Counter[str] = collections.Counter()
         self.failures = 0
         self._replay = bytearray()
@@ -134,10 +134,16 @@ class Ledger:
         pytest tears the session down after the last test and charges it with the error. Every worker
         tears its own session down, so the error may come several times; it counts once.
         """
-        test = fields["test"]
-        if self._session_error:
+        if self._session_error is None:
+            self._session_error = (fields, blob, worker)
+
+    def settle(self) -> None:
+        """Enter what comes after all tests: the error of the session's teardown, if there is one."""
+        if self._session_error is None:
             return
-        self._session_error = True
+        fields, blob, worker = self._session_error
+        self._session_error = None
+        test = fields["test"]
         self._replay += pack_entry("extra", {}, blob)
         result = Result(
             nodeid=self._suite.tests[test].nodeid,
