@@ -19,9 +19,10 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 #: On this signal a worker writes the stacks of all its threads into its fault file. A realtime signal,
 #: because suites use SIGUSR1 and SIGUSR2 for themselves.

@@ -12,11 +12,12 @@ import hashlib
 import inspect
 import pickle
 from collections.abc import Sequence
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.domain.test import FixtureDef, Mark, Test
+
+if TYPE_CHECKING:
+    import pytest
 
 #: Marks that say nothing about a test's needs and may carry large arguments.
 _SILENT_MARKS = frozenset({"parametrize", "usefixtures", "filterwarnings"})
@@ -111,6 +112,9 @@ class _Fixtures:
 
 def _describe_item(index: int, item: pytest.Item, fixtures: _Fixtures) -> Test:
     file, line, _ = item.location
+    # The dispatcher, which uses this module too, has no need of pytest.
+    import pytest
+
     cls = item.getparent(pytest.Class)
     return Test(
         index=index,

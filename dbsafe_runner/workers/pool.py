@@ -89,8 +89,11 @@ class Pool:
         """Seconds since the run started."""
         return time.monotonic() - self._zero
 
-    def run(self) -> int:
+    def run(self, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Run the suite and return pytest's exit code.
+
+        Args:
+            meanwhile: work of the caller's, done while the suite is being collected.
 
         Raises:
             UserError: the server, the template or the workers cannot be had.
@@ -98,6 +101,7 @@ class Pool:
         previous = self._take_signals()
         try:
             self._start()
+            meanwhile()
             while not self._over():
                 for key, mask in self.selector.select(_TICK):
                     key.data(mask)

@@ -6,6 +6,7 @@ pytest-xdist configuration of the suite asks for is dbsafe's work now, so xdist 
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
@@ -91,9 +92,10 @@ class DbsafePlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Run the tests our way. The conditions are those of pytest's own loop."""
-        if session.testsfailed and not session.config.option.continue_on_collection_errors:
-            return None
-        if session.config.option.collectonly or session.config.option.setupplan:
+        option = session.config.option
+        broken = session.testsfailed and not option.continue_on_collection_errors
+        if broken or option.collectonly or option.setupplan:
+            gc.enable()
             return None
         if session.items:
             self._run_loop(session, self._collection)

@@ -7,23 +7,15 @@ as in a serial run. Nothing is decided here.
 from __future__ import annotations
 
 import pickle
-import struct
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from dbsafe_runner.workers import outcomes
+from dbsafe_runner.workers.entries import unpack_entries
 
-_LENGTH = struct.Struct(">I")
 _PHASES = ("setup", "call", "teardown")
-
-
-def pack_entry(kind: str, fields: dict[str, Any], blob: bytes) -> bytes:
-    """One entry of a `replay` message."""
-    body = pickle.dumps((kind, fields, blob), protocol=5)
-    return _LENGTH.pack(len(body)) + body
 
 
 class Replay:
@@ -35,7 +27,7 @@ class Replay:
 
     def feed(self, blob: bytes) -> None:
         """Replay the entries of one message, in order."""
-        for kind, fields, inner in _entries(blob):
+        for kind, fields, inner in unpack_entries(blob):
             if kind == "ok":
                 self._passed(fields)
             elif kind == "done":
@@ -105,12 +97,3 @@ class Replay:
                 "location": tuple(location) if location else None,
             }
         )
-
-
-def _entries(blob: bytes) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-    position = 0
-    while position < len(blob):
-        (length,) = _LENGTH.unpack_from(blob, position)
-        position += _LENGTH.size
-        yield pickle.loads(blob[position : position + length])  # noqa: S301  # Our own parent made it.
-        position += length

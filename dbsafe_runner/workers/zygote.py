@@ -52,6 +52,8 @@ def main() -> NoReturn:
         # Several processes write to one pipe; whole lines of theirs are not torn apart.
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     sys.argv = [str(start["program"]), *arguments]
+    # What importing and collecting makes stays: looking for garbage in it is a fifth of the time.
+    gc.disable()
     code = int(pytest.main(arguments, plugins=[plugin]))
     try:
         channel.send("ended", code=code)
@@ -114,6 +116,8 @@ class _Spawned(_Role):
         )
         _settle(session, self._channel, settings)
         _guard_forks(self._channel, self._tenant)
+        gc.freeze()
+        gc.enable()
         # What importing the suite did to the database is where its tests start from.
         self._tenant.rebase()
         Child(session, self._channel, self._tenant, settings).run()
@@ -137,8 +141,9 @@ class _Zygote(_Role):
         if redirect.loaded_drivers() or self._start["sources"]:
             # Every worker will need it: imported here, its memory is shared and its time spent once.
             importlib.import_module("dbsafe_runner.database.reset")
-        gc.collect()
+        # Not collected first: that takes as long as all workers together would save by it.
         gc.freeze()
+        gc.enable()
         try:
             self._serve()
         except ChannelClosedError:
@@ -166,7 +171,7 @@ class _Zygote(_Role):
             digest=catalogue.digest(session.items),
             repeat=_repeat(config),
             urgent=catalogue.urgent(session.items, config),
-            unsafe=fork_safety.reasons_not_to_fork(frozenset({self._channel.fileno()})),
+            unsafe=self._reasons_not_to_fork(),
             leased=self._tenant.leased,
             changed=changed,
             drivers=list(redirect.loaded_drivers()),
@@ -174,6 +179,14 @@ class _Zygote(_Role):
             django_settings=os.environ.get("DJANGO_SETTINGS_MODULE", ""),
             basetemp=self._basetemp,
         )
+
+    def _reasons_not_to_fork(self) -> list[str]:
+        own = frozenset({self._channel.fileno()})
+        if not fork_safety.reasons_not_to_fork(own):
+            return []
+        # What nobody holds any more, a connection in a cycle of references say, is no reason.
+        gc.collect()
+        return fork_safety.reasons_not_to_fork(own)
 
     def _serve(self) -> None:
         while self._finish is None:
