@@ -12,7 +12,7 @@ from dbsafe_runner.analysis import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.domain import events
 from dbsafe_runner.history.recording import HistorySink
-from dbsafe_runner.history.records import StoreProblem
+from dbsafe_runner.history.records import Remembered, StoreProblem
 from dbsafe_runner.history.store import HistoryStore
 from dbsafe_runner.planning.planner import make_plan
 from dbsafe_runner.planning.request import Grouping
@@ -64,6 +64,7 @@ class _Run:
         self._settings = pool_settings(config, request, directory, workers)
         self._store = HistoryStore(config.run.history)
         self._history = HistorySink(self._store)
+        self._remembered = Remembered()
         self._knowledge: Knowledge | None = None
         self._told = 0
 
@@ -79,7 +80,7 @@ class _Run:
         self._pool = pool
         self._on(self._started())
         try:
-            code = pool.run()
+            code = pool.run(self._recall)
             finished = self._finished(code)
             self._history.on(finished)
         finally:
@@ -108,11 +109,13 @@ class _Run:
             platform.python_version(),
         )
 
+    def _recall(self) -> None:
+        """Read what earlier runs left, which takes a while, before it is needed."""
+        self._remembered = self._store.remembered()
+
     def _plan(self, suite: CollectedSuite) -> PlannedRun:
         files = SourceFiles(suite.rootdir, suite.python_path, suite.django_settings)
-        knowledge = gather(
-            self._config, suite.tests, files, self._store.remembered(), self._circumstances
-        )
+        knowledge = gather(self._config, suite.tests, files, self._remembered, self._circumstances)
         self._knowledge = knowledge
         self._history.knows(knowledge.codes)
         self._tell_problems()
