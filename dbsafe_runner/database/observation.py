@@ -42,11 +42,13 @@ class Pulse:
     last_activity: str = ""
 
     def used_since(self, before: Pulse) -> bool:
-        """Whether a session did something, or ended, since an earlier pulse; True when nobody knows."""
-        if not (self.sessions or before.sessions):
+        """Whether a session did something since an earlier pulse; True when nobody knows.
+
+        That there are fewer sessions says nothing: a server ends them some time after the client has.
+        """
+        if not self.sessions:
             return False
-        unknown = bool(self.sessions) and not self.last_activity
-        return unknown or self.sessions < before.sessions or self.last_activity != before.last_activity
+        return not self.last_activity or self.last_activity > before.last_activity
 
 
 @dataclasses.dataclass(slots=True)

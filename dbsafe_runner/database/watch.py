@@ -54,7 +54,7 @@ class Window:
     ddl_undone: bool = False
     cluster: list[str] = dataclasses.field(default_factory=list)
     touched: set[Key] = dataclasses.field(default_factory=set)
-    #: A session of the suite did something, or ended.
+    #: A session of the suite did something.
     used: bool = False
 
     def add(self, later: Window) -> None:

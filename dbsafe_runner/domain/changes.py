@@ -30,7 +30,7 @@ class Changes:
     open_transactions: int = 0
     #: Those of `remaining` that are sequences: they advance even when a transaction is rolled back.
     sequences: frozenset[str] = frozenset()
-    #: One of the sessions did something, or ended.
+    #: One of the sessions did something.
     used: bool = False
 
     @property
