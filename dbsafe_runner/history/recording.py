@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from dbsafe_runner.domain.events import PlanFixed, RunEvent, RunFinished, RunStarted, TestFinished
-from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.history.forecasts import Timing
 from dbsafe_runner.history.observed import Observation, observe
 from dbsafe_runner.history.records import Code, KeptResult, KeptRun
@@ -96,7 +97,17 @@ class HistorySink:
             verdict=result.verdict,
             other=result.other,
             code=self._codes.get(result.nodeid, Code()),
-            observation=observe(result.outcome, event.changes, event.connections, seen=event.observed)
-            if earlier is None
-            else earlier.observation,
+            observation=_observation(event) if earlier is None else earlier.observation,
         )
+
+
+def _observation(event: TestFinished) -> Observation | None:
+    """What the event shows of its test.
+
+    A verdict was found in trials, of which only the last is told here: what it shows may be less than what
+    the test does.
+    """
+    seen = observe(event.result.outcome, event.changes, event.connections, seen=event.observed)
+    if seen is not None and event.result.verdict is not Verdict.CLEAR:
+        return dataclasses.replace(seen, complete=0)
+    return seen
