@@ -104,8 +104,8 @@ class HistorySink:
 def _observation(event: TestFinished) -> Observation | None:
     """What the event shows of its test.
 
-    A verdict was found in trials, of which only the last is told here: what it shows may be less than what
-    the test does.
+    A verdict was found in trials, of which only the last is told here: it may show less than the test
+    does.
     """
     seen = observe(event.result.outcome, event.changes, event.connections, seen=event.observed)
     if seen is not None and event.result.verdict is not Verdict.CLEAR:
