@@ -33,7 +33,7 @@ class Footprint:
     schema_changes: bool = False
     #: Changes that no namespace on a shared server can hold: roles, databases, ALTER SYSTEM.
     cluster: frozenset[str] = frozenset()
-    #: All of `cluster` is taken back by the test itself, as by a fixture that creates and drops a database.
+    #: All of `cluster` is taken back by the test itself: a database that it creates and drops, say.
     cluster_undone: bool = False
     #: It must run with nothing beside it: fixed ports or files, declared order.
     alone: bool = False
