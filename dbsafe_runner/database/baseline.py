@@ -13,7 +13,7 @@ from dbsafe_runner.database.catalogs import Catalog, Catalogs, Difference
 from dbsafe_runner.database.large_objects import LargeObjects
 from dbsafe_runner.database.link import Link, as_array, load_sql
 from dbsafe_runner.database.relation import Content, Relation
-from dbsafe_runner.database.restoration import Moment, Restoration
+from dbsafe_runner.database.restoration import WORN, Moment, Restoration
 from dbsafe_runner.database.snapshot import Snapshot
 
 _RELATIONS = load_sql("relations")
@@ -21,9 +21,6 @@ _SIZES = load_sql("sizes")
 _SETTLE = load_sql("settle_sequences")
 _BATCH = 100
 _MANY = 20
-# Where the WAL does not tell how much was written, estimates that err towards tidying.
-_WEAR_BY_ROW = 250
-_WEAR_BY_RESET = 700
 #: Stands in `dirty` for a content that cannot equal the baseline's.
 _OTHER = Content(-2, 0)
 _LARGE_OBJECTS = "2613"
@@ -254,8 +251,9 @@ class Baseline:
         """
         relations = [self.relations[oid] for oid in sorted(set(oids) - {_LARGE_OBJECTS}, key=int)]
         if not self._exact:
+            # Nobody knows how much was written and rolled back.
             for one in relations:
-                one.wear += _WEAR_BY_ROW * abs(self.dirty[one.oid].newer) + _WEAR_BY_RESET
+                one.wear = WORN + 1
         extra = self._large_objects.repair(link) if _LARGE_OBJECTS in oids else []
         done = Restoration(link, self._format, tidy=tidy).run(self.dirty, relations, extra)
         for table in done.rewritten:
