@@ -39,7 +39,7 @@ def servers() -> Iterator[Callable[[str], Namespace]]:
     area.chmod(0o711)
     started: dict[str, Namespace] = {}
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBSAFE_RUN_DIR", str(area / "run"))
+        patch.setenv("DBSAFE_SERVERS_DIR", str(area / "run"))
         patch.setenv("DBSAFE_CACHE_DIR", str(area / "cache"))
 
         def start(postgres: str) -> Namespace:

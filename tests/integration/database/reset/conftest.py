@@ -123,7 +123,7 @@ def servers() -> Iterator[dict[str, Namespace]]:
     )
     area.chmod(0o711)
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBSAFE_RUN_DIR", str(area / "run"))
+        patch.setenv("DBSAFE_SERVERS_DIR", str(area / "run"))
         patch.setenv("DBSAFE_CACHE_DIR", str(area / "cache"))
 
         class Servers(dict[str, Namespace]):
