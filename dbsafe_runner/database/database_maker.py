@@ -124,15 +124,12 @@ class DatabaseMaker:
     def _choose_login(self) -> None:
         """Let the suite log in by its own names if it can, and our role may see what it makes."""
         place = self._place
-        strangers = {one.user: one for one in place.sources if one.user != place.facts.role}
-        self._suite_logs_in = bool(strangers) and all(
-            self._may_act_as(one.user) and can_log_in(place.address, one) for one in strangers.values()
+        self._suite_logs_in = bool(place.strangers) and all(
+            self._may_act_as(role) and can_log_in(place.address, source)
+            for role, source in place.strangers.items()
         )
-        if strangers and not self._suite_logs_in:
-            names, role = ", ".join(sorted(strangers)), place.facts.role
-            place.limits.append(
-                f"The suite's connections as {names} are made as {role}, as the server's URL says."
-            )
+        if not self._suite_logs_in:
+            place.tell_logins()
 
     def _may_act_as(self, role: str) -> bool:
         with self._place.sessions.session() as connection:

@@ -106,6 +106,18 @@ class Workplace:
         """The first of the sources for each database."""
         return tuple({source.database: source for source in reversed(self.sources)}.values())[::-1]
 
+    @property
+    def strangers(self) -> dict[str, Source]:
+        """Roles of the suite that are not that of the server's URL, each with a source."""
+        return {one.user: one for one in self.sources if one.user != self.facts.role}
+
+    def tell_logins(self) -> None:
+        """Say that the suite's roles are not used."""
+        if names := ", ".join(sorted(self.strangers)):
+            self.limits.append(
+                f"The suite's connections as {names} are made as {self.facts.role}, as the server's URL says."
+            )
+
     def new_name(self, letter: str = "") -> str:
         """A name that nothing on any server has."""
         return f"dbsafe_{self.run}_{letter}{next(self.numbers)}"

@@ -52,6 +52,7 @@ class SchemaMaker:
             UserError: `schema-not-cloned`, `schema-missing`, `setup-failed`, `setup-timeout`.
         """
         place = self._place
+        place.tell_logins()
         if place.request.setup:
             return self._obtain(report)
         with place.sessions.session() as connection:
