@@ -9,12 +9,11 @@ by `dbsafe_runner.database`.
 
 from __future__ import annotations
 
-import collections
+import contextlib
 import dataclasses
 import os
-import pickle
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, ClassVar
 
 import pytest
@@ -25,6 +24,7 @@ from dbsafe_runner.domain.changes import Changes, ResetReport
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.workers import after_fork, outcomes, teardown
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
+from dbsafe_runner.workers.supply import Fed, Supply, Undecided
 from dbsafe_runner.workers.tenant import (
     NamespaceLostError,
     NamespaceSpentError,
@@ -35,17 +35,6 @@ from dbsafe_runner.workers.tenant import (
 _WIDE_SCOPES = ("session", "package")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Fed:
-    """A test that the dispatcher wants run."""
-
-    index: int
-    batch: int
-    reset: ResetPolicy
-    #: It is expected to use the database.
-    connects: bool
-
-
 class _Boundary:
     """Stands for "no next item yet" at teardown: only what belongs to the session stays up."""
 
@@ -54,19 +43,6 @@ class _Boundary:
 
     def listchain(self) -> list[pytest.Session]:
         return [self._session]
-
-
-class _Undecided:
-    """The next item before it is known. Looking at it in any way asks the dispatcher."""
-
-    def __init__(self, decide: Callable[[], pytest.Item | None]) -> None:
-        self._decide = decide
-
-    def __bool__(self) -> bool:
-        return self._decide() is not None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._decide(), name)
 
 
 class Child:
@@ -82,7 +58,7 @@ class Child:
         self._channel = channel
         self._tenant = tenant
         self._settings = settings
-        self._queue: collections.deque[_Fed] = collections.deque()
+        self._supply = Supply(channel, session.items)
         self._reports: list[pytest.TestReport] = []
         #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
         self._built: dict[str, float] = {}
@@ -92,10 +68,7 @@ class Child:
         self._opened = 0
         #: Whether the last look failed.
         self._blind = False
-        self._running: _Fed | None = None
-        self._decided = False
-        self._next: pytest.Item | None = None
-        self._stopping = False
+        self._running: Fed | None = None
         self._listening = False
         self._final = False
         self._failed = False
@@ -131,37 +104,29 @@ class Child:
     # --- the loop -------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        while True:
-            while not self._queue and not self._stopping:
-                self._send("need", idle=True)
-                self._accept(self._channel.receive("run", "end", "stop"))
-            if not self._queue:
-                return
-            fed = self._queue.popleft()
+        while (fed := self._supply.take()) is not None:
             if fed.batch != self._batch and not self._begin_batch(fed):
                 return
             self._run_test(fed)
             if self._ends_with(fed):
                 return
 
-    def _ends_with(self, fed: _Fed) -> bool:
+    def _ends_with(self, fed: Fed) -> bool:
         """Report the test, and tell whether this worker ends with it."""
         retire = self._after_test(fed)
-        while (message := self._channel.poll("stop")) is not None:
-            self._accept(message)
+        self._supply.hear()
         if retire:
-            self._send("retire", reason=retire, unstarted=[left.index for left in self._queue])
+            self._send("retire", reason=retire, unstarted=self._supply.indices())
             return True
         if self._session.shouldfail or self._session.shouldstop:
             why = "shouldfail" if self._session.shouldfail else "shouldstop"
             self._send("halt", why=why, message=str(getattr(self._session, why)))
             return True
         if self._failed and self._maxfail > 1:
-            # Whether this was one failure too many is known where those of all workers are counted.
-            self._accept(self._channel.receive("go", "stop"))
+            self._supply.ask_whether_to_go_on()
         return False
 
-    def _begin_batch(self, fed: _Fed) -> bool:
+    def _begin_batch(self, fed: Fed) -> bool:
         """Make ready for the tests of a batch; False when there is no namespace for them."""
         self._batch = fed.batch
         self._fixture_wrote = False
@@ -176,26 +141,22 @@ class Child:
         after_fork.reseed(self._settings["seed"], first)
         return True
 
-    def _run_test(self, fed: _Fed) -> None:
+    def _run_test(self, fed: Fed) -> None:
         item = self._session.items[fed.index]
         self._running = fed
-        self._decided = False
         self._reports = []
         self._built.clear()
         self._seen = None
         self._opened = 0
         self._failed = False
         self._tenant.take_connections()
-        if self._queue:
-            self._decide()
-        upcoming = self._next if self._decided else _Undecided(self._decide)
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=upcoming)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._supply.upcoming())
 
-    def _after_test(self, fed: _Fed) -> str:
+    def _after_test(self, fed: Fed) -> str:
         """Report the test and bring the namespace back where that is due. Returns why to retire."""
         self._look_at_test()
         self._report(fed)
-        ended = not self._queue
+        ended = not self._supply
         each = fed.reset is ResetPolicy.EACH_TEST and not self._fixture_wrote
         if self._lost:
             return self._lost
@@ -236,7 +197,7 @@ class Child:
         if changes is not None:
             self._seen = changes if self._seen is None else self._seen.then(changes)
 
-    def _report(self, fed: _Fed) -> None:
+    def _report(self, fed: Fed) -> None:
         reports = self._reports
         fields: dict[str, Any] = {"test": fed.index, "connections": self._opened}
         if self._seen is not None:
@@ -257,32 +218,7 @@ class Child:
         self._failed = summary["failures"] > 0
         self._channel.send("done", blob, **fields, **summary)
 
-    # --- what comes next -------------------------------------------------------------------------
-
-    def _accept(self, message: Any) -> None:
-        if message.kind == "run":
-            how = (
-                message["batch"],
-                ResetPolicy(message["reset"]),
-                message.fields.get("connects", False),
-            )
-            self._queue.extend(_Fed(index, *how) for index in message["tests"])
-        elif message.kind == "stop":
-            self._stopping = True
-            self._queue.clear()
-
-    def _decide(self) -> pytest.Item | None:
-        """Find out the next item, at the latest when the current one is torn down."""
-        if self._decided:
-            return self._next
-        while (message := self._channel.poll("run", "stop")) is not None:
-            self._accept(message)
-        if not self._queue and not self._stopping:
-            self._send("need", idle=False)
-            self._accept(self._channel.receive("run", "end", "stop"))
-        self._decided = True
-        self._next = self._session.items[self._queue[0].index] if self._queue else None
-        return self._next
+    # --- teardown ------------------------------------------------------------------------------
 
     def _take_over_teardown(self) -> None:
         """Make pytest's teardown ask for the next item, and keep the session up between batches."""
@@ -293,16 +229,16 @@ class Child:
                 # A test forked, and its child fell through to here: its parent does the rest.
                 os._exit(0)
             self._phase = when
-            if when == "teardown" and isinstance(kwds.get("nextitem"), _Undecided):
-                kwds["nextitem"] = self._decide()
+            if when == "teardown" and isinstance(kwds.get("nextitem"), Undecided):
+                kwds["nextitem"] = self._supply.decide()
             return usual(item, when, log, **kwds)
 
         runner.call_and_report = call_and_report
         self._session._setupstate.teardown_exact = self._bounded_teardown  # type: ignore[method-assign]  # noqa: SLF001
 
     def _bounded_teardown(self, nextitem: Any) -> None:
-        if isinstance(nextitem, _Undecided):
-            nextitem = self._decide()
+        if isinstance(nextitem, Undecided):
+            nextitem = self._supply.decide()
         ending = self._final or self._session.shouldfail or self._session.shouldstop
         if not ending and nextitem is None:
             nextitem = _Boundary(self._session)
@@ -332,20 +268,7 @@ class Child:
         if not self._listening:
             # Registering a plugin tells it of all earlier warnings, which the zygote has had.
             return
-        values = {
-            "message": warning_message.message,
-            "category": warning_message.category,
-            "filename": warning_message.filename,
-            "lineno": warning_message.lineno,
-        }
-        try:
-            blob = pickle.dumps(values, protocol=5)
-            # What cannot be loaded is found out here, where it can still be replaced.
-            pickle.loads(blob)  # noqa: S301
-        except Exception:  # noqa: BLE001  # Warnings may hold anything.
-            values["message"] = str(warning_message.message)
-            values["category"] = UserWarning
-            blob = pickle.dumps(values, protocol=5)
+        blob = outcomes.pack_warning(warning_message)
         self._send("warn", blob, when=when, nodeid=nodeid, location=location)
 
     @pytest.hookimpl(wrapper=True)
@@ -420,10 +343,9 @@ class Child:
         self._send("bye", blob, **fields)
 
     def _send(self, kind: str, blob: bytes = b"", **fields: Any) -> None:
-        try:
+        # Once the dispatcher is gone there is nobody to tell, and the next question finds it out.
+        with contextlib.suppress(ChannelClosedError):
             self._channel.send(kind, blob, **fields)
-        except ChannelClosedError:
-            self._stopping = True
 
 
 def change_fields(changes: Changes) -> dict[str, Any]:

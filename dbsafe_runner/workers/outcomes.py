@@ -91,6 +91,25 @@ def unpack(blob: bytes, config: pytest.Config) -> list[Any]:
     ]
 
 
+def pack_warning(recorded: Any) -> bytes:
+    """Serialise a recorded warning; what cannot be carried over is told in words."""
+    values = {
+        "message": recorded.message,
+        "category": recorded.category,
+        "filename": recorded.filename,
+        "lineno": recorded.lineno,
+    }
+    try:
+        blob = pickle.dumps(values, protocol=5)
+        # What cannot be loaded is found out here, where it can still be replaced.
+        pickle.loads(blob)  # noqa: S301
+    except Exception:  # noqa: BLE001  # Warnings may hold anything.
+        values["message"] = str(recorded.message)
+        values["category"] = UserWarning
+        blob = pickle.dumps(values, protocol=5)
+    return blob
+
+
 def _render(report: pytest.TestReport, config: pytest.Config) -> str:
     """Print a failure into a string with the terminal reporter's own methods."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
