@@ -114,8 +114,9 @@ class Workplace:
     def tell_logins(self) -> None:
         """Say that the suite's roles are not used."""
         if names := ", ".join(sorted(self.strangers)):
+            role = self.facts.role
             self.limits.append(
-                f"The suite's connections as {names} are made as {self.facts.role}, as the server's URL says."
+                f"The suite's connections as {names} are made as {role}, as the server's URL says."
             )
 
     def new_name(self, letter: str = "") -> str:
