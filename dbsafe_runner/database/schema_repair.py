@@ -56,6 +56,7 @@ class SchemaDifference:
             relations that are new or lie in other files than before.
         """
         found = self._base.compare_schema(link, names)
+        created = set(self._added.get("pg_class", ()))
         for name in self._base.catalogs.known if names is None else names:
             self._added.pop(name, None)
             self._lost.discard(name)
@@ -63,7 +64,8 @@ class SchemaDifference:
             self._added.setdefault(name, []).append(oid)
         self._lost.update(found.lost)
         moved = self._base.move(link, found.touched) if found.touched else set()
-        if found.lost:
+        # What is not part of the baseline may be gone again, too: its relations are no more either.
+        if found.lost or not created <= set(self._added.get("pg_class", ())):
             self._base.prune(link)
         before = set(self.words)
         self.words = self._describe(link) if self else []

@@ -90,6 +90,8 @@ def test_every_test_gets_the_level_that_was_seen(project):
     assert again.code == 0, again.out
     assert {t["nodeid"].partition("::")[2]: t["level"] for t in again.results["tests"]} == LEVELS
     assert again.results["run"]["levels_corrected"] == 0
+    # What a module's fixture creates and drops is followed without losing the namespace.
+    assert "namespace-lost" not in [*ran.notices(), *again.notices()]
 
 
 def test_a_marker_that_says_too_little_is_told_and_still_holds(project):
