@@ -159,7 +159,7 @@ class Confirming:
         slot = Slot(f"gw{self._pool.settings.workers + self._made - 1}", confirms=True)
         self._pool.slots[slot.name] = slot
         self._running[slot.name] = Attempt(suspect, trial)
-        self._pool.start_worker(slot)
+        self._pool.births.worker(slot)
         slot.fed.extend([*self._company(suspect.test, trial), suspect.test])
 
     def _company(self, test: int, trial: Trial) -> list[int]:

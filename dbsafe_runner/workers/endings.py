@@ -245,7 +245,7 @@ class Endings:
         if slot.still_births >= _STILL_BIRTHS:
             pool.fail(_workers_do_not_start(cause, printed))
             return
-        pool.start_worker(slot)
+        pool.births.worker(slot)
 
     def _bury_a_trial(self, slot: Slot) -> None:
         slot.state = State.GONE

@@ -11,7 +11,6 @@ import selectors
 import signal
 import socket
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers import catalogue
+from dbsafe_runner.workers.births import Births
 from dbsafe_runner.workers.confirming import Confirming
 from dbsafe_runner.workers.endings import Endings
 from dbsafe_runner.workers.feeding import Feeding
-from dbsafe_runner.workers.launch import Process, start_pytest
+from dbsafe_runner.workers.launch import Process
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
 from dbsafe_runner.workers.ledger import Emit, Ledger
 from dbsafe_runner.workers.outputs import Outputs
@@ -39,7 +39,6 @@ _TICK = 0.1
 _REPLAY_BYTES = 131072
 #: Seconds that the zygote has to print its summary and end after it was told to finish.
 _FAREWELL = 60.0
-_HASH_SEED = "PYTHONHASHSEED"
 
 
 class Pool:
@@ -71,19 +70,18 @@ class Pool:
         self.mailbox = Mailbox()
         self.desk = LeaseDesk(provider, self.mailbox, threads=max(4, min(settings.workers, 16)))
         self.tenancy = Tenancy(self)
+        self.births = Births(self)
         self.endings = Endings(self)
         self.slots: dict[str, Slot] = {}
         self.ledger: Ledger | None = None
         self.feeding: Feeding | None = None
         self.confirming: Confirming | None = None
-        self.run_id = uuid.uuid4().hex
         self.zygote: Process | None = None
         self._zygote_peer: Peer | None = None
         self._zygote_code: int | None = None
         self.collected: Message | None = None
         self.fatal: BaseException | None = None
         self._finishing_since = 0.0
-        self.spawning = False
 
     def now(self) -> float:
         """Seconds since the run started."""
@@ -128,52 +126,11 @@ class Pool:
         self.selector.register(listener, selectors.EVENT_READ, self._accept)
         if self.settings.prepare_early:
             self.prepare()
-        self.zygote = self._start_pytest(None)
+        self.zygote = self.births.zygote()
         self.outputs.watch(self.zygote, hold=False)
         self._zygote_peer = Peer(
             self.zygote.connection, self.selector, self._from_zygote, self._zygote_closed
         )
-
-    def _start_pytest(self, slot: Slot | None) -> Process:
-        fields = self.start_fields(slot)
-        environment = dict(self.settings.environment)
-        # A spawned worker iterates over sets as the zygote does, so that it collects the same tests.
-        fields["hide"] = [] if _HASH_SEED in environment else [_HASH_SEED]
-        environment.setdefault(_HASH_SEED, str(self.settings.seed))
-        return start_pytest(self.settings.directory, environment, fields)
-
-    def start_fields(self, slot: Slot | None) -> dict[str, Any]:
-        """Fields of a `start` message: for the zygote, or for a spawned worker."""
-        fields: dict[str, Any] = {
-            "arguments": list(self.settings.arguments),
-            "program": "pytest",
-            "width": self.settings.width,
-            "colour": self.settings.colour,
-            "sources": [list(source) for source in self.tenancy.sources],
-            "allow_hosts": list(self.settings.allow_hosts),
-        }
-        if slot is not None:
-            assert self.collected is not None
-            fields["arguments"] += self.collected["repeat"]
-            fields["worker"] = slot.name
-            fields["settings"] = self.worker_settings(slot)
-        return fields
-
-    def worker_settings(self, slot: Slot) -> dict[str, Any]:
-        """What a worker is told at its birth."""
-        assert self.collected is not None
-        slot.fault_file = str(self.settings.run_directory / f"{slot.name}.{slot.lives}.stacks")
-        return {
-            "worker": slot.name,
-            "count": len(self.slots),
-            "run": self.run_id,
-            "seed": self.settings.seed,
-            "basetemp": self.collected["basetemp"],
-            "fault_file": slot.fault_file,
-            "socket": str(self.settings.run_directory / "dispatcher"),
-            "sources": [list(source) for source in self.tenancy.sources],
-            "allow_hosts": list(self.settings.allow_hosts),
-        }
 
     def prepare(self) -> None:
         """Have the template made ready, once."""
@@ -182,18 +139,6 @@ class Pool:
             self.tenancy.prepared,
             self.fail,
         )
-
-    def start_worker(self, slot: Slot) -> None:
-        """Have a process made for a slot."""
-        slot.reborn()
-        if self.spawning:
-            process = self._start_pytest(slot)
-            slot.process = process
-            slot.pid = process.pid
-            self.outputs.watch(process, hold=True)
-            slot.peer = Peer(process.connection, self.selector, self._from_worker, self._lost_peer)
-        else:
-            self.to_zygote("fork", settings=self.worker_settings(slot))
 
     def to_zygote(self, kind: str, blob: bytes = b"", **fields: Any) -> None:
         """Send the zygote a message."""
@@ -210,7 +155,7 @@ class Pool:
             connection, _ = self._listener.accept()
         except BlockingIOError:
             return
-        Peer(connection, self.selector, self._from_worker, self._lost_peer)
+        Peer(connection, self.selector, self.from_worker, self.lost_peer)
 
     def _from_zygote(self, _peer: Peer, message: Message) -> None:
         if message.kind == "collected":
@@ -226,7 +171,8 @@ class Pool:
         else:
             self.tenancy.request("zygote", message, self.to_zygote)
 
-    def _from_worker(self, peer: Peer, message: Message) -> None:
+    def from_worker(self, peer: Peer, message: Message) -> None:
+        """A worker says something."""
         if message.kind == "hello":
             self._hello(peer, message)
             return
@@ -318,27 +264,7 @@ class Pool:
             self._finishing_since = self.now()
             self.to_zygote("finish", **self.endings.finish_fields())
             return
-        self._start_workers(planned.plan.workers, message)
-
-    def _start_workers(self, wanted: int, message: Message) -> None:
-        assert self.feeding is not None
-        count = max(1, min(wanted, self.feeding.most_useful_workers))
-        self.slots = {f"gw{number}": Slot(f"gw{number}") for number in range(count)}
-        unsafe = message["unsafe"] if self.settings.start == "auto" else []
-        self.spawning = bool(unsafe) or self.settings.start == "spawn"
-        if unsafe:
-            self.notice(
-                "info",
-                "workers-are-spawned",
-                f"Workers are started as new processes, which is slower than forking: {unsafe[0]}.",
-                hint="Start threads and connections in fixtures instead of at import.",
-            )
-        connecting = self.feeding.connecting_batches
-        if self.tenancy.wanted and connecting:
-            self.prepare()
-            self.desk.warm(min(count, connecting))
-        for slot in self.slots.values():
-            self.start_worker(slot)
+        self.births.workers(planned.plan.workers, message["unsafe"])
 
     # --- the end -----------------------------------------------------------------------------------
 
@@ -382,7 +308,8 @@ class Pool:
     def _zygote_closed(self, _peer: Peer) -> None:
         self._zygote_peer = None
 
-    def _lost_peer(self, peer: Peer) -> None:
+    def lost_peer(self, peer: Peer) -> None:
+        """A worker's connection ended."""
         slot = self.slot_of(peer)
         if slot is not None:
             self.endings.connection_lost(slot)
