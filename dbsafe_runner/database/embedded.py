@@ -45,7 +45,6 @@ class _Slot:
     name: str
     server: Server
     learned: int = 0
-    ready: bool = False
 
 
 class EmbeddedProvider:
@@ -247,9 +246,10 @@ class EmbeddedProvider:
                 self._living_run()
                 future = self._warm.popleft() if self._warm else self._makers.submit(self._make)
             slot = _result(future)
-            if slot.server.running():
+            # It was made ahead: it may have died since, or may lack what was learned since. That is
+            # nobody's fault here.
+            if slot.server.running() and self._catch_up(slot):
                 return slot
-            # It was made ahead and has died since; that is nobody's fault here.
             self._discard(slot)
 
     def _make(self) -> _Slot:
@@ -267,22 +267,25 @@ class EmbeddedProvider:
                 server.launch()
                 self._slots[name] = slot
             server.wait()
-            self._catch_up(slot)
         except BaseException:
             self._discard(slot)
+            # What fails because `close` ended it under our hands is no failure of the server.
+            self._living_run()
             raise
         return slot
 
-    def _catch_up(self, slot: _Slot) -> None:
-        """Give a new server the names that were learned since the template was made."""
+    def _catch_up(self, slot: _Slot) -> bool:
+        """Give a server the names that were learned since the template was made; whether it lives."""
         while True:
             with self._lock:
                 missing = self._learned[slot.learned :]
                 slot.learned = len(self._learned)
-                if not missing:
-                    slot.ready = True
-                    return
-            create_names(slot.server.dsn(), missing)
+            if not missing:
+                return True
+            try:
+                create_names(slot.server.dsn(), missing)
+            except psycopg.OperationalError:
+                return False
 
     def _teach(self, slot: _Slot, source: Source) -> None:
         # A server that has died, or is released meanwhile, needs no names any more.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -60,7 +59,8 @@ class LeaseDesk:
         self._mailbox = mailbox
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="dbsafe-lease")
         self._prepared: Future[TemplateInfo] | None = None
-        self._lock = threading.Lock()
+        #: The last lesson: a namespace that is acquired after it was asked for has what it brings.
+        self._lesson: Future[None] | None = None
 
     def prepare(
         self,
@@ -85,9 +85,13 @@ class LeaseDesk:
     ) -> None:
         """Get a namespace for a worker, after the template is ready."""
 
+        prepared, lesson = self._prepared, self._lesson
+        assert prepared is not None
+
         def work() -> Namespace:
-            assert self._prepared is not None
-            self._prepared.result()
+            prepared.result()
+            if lesson is not None:
+                lesson.exception()
             return self._provider.acquire(worker)
 
         self._deliver(self._executor.submit(work), ready, failed)
@@ -96,8 +100,15 @@ class LeaseDesk:
         self, role: str, database: str, namespace: Namespace, done: Callable[[None], None]
     ) -> None:
         """Have a role and a database made, in the namespace and in all later ones."""
-        future = self._executor.submit(self._provider.learn, role, database, namespace)
-        self._deliver(future, done, lambda _error: done(None))
+        before = self._lesson
+
+        def work() -> None:
+            if before is not None:
+                before.exception()
+            self._provider.learn(role, database, namespace)
+
+        self._lesson = self._executor.submit(work)
+        self._deliver(self._lesson, done, lambda _error: done(None))
 
     def warm(self, count: int) -> None:
         """Have namespaces made ahead of need, once the template is ready."""

@@ -248,12 +248,16 @@ def test_learned_names_exist_where_they_were_asked_for_and_from_then_on(
     dead = provider.acquire("gw1")
     os.kill(pid_of(dead), signal.SIGQUIT)
     bystander = provider.acquire("gw2")
+    provider.warm(1)
+    concurrent.futures.wait(provider._warm)
     provider.learn("other", "elsewhere", living)
     provider.learn("", "third", living)
     provider.learn("other", "elsewhere", living)
     provider.learn("other", "elsewhere", dead)
-    further = provider.acquire("gw3")
-    for host in (living.endpoint.host, further.endpoint.host, psycopg_host(living.pristine_dsn)):
+    # The one was made ahead, before the names were learned, and the other after that.
+    ahead, further = provider.acquire("gw3"), provider.acquire("gw4")
+    hosts = [namespace.endpoint.host for namespace in (living, ahead, further)]
+    for host in (*hosts, psycopg_host(living.pristine_dsn)):
         assert ask(f"host={host} user=other dbname=elsewhere", "select current_user") == "other"
         assert ask(f"host={host} user=postgres dbname=third", "select current_user") == "postgres"
     assert ask(bystander.admin_dsn, "select count(*) from pg_database where datname = 'third'") == 0
