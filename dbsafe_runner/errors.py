@@ -26,6 +26,8 @@ class ExitCode(enum.IntEnum):
     MOCKED = 69
     #: A defect in dbsafe.
     INTERNAL = 70
+    #: The run took longer than `--run-timeout` allows, and was stopped.
+    OUT_OF_TIME = 71
 
 
 class UserError(Exception):

@@ -24,6 +24,9 @@ PRODUCTION: Final = (
     "prod", "prod[-_.0-9]*", "*[-_.]prod", "*[-_.]prod[-_.0-9]*", "*production*", "*[-_.]live[-_.]*",
 )  # fmt: skip
 
+#: The smallest limit of memory that a run may be given, in bytes.
+LEAST_MEMORY: Final = 64 * 1024**2
+
 #: Strategies that need no table in runner.toml.
 STRATEGIES: Final = ("conservative", "balanced", "aggressive", "adaptive")
 
@@ -68,9 +71,17 @@ def _is_server(value: str) -> str:
     raise ValueError(value)
 
 
+def _is_enough(value: int) -> int:
+    """A size that several processes of Python can live in; 0 is no limit."""
+    if value and value < LEAST_MEMORY:
+        raise ValueError(value)
+    return value
+
+
 Text = Annotated[str, pydantic.StringConstraints(min_length=1)]
 Words = Annotated[tuple[Text, ...], pydantic.BeforeValidator(_as_words)]
 Seconds = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+Size = Annotated[pydantic.ByteSize, pydantic.AfterValidator(_is_enough)]
 Folder = Annotated[Path, pydantic.BeforeValidator(_as_path)]
 
 
@@ -260,6 +271,38 @@ class RunSettings(_Settings):
             metavar="SECONDS",
         ),
     ] = 0.0
+    slow_timeout: Annotated[
+        Seconds,
+        Key(
+            "--slow-timeout",
+            "a number of seconds, 0 for never",
+            "After how long a running test is called slow, and again after each further such time.",
+            TextForm.NUMBER,
+            metavar="SECONDS",
+        ),
+    ] = 60.0
+    run_timeout: Annotated[
+        Seconds,
+        Key(
+            "--run-timeout",
+            "a number of seconds, 0 for no limit",
+            "How long the whole run may take. Then the running tests are interrupted and torn down, "
+            "reports are written, and dbsafe exits with 71.",
+            TextForm.NUMBER,
+            metavar="SECONDS",
+        ),
+    ] = 0.0
+    max_memory: Annotated[
+        Size,
+        Key(
+            "--max-memory",
+            "a size of at least 64MiB such as 2GiB or 512MB, or 0 for no limit",
+            "How much memory the processes of the run may take together. A worker that takes more than "
+            "its share is replaced after its batch, there are fewer workers while memory is short, and "
+            "a test whose worker alone takes more is ended.",
+            metavar="SIZE",
+        ),
+    ] = pydantic.ByteSize(0)
     confirm: Annotated[
         bool,
         Key(

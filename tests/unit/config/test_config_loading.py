@@ -262,3 +262,19 @@ def test_any_option_value_is_taken_or_refused(tmp_path: Path, options: dict[str,
 def test_any_file_is_taken_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "runner.toml").write_bytes(content)
     assert code_of(tmp_path) in {"", "bad-configuration", "bad-toml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2GiB", 2 * 1024**3), ("512MB", 512_000_000), ("1.5 GB", 1_500_000_000), ("0", 0)],
+)
+def test_sizes_have_units(tmp_path: Path, text: str, size: int) -> None:
+    assert load(tmp_path, "", options={"run.max_memory": text}).run.max_memory == size
+
+
+@pytest.mark.parametrize("text", ["63MiB", "much", "-1GB", "2 elephants"])
+def test_what_is_no_size_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, "", environment={"DBSAFE_RUN_MAX_MEMORY": text})
+    assert "DBSAFE_RUN_MAX_MEMORY: max_memory must be a size of at least 64MiB" in caught.value.cause
+    assert f'not "{text}"' in caught.value.cause
