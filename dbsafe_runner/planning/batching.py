@@ -121,7 +121,11 @@ class Builder:
     def _reset(self, item: Draft, level: Level) -> ResetPolicy:
         """After each test where that cannot take away what a later one needs."""
         independent = len(item.numbers) == 1 or all(
-            leaves_nothing(self.groups.kinds[n]) or is_independent(self.request, self.groups.tests[n])
+            n not in self.groups.bound
+            and (
+                leaves_nothing(self.groups.kinds[n])
+                or is_independent(self.request, self.groups.tests[n])
+            )
             for n in item.numbers
         )
         presumed = item.splittable and self.request.grouping is not Grouping.DEPENDENCY

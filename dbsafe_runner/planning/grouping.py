@@ -63,6 +63,8 @@ class Groups:
     free: list[bool]
     declared: Declared
     notes: list[str]
+    #: Tests that need what another leaves, in the database or in the process.
+    bound: set[int] = dataclasses.field(default_factory=set)
 
 
 def group(request: PlanRequest, declared: Declared, tests: list[Test]) -> Groups:
@@ -71,6 +73,7 @@ def group(request: PlanRequest, declared: Declared, tests: list[Test]) -> Groups
     clusters = Clusters(len(tests))
     groups = Groups(tests, kinds, clusters, [True] * len(tests), declared, list(declared.notes))
     _join_needs(request, groups)
+    _join_shares(groups)
     _join_named(groups)
     _join_packages(request, groups)
     _join_files(request, groups)
@@ -98,26 +101,48 @@ def is_independent(request: PlanRequest, test: Test) -> bool:
 
 def _join_needs(request: PlanRequest, groups: Groups) -> None:
     """Join tests with those that they need, declared or found out."""
-    numbers = {test.nodeid: number for number, test in enumerate(groups.tests)}
-    needs = list(groups.declared.needs)
-    for nodeid in sorted(request.dependencies):
-        for needed in request.dependencies[nodeid]:
-            if nodeid in numbers and needed in numbers:
-                needs.append((numbers[nodeid], numbers[needed]))
-            elif nodeid in numbers:
-                groups.notes.append(f"{nodeid} needs {needed}, which is not selected")
     graph: dict[int, list[int]] = {}
-    for test, other in needs:
+    needs = [(test, other, "needs") for test, other in groups.declared.needs]
+    for test, other, how in [*needs, *_found_out(request, groups)]:
         name, needed = groups.tests[test].nodeid, groups.tests[other].nodeid
         if test == other:
             groups.notes.append(f"{name} needs itself; this is ignored")
             continue
         graph.setdefault(test, []).append(other)
-        groups.clusters.join(test, other, f"{_short(name)} needs {_short(needed)}")
+        groups.clusters.join(test, other, f"{_short(name)} {how} {_short(needed)}")
         groups.free[test] = groups.free[other] = False
+        groups.bound |= {test, other}
     for circle in components(graph):
         names = ", ".join(groups.tests[number].nodeid for number in circle)
         groups.notes.append(f"need each other in a circle, so the order of collection is kept: {names}")
+
+
+def _found_out(request: PlanRequest, groups: Groups) -> list[tuple[int, int, str]]:
+    """(test, test that its outcome hangs on, how), as confirmed failures have shown."""
+    numbers = {test.nodeid: number for number, test in enumerate(groups.tests)}
+    pairs = []
+    for nodeid in sorted(request.dependencies.keys() & numbers.keys()):
+        for found in request.dependencies[nodeid]:
+            if found.other not in numbers:
+                groups.notes.append(f"{nodeid} {found.how} {found.other}, which is not selected")
+                continue
+            pairs.append((numbers[nodeid], numbers[found.other], found.how))
+            if nodeid != found.other:
+                groups.notes.append(
+                    f"{nodeid} {found.how} {found.other}, as an earlier run found out: resolved by"
+                    " batching, they stay together in the order of collection"
+                )
+    return pairs
+
+
+def _join_shares(groups: Groups) -> None:
+    """Join tests that share state in the process: only in order, in one process, do they see it."""
+    first: dict[str, int] = {}
+    for number, kind in enumerate(groups.kinds):
+        for name in sorted(kind.footprint.shares):
+            groups.free[number] = False
+            reason = f"they share {name.rpartition('::')[2]}"
+            groups.clusters.join(first.setdefault(name, number), number, reason)
 
 
 def _join_named(groups: Groups) -> None:

@@ -1,8 +1,8 @@
 """Ordering: which batches wait for which, from declared order and from conflicts.
 
 Conflicts are resolved here: by isolation where each worker's own namespace keeps the two apart, by
-batching where both are in one batch anyway or are free tests of one file, else by order. Every
-resolution is told in a note.
+batching where both are in one batch anyway or are free tests of one file, else by order, in the
+direction that the conflict asks for or else that is there already. Every resolution is told in a note.
 """
 
 from __future__ import annotations
@@ -41,8 +41,11 @@ def meet(request: PlanRequest, groups: Groups) -> tuple[list[Conflict], frozense
             groups.notes.append(f"{what}: resolved by batching, they run one after the other")
             continue
         groups.notes.append(f"{what}: resolved by order, the second waits for the first")
-        left.append(conflict)
         apart.update((first, second))
+        if conflict.ordered:
+            groups.declared.precedes.append((first, second))
+        else:
+            left.append(conflict)
     return left, frozenset(apart)
 
 

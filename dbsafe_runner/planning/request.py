@@ -26,7 +26,7 @@ class Grouping(enum.Enum):
     PERFORMANCE = "performance"
     #: Files always stay together.
     FILE = "file"
-    #: Every test goes by itself, unless it is declared to need others.
+    #: Every test goes by itself, unless it is known or declared to need others.
     TEST = "test"
 
 
@@ -39,6 +39,22 @@ class Conflict:
     about: str = ""
     #: They fight for something in the database that a namespace of one's own makes private.
     private: bool = False
+    #: Only one order will do: the first before the second.
+    ordered: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What a test's outcome was found to hang on: a test (node id) that comes before it."""
+
+    other: str
+    #: It passes only behind the other; else it fails only behind it, as it does in a serial run.
+    needs: bool = True
+
+    @property
+    def how(self) -> str:
+        """What it has to do with the other, in words."""
+        return "needs" if self.needs else "is broken by"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,8 +70,8 @@ class PlanRequest:
     grouping: Grouping = Grouping.DEPENDENCY
     #: Files and node ids whose tests are known not to need each other.
     independent: Collection[str] = frozenset()
-    #: Node id -> node ids that have to run before it on the same worker.
-    dependencies: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    #: Node id -> tests that have to run before it on the same worker.
+    dependencies: Mapping[str, Sequence[Found]] = dataclasses.field(default_factory=dict)
     conflicts: Sequence[Conflict] = ()
     #: Connections that may be open at the same time; 0 is no limit.
     connections: int = 0

@@ -24,7 +24,7 @@ from dbsafe_runner.history import observed as observation
 from dbsafe_runner.history.forecasts import forecast
 from dbsafe_runner.history.observed import Observation, merge
 from dbsafe_runner.history.records import Code, Remembered
-from dbsafe_runner.planning.request import Grouping, PlanRequest
+from dbsafe_runner.planning.request import Conflict, Found, Grouping, PlanRequest
 from dbsafe_runner.planning.strategies import Strategy
 from dbsafe_runner.session.analysis_cache import AnalysisCache
 from dbsafe_runner.session.code_state import code_of
@@ -58,8 +58,10 @@ class Knowledge:
     forecasts: Mapping[str, Forecast]
     #: Files whose tests are known not to need each other.
     independent: frozenset[str]
-    #: Node id -> node ids that have to run before it on the same worker.
-    dependencies: Mapping[str, Sequence[str]]
+    #: Node id -> tests that have to run before it on the same worker.
+    dependencies: Mapping[str, Sequence[Found]]
+    #: Tests that must not come in the wrong order.
+    conflicts: Sequence[Conflict]
     #: Where sources contradict each other, and what is wrong with rules and markers.
     notes: Sequence[Note]
 
@@ -75,6 +77,7 @@ class Knowledge:
             grouping=circumstances.grouping,
             independent=self.independent,
             dependencies=self.dependencies,
+            conflicts=self.conflicts,
         )
 
 
@@ -93,6 +96,7 @@ def gather(
         tests, static, observed, config.rules, private_server=circumstances.private_server
     )
     classifications = {one.nodeid: one for one in found}
+    dependencies, conflicts = found_out(remembered, codes, tests)
     return Knowledge(
         tests=tests,
         static=static,
@@ -101,7 +105,8 @@ def gather(
         codes=codes,
         forecasts=forecast(tests, remembered.timings),
         independent=independent_files(tests, classifications, observed),
-        dependencies=dependencies_of(remembered, codes),
+        dependencies=dependencies,
+        conflicts=conflicts,
         notes=[*problems, *notes],
     )
 
@@ -207,18 +212,25 @@ def independent_files(
     return frozenset(files)
 
 
-def dependencies_of(remembered: Remembered, codes: Mapping[str, Code]) -> dict[str, list[str]]:
-    """Node id -> tests that its outcome was found to hang on, while its code is the same.
+def found_out(
+    remembered: Remembered, codes: Mapping[str, Code], tests: Sequence[Test]
+) -> tuple[dict[str, list[Found]], list[Conflict]]:
+    """What confirmed failures have shown of tests whose code is the same: dependencies and conflicts.
 
-    A brittle test passes only behind the other; a victim fails only behind it, and that is what it does
-    in a serial run: both stay with the other, in the order of collection.
+    A brittle test passes only behind the other; a victim fails only behind it. Where the other comes
+    first in a serial run, both stay with it, in the order of collection, so that the outcome is that of
+    a serial run. A victim of a test that comes later in a serial run must not be behind it.
     """
-    found: dict[str, list[str]] = {}
+    places = {test.nodeid: test.index for test in tests}
+    dependencies: dict[str, list[Found]] = {}
+    conflicts: list[Conflict] = []
     for one in remembered.dependencies:
         code = codes.get(one.nodeid)
-        if code is not None and code.own == one.own_code and one.verdict in _KEPT_TOGETHER:
-            found.setdefault(one.nodeid, []).append(one.other)
-    return found
-
-
-_KEPT_TOGETHER = frozenset({Verdict.BRITTLE, Verdict.VICTIM})
+        if code is None or code.own != one.own_code:
+            continue
+        brittle = one.verdict is Verdict.BRITTLE
+        if not brittle and one.other in places and places[one.other] > places[one.nodeid]:
+            conflicts.append(Conflict(one.nodeid, one.other, "what the second leaves", ordered=True))
+        else:
+            dependencies.setdefault(one.nodeid, []).append(Found(one.other, needs=brittle))
+    return dependencies, conflicts

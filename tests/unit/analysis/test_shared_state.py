@@ -50,3 +50,104 @@ def test_the_evidence_names_the_other_test_and_the_line(suite) -> None:
     assert [(one.what, one.line) for one in found.evidence] == [
         ("reads the module's created, which test_first changes", 12)
     ]
+
+
+def shares_of(suite, source: str) -> dict[str, set[str]]:
+    found = suite({"test_it.py": source}).footprints()
+    return {
+        nodeid.partition("::")[2]: {name.partition("::")[2] for name in one.shares}
+        for nodeid, one in found.items()
+    }
+
+
+def test_functions_of_the_file_are_looked_into(suite) -> None:
+    source = """
+        seen = {}
+
+        def note(name):
+            seen[name] = True
+
+        def test_writes():
+            note("x")
+
+        def test_reads():
+            assert "x" in seen
+
+        def test_neither():
+            assert True
+        """
+    assert shares_of(suite, source) == {
+        "test_writes": {"seen"},
+        "test_reads": {"seen"},
+        "test_neither": set(),
+    }
+
+
+def test_what_a_fixture_sets_before_each_test_is_shared_by_nobody(suite) -> None:
+    source = """
+        import pytest
+
+        calls = []
+        current = None
+
+        @pytest.fixture(autouse=True)
+        def clean():
+            global current
+            calls.clear()
+            current = None
+            yield
+
+        def test_one():
+            global current
+            calls.append(1)
+            current = 1
+
+        def test_two():
+            assert calls == []
+            assert current is None
+        """
+    assert shares_of(suite, source) == {"test_one": set(), "test_two": set()}
+
+
+def test_tests_hang_on_each_other_through_a_fixture_that_outlives_them(suite) -> None:
+    source = """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def basket():
+            return []
+
+        @pytest.fixture
+        def own():
+            return []
+
+        def test_fills(basket, own):
+            basket.append(1)
+            own.append(1)
+
+        def test_counts(basket, own):
+            assert len(basket) == 1
+            assert own == []
+        """
+    assert shares_of(suite, source) == {"test_fills": {"basket"}, "test_counts": {"basket"}}
+
+
+def test_attributes_of_the_class_are_told_from_those_of_the_instance(suite) -> None:
+    source = """
+        class TestStory:
+            items = []
+            token = None
+            name = ""
+
+            def test_add(self):
+                self.items.append(1)
+                type(self).token = "x"
+                self.name = "mine alone"
+
+            def test_look(self):
+                assert self.items == [1]
+                assert self.token == "x"
+                assert self.name == ""
+        """
+    both = {"TestStory.items", "TestStory.token"}
+    assert shares_of(suite, source) == {"TestStory::test_add": both, "TestStory::test_look": both}

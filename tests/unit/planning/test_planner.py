@@ -14,7 +14,7 @@ from dbsafe_runner.domain.isolation import Isolation, NamespaceKind, ResetPolicy
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.test import FixtureDef, Mark, Test
 from dbsafe_runner.planning.planner import make_plan
-from dbsafe_runner.planning.request import Conflict, Grouping, PlanRequest
+from dbsafe_runner.planning.request import Conflict, Found, Grouping, PlanRequest
 from dbsafe_runner.planning.strategies import STRATEGIES
 from dbsafe_runner.scheduling.simulation import simulate
 
@@ -39,6 +39,7 @@ class Suite:
             connections=given.pop("connections", 0),
             confidence=given.pop("confidence", 1.0),
             cluster=given.pop("cluster", frozenset()),
+            shares=given.pop("shares", frozenset()),
         )
         self.kinds[nodeid] = Classification(
             nodeid, Level(level), footprint, (Evidence(source, "so it is"),), **given
@@ -178,18 +179,55 @@ def test_found_dependencies_stay_together_in_order():
     first = suite.add("test_a.py", "creates", level=0)
     suite.add("test_a.py", "else", level=0)
     needs = suite.add("test_b.py", "uses", level=0)
-    plan = suite.plan(dependencies={needs: [first], "gone": [first], first: ["gone"]})
+    plan = suite.plan(
+        dependencies={needs: [Found(first)], "gone": [Found(first)], first: [Found("gone")]}
+    )
     assert grouped(plan) == [(0, 2), (1,)]
     assert plan.batches[0].why == "together: test_b.py::uses needs test_a.py::creates"
-    assert plan.notes == ("test_a.py::creates needs gone, which is not selected",)
+    assert plan.notes == (
+        "test_a.py::creates needs gone, which is not selected",
+        (
+            "test_b.py::uses needs test_a.py::creates, as an earlier run found out: resolved by batching,"
+            " they stay together in the order of collection"
+        ),
+    )
+    # What the first leaves, if only a sequence that has moved, is what the second needs.
+    assert plan.batches[0].reset is ResetPolicy.AFTER_BATCH
+
+
+def test_a_victim_stays_with_its_polluter():
+    suite = Suite()
+    polluter = suite.add("test_a.py", "pollutes", level=0)
+    victim = suite.add("test_a.py", "is_broken", level=0)
+    suite.add("test_a.py", "else", level=0)
+    plan = suite.plan(dependencies={victim: [Found(polluter, needs=False)]})
+    assert grouped(plan) == [(0, 1), (2,)]
+    assert plan.batches[0].why == "together: test_a.py::is_broken is broken by test_a.py::pollutes"
+
+
+@pytest.mark.parametrize("grouping", Grouping)
+def test_tests_that_share_state_in_the_process_stay_together_in_order(grouping):
+    suite = Suite()
+    basket = frozenset({"test_a.py::basket"})
+    suite.add("test_a.py", "fills", level=0, shares=basket)
+    suite.add("test_a.py", "else", level=0)
+    suite.add("test_a.py", "counts", level=1, shares=basket)
+    suite.add("test_b.py", "other", level=0, shares=frozenset({"test_b.py::basket"}))
+    batches = suite.plan(grouping=grouping).batches
+    (batch,) = [batch for batch in batches if 0 in batch.tests]
+    assert [test for test in batch.tests if test in {0, 2}] == [0, 2]
+    assert not batch.splittable
+    assert "they share basket" in batch.why
+    assert all(3 not in b.tests for b in batches if 0 in b.tests)
+    assert (1 in batch.tests) is (grouping is Grouping.FILE)
 
 
 def test_a_circle_of_dependencies_and_a_test_that_needs_itself_are_named():
     suite = Suite()
     a, b, c = (suite.add(f"test_{name}.py", name, level=0) for name in "abc")
-    plan = suite.plan(dependencies={a: [b], b: [a], c: [c]})
+    plan = suite.plan(dependencies={a: [Found(b)], b: [Found(a)], c: [Found(c)]})
     assert grouped(plan) == [(0, 1), (2,)]
-    assert plan.notes == (
+    assert tuple(note for note in plan.notes if "resolved by" not in note) == (
         "test_c.py::c needs itself; this is ignored",
         "need each other in a circle, so the order of collection is kept: test_a.py::a, test_b.py::b",
     )
@@ -295,6 +333,21 @@ def test_conflicts_are_resolved_by_isolation_batching_or_order():
         "order, the second waits for the first",
         "isolation, each worker has a server of its own",
     ]
+
+
+def test_a_conflict_that_allows_one_order_only_gets_that_order():
+    suite = Suite()
+    suite.add("test_a.py", "a", level=3)
+    suite.add("test_b.py", "b", level=3)
+    victim = suite.add("test_b.py", "victim", level=3)
+    polluter = suite.add("test_c.py", "polluter", level=3)
+    plan = suite.plan(conflicts=[Conflict(victim, polluter, "what it leaves", ordered=True)])
+    assert [(batch.tests, batch.after) for batch in plan.batches] == [
+        ((0,), ()),
+        ((1, 2), ()),
+        ((3,), (1,)),
+    ]
+    assert "over what it leaves between test_b.py::victim and test_c.py::polluter" in plan.notes[0]
 
 
 def test_a_conflict_pulls_only_its_own_test_out_of_a_file():
@@ -454,6 +507,7 @@ def suites(draw):
             confidence=draw(st.sampled_from([0.2, 0.9])),
             xdist_group=draw(st.sampled_from(["", "", "", "g"])),
             exclusive=draw(st.integers(0, 9)) == 0,
+            shares=draw(st.sampled_from([frozenset(), frozenset(), frozenset({f"{file}::basket"})])),
         )
     return suite
 
@@ -473,8 +527,10 @@ def test_any_plan_has_each_test_once_and_can_be_run(suite, data):
         workers=data.draw(st.integers(1, 6)),
         connections=data.draw(st.sampled_from([0, 3])),
         independent=data.draw(st.sets(st.sampled_from(["test_c.py", "a/test_a.py"]))),
-        dependencies=data.draw(st.dictionaries(names, st.lists(names, max_size=2), max_size=4)),
-        conflicts=[Conflict(*pair) for pair in data.draw(st.lists(st.tuples(names, names), max_size=4))],
+        dependencies=data.draw(
+            st.dictionaries(names, st.lists(st.builds(Found, names), max_size=2), max_size=4)
+        ),
+        conflicts=data.draw(st.lists(conflicts(suite), max_size=4)),
     )
     plan = make_plan(request, lambda plan: simulate(plan).wall)
     assert sorted(test for batch in plan.batches for test in batch.tests) == list(
@@ -485,14 +541,25 @@ def test_any_plan_has_each_test_once_and_can_be_run(suite, data):
     assert plan.predicted_wall >= plan.lower_bound - 1e-9
     owner = {suite.tests[test].nodeid: b.id for b in plan.batches for test in b.tests}
     for test, needed in request.dependencies.items():
-        assert all(owner[test] == owner[other] for other in needed)
+        assert all(owner[test] == owner[found.other] for found in needed)
+    for one in suite.tests:
+        for name in suite.kinds[one.nodeid].footprint.shares:
+            sharing = [k.nodeid for k in suite.kinds.values() if name in k.footprint.shares]
+            assert {owner[nodeid] for nodeid in sharing} == {owner[one.nodeid]}
     for conflict in request.conflicts:
         first, second = owner[conflict.first], owner[conflict.second]
-        assert first == second or comes_after(plan, first, second) or comes_after(plan, second, first)
+        back = not conflict.ordered and comes_after(plan, first, second)
+        assert first == second or comes_after(plan, second, first) or back
     shuffled = list(suite.tests)
     random.Random(3).shuffle(shuffled)
     again = dataclasses.replace(request, tests=shuffled)
     assert make_plan(again, lambda plan: simulate(plan).wall) == plan
+
+
+@st.composite
+def conflicts(draw, suite):
+    first, second = sorted(draw(st.tuples(*[st.sampled_from(range(len(suite.tests)))] * 2)))
+    return Conflict(suite.tests[first].nodeid, suite.tests[second].nodeid, ordered=draw(st.booleans()))
 
 
 def comes_after(plan, later, earlier):

@@ -17,6 +17,7 @@ from dbsafe_runner.history.forecasts import Timing
 from dbsafe_runner.history.observed import Observation
 from dbsafe_runner.history.records import Code, Dependency, Remembered, Seen
 from dbsafe_runner.planning.planner import make_plan
+from dbsafe_runner.planning.request import Conflict, Found
 from dbsafe_runner.planning.strategies import STRATEGIES
 from dbsafe_runner.session import knowledge as module
 from dbsafe_runner.session.code_state import code_of
@@ -135,11 +136,22 @@ def test_found_dependencies_hold_while_the_test_is_the_same(root):
     own = code_of(TESTS, SourceFiles(root))[TESTS[1].nodeid].own
     found = [Dependency(TESTS[1].nodeid, TESTS[0].nodeid, Verdict.BRITTLE, own)]
     now = known(root, Remembered(dependencies=found))
-    assert now.dependencies == {TESTS[1].nodeid: [TESTS[0].nodeid]}
+    assert now.dependencies == {TESTS[1].nodeid: [Found(TESTS[0].nodeid)]}
     plan = make_plan(now.request(HERE))
     assert [batch.tests for batch in plan.batches] == [(0, 1)]
     (root / "test_a.py").write_text("# changed\n")
     assert known(root, Remembered(dependencies=found)).dependencies == {}
+
+
+@pytest.mark.parametrize(("victim", "polluter"), [(1, 0), (0, 1)])
+def test_a_victim_comes_behind_its_polluter_as_it_does_in_a_serial_run(root, victim, polluter):
+    own = code_of(TESTS, SourceFiles(root))[TESTS[victim].nodeid].own
+    found = [Dependency(TESTS[victim].nodeid, TESTS[polluter].nodeid, Verdict.VICTIM, own)]
+    now = known(root, Remembered(dependencies=found))
+    together = {TESTS[1].nodeid: [Found(TESTS[0].nodeid, needs=False)]}
+    before = [Conflict(TESTS[0].nodeid, TESTS[1].nodeid, "what the second leaves", ordered=True)]
+    assert now.dependencies == (together if polluter < victim else {})
+    assert now.conflicts == ([] if polluter < victim else before)
 
 
 def test_a_circle_of_dependencies_keeps_the_order_of_collection_and_is_told(root):
