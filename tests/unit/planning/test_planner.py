@@ -187,8 +187,8 @@ def test_found_dependencies_stay_together_in_order():
     assert plan.notes == (
         "test_a.py::creates needs gone, which is not selected",
         (
-            "test_b.py::uses needs test_a.py::creates, as an earlier run found out: resolved by batching,"
-            " they stay together in the order of collection"
+            "test_b.py::uses needs test_a.py::creates, as an earlier run found out: resolved by"
+            " batching, they stay together in the order of collection"
         ),
     )
     # What the first leaves, if only a sequence that has moved, is what the second needs.
