@@ -53,7 +53,8 @@ class LevelRule:
     #: When the namespace is reset. `each-test` holds only for tests that may not need each other.
     reset: ResetPolicy
     cap: Share
-    #: Each batch starts in a fresh process.
+    #: Each batch has a process of its own. Without that, a worker is replaced only where a reset finds
+    #: that it cannot bring the baseline back.
     fresh: bool = False
 
 
@@ -111,8 +112,8 @@ _BALANCED = {
     Level.READ_ONLY:       LevelRule(Isolation.NONE,        _EACH,  _MOST),
     Level.ISOLATED_WRITES: LevelRule(Isolation.TRANSACTION, _EACH,  _HALF),
     Level.SHARED_WRITES:   LevelRule(Isolation.SCHEMA,      _AFTER, _TWO),
-    Level.SCHEMA_CHANGES:  LevelRule(Isolation.DATABASE,    _AFTER, _ONE, _FRESH),
-    Level.SEQUENTIAL_ONLY: LevelRule(Isolation.SERVER,      _AFTER, _ONE, _FRESH),
+    Level.SCHEMA_CHANGES:  LevelRule(Isolation.DATABASE,    _AFTER, _ONE),
+    Level.SEQUENTIAL_ONLY: LevelRule(Isolation.SERVER,      _AFTER, _ONE),
 }
 _AGGRESSIVE = {
     Level.NONE:            LevelRule(Isolation.NONE,        _EACH,  _ALL),
