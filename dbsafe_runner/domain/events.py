@@ -120,6 +120,17 @@ class TestStarted(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class TestSlow(RunEvent):
+    """A test has been running for `seconds`, a multiple of the time after which tests are slow."""
+
+    __test__ = False
+
+    nodeid: str
+    worker: str
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TestFinished(RunEvent):
     """A test ended and its outcome is final. `changes` is None when the database was not observed."""
 
@@ -138,6 +149,8 @@ class TestFinished(RunEvent):
     #: Whether the worker could look at what the test did: `changes` is None then because it has no
     #: namespace yet.
     observed: bool = True
+    #: What it left behind beside rows, in words: threads, processes, files, connections, transactions.
+    leaks: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,6 +159,42 @@ class NamespaceReset(RunEvent):
 
     worker: str
     report: ResetReport
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerVitals:
+    """One worker at one moment, its child processes included."""
+
+    #: Processors' worth of work since the sample before; 1.0 is one processor all the time.
+    processors: float
+    #: Bytes, with shared pages divided by the number of processes that share them (PSS).
+    memory: int
+    #: Connections of its tests to PostgreSQL.
+    connections: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Vitals(RunEvent):
+    """How the machine and the run were doing since the sample before."""
+
+    #: Busy part of all processors, 0 to 1, whoever used them.
+    processors: float
+    #: Part of the time in which processors waited for disks, 0 to 1.
+    io_wait: float
+    #: Bytes that can still be had, on the machine or in its control group.
+    available: int
+    #: Bytes that the processes of the run take together, servers included.
+    memory: int
+    workers: Mapping[str, WorkerVitals]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PoolResized(RunEvent):
+    """From now on there shall be `workers` workers instead of `before`, for a `reason` in words."""
+
+    workers: int
+    before: int
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -110,6 +110,9 @@ def _findings(progress: Progress) -> list[tuple[str, str]]:
         if progress.verdicts[verdict]
     ]
     rows = [("findings", ", ".join(found))] if found else []
+    if progress.slow:
+        least = seconds_text(min(progress.slow.values()))
+        rows.append(("slow", f"{counted(len(progress.slow), 'test')} ran longer than {least}"))
     if progress.leaks:
         rows.append(("leaks", f"{counted(len(progress.leaks), 'leak')} found and ended"))
     return rows

@@ -95,6 +95,8 @@ def preparation_lines(progress: Progress, event: events.RunEvent) -> list[Styled
             return [[("dim", f"{ready}, one {event.kind} for each worker")]]
         case events.PlanFixed():
             return plan_lines(progress)
+        case events.TestSlow():
+            return [[("warn", f"SLOW > {seconds_text(event.seconds)} [{event.worker}] {event.nodeid}")]]
         case events.WorkerEnded() if event.cause:
             during = f" during {event.nodeid}" if event.nodeid else ""
             return [[("warn", f"worker {event.worker} was lost: {event.cause}{during}")]]

@@ -58,6 +58,8 @@ class Progress:
         self.crashes = 0
         self.reset_seconds: list[float] = []
         self.leaks: list[tuple[str, str]] = []
+        #: Slow tests, each with the longest time after which it was called so.
+        self.slow: dict[str, float] = {}
         self._predicted_done = 0.0
         self._predicted_all = 0.0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -71,6 +73,7 @@ class Progress:
             events.NamespaceLeased: self._namespace_leased,
             events.BatchStarted: self._batch_started,
             events.TestStarted: self._test_started,
+            events.TestSlow: self._test_slow,
             events.TestFinished: self._test_finished,
             events.NamespaceReset: self._namespace_reset,
             events.RunFinished: self._run_finished,
@@ -167,6 +170,9 @@ class Progress:
         view.nodeid, view.since = event.nodeid, event.at
         if self.first_start is None:
             self.first_start = event.at
+
+    def _test_slow(self, event: events.TestSlow) -> None:
+        self.slow[event.nodeid] = event.seconds
 
     def _test_finished(self, event: events.TestFinished) -> None:
         result = event.result

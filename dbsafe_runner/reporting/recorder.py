@@ -34,6 +34,7 @@ class Recorder:
         self._plan: events.PlanFixed | None = None
         self._finished: events.RunFinished | None = None
         self._tests: list[events.TestFinished] = []
+        self._slow: collections.Counter[str] = collections.Counter()
         self._first_start: float | None = None
         self._processes: list[_Process] = []
         self._current: dict[str, _Process] = {}
@@ -43,6 +44,7 @@ class Recorder:
         self._last_at = 0.0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.TestStarted: self._test_started,
+            events.TestSlow: lambda event: self._slow.update((event.nodeid,)),
             events.TestFinished: self._test_finished,
             events.WorkerStarted: self._worker_started,
             events.WorkerEnded: self._worker_ended,
@@ -74,7 +76,7 @@ class Recorder:
             run=self._run_info(),
             totals=self._totals(),
             levels=dict(sorted(self._plan.levels.items())) if self._plan else {},
-            tests=[_test_info(event) for event in self._tests],
+            tests=[_test_info(event, self._slow[event.result.nodeid]) for event in self._tests],
             workers=[_worker_info(process) for process in self._processes],
             namespaces=[
                 results.NamespaceInfo(
@@ -140,6 +142,7 @@ class Recorder:
             lower_bound=plan.lower_bound if plan else 0.0,
             limited_by=plan.limited_by if plan else "",
             levels_corrected=finished.corrected if finished else 0,
+            slow_tests=len(self._slow),
         )
 
     def _totals(self) -> results.Totals:
@@ -165,7 +168,7 @@ class Recorder:
         )
 
 
-def _test_info(event: events.TestFinished) -> results.TestInfo:
+def _test_info(event: events.TestFinished, slow: int) -> results.TestInfo:
     result = event.result
     return results.TestInfo(
         nodeid=result.nodeid,
@@ -184,6 +187,8 @@ def _test_info(event: events.TestFinished) -> results.TestInfo:
         text=result.text,
         sections=[results.Section(title=title, text=text) for title, text in result.sections],
         properties=list(result.properties),
+        slow=slow,
+        leaks=list(event.leaks),
         changes=_changes_info(event.changes) if event.changes is not None else None,
     )
 

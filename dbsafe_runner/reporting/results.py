@@ -54,6 +54,7 @@ class RunInfo(_Model):
     levels_corrected: int = pydantic.Field(
         0, description="Tests that were seen to be of another level than the one that was in force."
     )
+    slow_tests: int = pydantic.Field(0, description="Tests that ran longer than --slow-timeout.")
 
 
 class Totals(_Model):
@@ -110,6 +111,10 @@ class TestInfo(_Model):
     text: Text = pydantic.Field("", description="The failure as pytest prints it.")
     sections: list[Section] = []
     properties: list[tuple[Text, Text]] = []
+    slow: int = pydantic.Field(0, description="How often it was called slow while it ran.")
+    leaks: list[Text] = pydantic.Field(
+        [], description="What it left behind beside rows: threads, processes, files, connections."
+    )
     changes: ChangesInfo | None = pydantic.Field(
         None, description="null when the database was not observed."
     )

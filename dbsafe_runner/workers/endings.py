@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _STEPS = (0.2, 1.0)
 #: Seconds that an interrupted worker has for its teardown.
 _PATIENCE = 10.0
+#: Seconds between a worker's goodbye and its end, for exit hooks and for saving coverage.
+_LAST_WORDS = 30.0
 #: A slot whose processes die this often before their first test is given up.
 _STILL_BIRTHS = 3
 _INTERRUPTED = 2
@@ -44,6 +46,9 @@ class Endings:
         #: The user asked twice: no more waiting for anything.
         self.at_once = False
         self._signal = 0
+        self._out_of_time = False
+        #: When the zygote is killed if it goes on collecting; 0 while it may.
+        self._collection_deadline = 0.0
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -73,12 +78,22 @@ class Endings:
             self.kill_all()
             return
         self._signal = number
+        self._interrupt(f"Interrupted by {signal.Signals(number).name}")
+
+    def out_of_time(self, message: str) -> None:
+        """The run has taken longer than it may: what runs is interrupted as by the user."""
+        self._out_of_time = True
+        if self._pool.feeding is None:
+            self._collection_deadline = self._pool.now() + _PATIENCE
+        self._interrupt(message)
+
+    def _interrupt(self, message: str) -> None:
         zygote = self._pool.zygote
         if self._pool.feeding is None and zygote is not None:
             zygote.signal(signal.SIGINT)
             self.stopping = "interrupt"
             return
-        self.stop("interrupt", f"Interrupted by {signal.Signals(number).name}")
+        self.stop("interrupt", message)
 
     @property
     def was_interrupted(self) -> bool:
@@ -91,6 +106,8 @@ class Endings:
 
     def exit_code(self, pytest_code: int | None) -> int:
         """What the process exits with."""
+        if self._out_of_time:
+            return int(ExitCode.OUT_OF_TIME)
         if self._signal and self._signal != signal.SIGINT:
             return 128 + self._signal
         if self.was_interrupted or pytest_code is None:
@@ -114,6 +131,8 @@ class Endings:
             self._halted(slot, message)
         elif message.kind == "bye":
             slot.said_bye = True
+            # What the suite does at the interpreter's end is not waited for without end.
+            slot.deadline = self._pool.now() + _LAST_WORDS
             ledger = self._pool.ledger
             if message.fields and ledger is not None and not slot.confirms:
                 ledger.session_error(message.fields, message.blob, slot.name)
@@ -142,7 +161,6 @@ class Endings:
 
     def look_around(self, now: float) -> None:
         """Do what time brings about: limits that are passed, kills that did not help."""
-        timeout = self._pool.settings.timeout
         for slot in list(self._pool.slots.values()):
             if slot.state is State.GONE or not slot.pid:
                 continue
@@ -153,8 +171,9 @@ class Endings:
                 self._bury(slot)
             elif slot.deadline and now >= slot.deadline:
                 self._next_step(slot, now)
-            elif timeout and slot.running is not None and now - slot.since > timeout:
-                self.condemn(slot, f"timeout: the test ran longer than {timeout:g} s")
+        if self._pool.feeding is None and self._collection_deadline and now > self._collection_deadline:
+            # It was asked to stop collecting, and has not heard.
+            self.kill_all()
 
     def condemn(self, slot: Slot, sentence: str) -> None:
         """End a worker that will not end by itself: its stacks first, then TERM, then KILL."""
@@ -225,6 +244,9 @@ class Endings:
         killer = slot.running
         if cause and killer is not None:
             self._record_crash(slot, killer, cause)
+        elif slot.sentence and slot.state is State.LEAVING and pool.ledger is not None:
+            stacks = _read_stacks(slot.fault_file)
+            pool.ledger.session_crashed(slot.name, cause, stacks, pool.now() - slot.leaving_since)
         elif cause and not self.stopping:
             pool.notice("warning", "worker-died", f"Worker {slot.name} {cause} between tests.")
         early = not slot.tests_run and killer is None

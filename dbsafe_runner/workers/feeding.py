@@ -221,6 +221,7 @@ class Feeding:
         slot.since = now
         self.schedule.started(slot.name, test, now)
         self._pool.emit(events.TestStarted(now, self.nodeid(test), slot.name))
+        slot.called_slow = 0
 
     def _stop(self, slot: Slot) -> None:
         self._send(slot, "stop")

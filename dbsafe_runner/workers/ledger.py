@@ -135,16 +135,34 @@ class Ledger:
         tears its own session down, so the error may come several times; it counts once.
         """
         if self._session_error is None:
-            self._session_error = (fields, blob, worker)
+            self._session_error = (fields, pack_entry("extra", {}, blob), worker)
+
+    def session_crashed(self, worker: str, text: str, stacks: str, seconds: float) -> None:
+        """Enter a worker that was ended while it tore its session's fixtures down."""
+        if self._session_error is None:
+            test = len(self._suite.tests) - 1
+            crash = {"test": test, "text": text, "stacks": stacks, "seconds": seconds}
+            headline = f" ERROR at teardown of {self.nodeid(test)} ".center(80, "_")
+            shown = f"{headline}\n{text}\n" + (f"\n{stacks}\n" if stacks else "")
+            fields = {
+                "test": test,
+                "seconds": {"teardown": seconds},
+                "started": 0.0,
+                "text": shown,
+                "reason": text,
+                "failures": 1,
+                "coloured": shown,
+            }
+            self._session_error = (fields, pack_entry("late", crash, b""), worker)
 
     def settle(self) -> None:
         """Enter what comes after all tests: the error of the session's teardown, if there is one."""
         if self._session_error is None:
             return
-        fields, blob, worker = self._session_error
+        fields, entry, worker = self._session_error
         self._session_error = None
         test = fields["test"]
-        self._replay += pack_entry("extra", {}, blob)
+        self._replay += entry
         result = Result(
             nodeid=self._suite.tests[test].nodeid,
             outcome=Outcome.ERROR,

@@ -26,6 +26,7 @@ from dbsafe_runner.workers.feeding import Feeding
 from dbsafe_runner.workers.launch import Process
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
 from dbsafe_runner.workers.ledger import Emit, Ledger
+from dbsafe_runner.workers.limits import Limits
 from dbsafe_runner.workers.outputs import Outputs
 from dbsafe_runner.workers.peer import Peer
 from dbsafe_runner.workers.protocol import Message
@@ -72,6 +73,7 @@ class Pool:
         self.tenancy = Tenancy(self)
         self.births = Births(self)
         self.endings = Endings(self)
+        self.limits = Limits(self)
         self.slots: dict[str, Slot] = {}
         self.ledger: Ledger | None = None
         self.feeding: Feeding | None = None
@@ -86,6 +88,11 @@ class Pool:
     def now(self) -> float:
         """Seconds since the run started."""
         return time.monotonic() - self._zero
+
+    @property
+    def finishing(self) -> bool:
+        """Whether every test has its outcome, and pytest is only to say goodbye."""
+        return self._finishing_since > 0
 
     def run(self, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Run the suite and return pytest's exit code.
@@ -272,6 +279,7 @@ class Pool:
         """Do what time rather than a message brings about."""
         now = self.now()
         self.endings.look_around(now)
+        self.limits.look_around(now)
         if self.ledger is not None:
             waiting = self.ledger.waiting_for_replay
             if waiting and (waiting > _REPLAY_BYTES or now - self._last_replay > _TICK):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -34,6 +34,8 @@ class Replay:
                 self._reports(fields["test"], outcomes.unpack(inner, self._config))
             elif kind == "failed":
                 self._reports(fields["test"], [self._crash(fields)])
+            elif kind == "late":
+                self._config.hook.pytest_runtest_logreport(report=self._crash(fields, "teardown"))
             elif kind == "extra":
                 for report in outcomes.unpack(inner, self._config):
                     self._config.hook.pytest_runtest_logreport(report=report)
@@ -71,7 +73,9 @@ class Replay:
             hook.pytest_runtest_logreport(report=report)
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
-    def _crash(self, fields: dict[str, Any]) -> pytest.TestReport:
+    def _crash(
+        self, fields: dict[str, Any], when: Literal["call", "teardown"] = "call"
+    ) -> pytest.TestReport:
         """Make the report of a test that its worker did not live to report."""
         item = self._session.items[fields["test"]]
         return pytest.TestReport(
@@ -80,7 +84,7 @@ class Replay:
             dict.fromkeys(item.keywords, 1),
             "failed",
             fields["text"],
-            "call",
+            when,
             [("Captured stacks", fields["stacks"])] if fields["stacks"] else (),
             fields["seconds"],
         )

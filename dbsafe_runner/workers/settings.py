@@ -30,6 +30,12 @@ class PoolSettings:
     allow_hosts: tuple[str, ...]
     #: Seconds that one test may take; 0 for no limit.
     timeout: float
+    #: Seconds after which a running test is called slow, and again each time; 0 for never.
+    slow_timeout: float
+    #: Seconds that the whole run may take; 0 for no limit.
+    run_timeout: float
+    #: Bytes that the processes of the run may take together; 0 for no limit.
+    max_memory: int
     #: `random` is seeded from it at the start of every batch.
     seed: int
     #: Environment of the zygote: how programs that import drivers during collection are led.
@@ -69,6 +75,8 @@ class PlannedRun:
 
     plan: Plan
     classifications: tuple[Classification, ...]
+    #: Tests that earlier runs know to need no test of another file.
+    stands_alone: frozenset[int] = frozenset()
 
 
 Planner = Callable[[CollectedSuite], PlannedRun]

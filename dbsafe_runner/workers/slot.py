@@ -46,6 +46,10 @@ class Slot:
     fed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
     #: When the running test started, on the dispatcher's clock.
     since: float = 0.0
+    #: How often the running test has been called slow.
+    called_slow: int = 0
+    #: When it was first seen leaving with nothing but its session's teardown left; 0 while it is not.
+    leaving_since: float = 0.0
     #: It asked for work and there was none that it may do.
     waiting: bool = False
     namespace: Namespace | None = None
@@ -86,6 +90,8 @@ class Slot:
         self.waiting = False
         self.namespace = None
         self.sentence = ""
+        self.called_slow = 0
+        self.leaving_since = 0.0
         self.deadline = 0.0
         self.step = 0
         self.said_bye = False
