@@ -56,6 +56,8 @@ class Result:
     verdict: Verdict = Verdict.CLEAR
     #: Test that breaks this one (victim) or that it needs (brittle); "" when unknown.
     other: str = ""
+    #: Further tests that it takes together with `other`.
+    further: tuple[str, ...] = ()
     #: Line of the test in its file, counted from 1; 0 when unknown.
     line: int = 0
 

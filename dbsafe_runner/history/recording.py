@@ -96,6 +96,7 @@ class HistorySink:
             level=event.level,
             verdict=result.verdict,
             other=result.other,
+            further=result.further,
             code=self._codes.get(result.nodeid, Code()),
             observation=_observation(event) if earlier is None else earlier.observation,
         )

@@ -53,6 +53,8 @@ class KeptResult:
     verdict: Verdict = Verdict.CLEAR
     #: The test that this one's outcome hangs on; "" for none.
     other: str = ""
+    #: Further tests that it takes together with `other`.
+    further: tuple[str, ...] = ()
     code: Code = Code()
     observation: Observation | None = None
 
@@ -82,6 +84,8 @@ class Remembered:
     timings: Mapping[str, Sequence[Timing]] = dataclasses.field(default_factory=dict)
     seen: Mapping[str, Sequence[Seen]] = dataclasses.field(default_factory=dict)
     dependencies: Sequence[Dependency] = ()
+    #: Tests that have passed beside others, or were confirmed to fail: they need none of another file.
+    stand_alone: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

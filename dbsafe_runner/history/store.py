@@ -60,7 +60,7 @@ class HistoryStore:
     def remembered(self) -> Remembered:
         """All that earlier runs say about the tests."""
         try:
-            return Remembered(self._timings(), self._seen(), self._dependencies())
+            return Remembered(self._timings(), self._seen(), self._dependencies(), self._stand_alone())
         except sqlite3.Error as error:
             self._start_over(error)
             return Remembered()
@@ -223,6 +223,18 @@ class HistoryStore:
         )
         return [Dependency(nodeid, other, Verdict(v), own) for nodeid, other, v, own in rows]
 
+    def _stand_alone(self) -> frozenset[str]:
+        rows = self._connection.execute(
+            """
+            select nodeid from test
+             where exists (
+                select 1 from result join run on run.id = result.run
+                 where result.test = test.id
+                   and (outcome = 'passed' and verdict = 'clear' and workers > 1 or verdict = 'failed'))
+            """
+        )
+        return frozenset(nodeid for (nodeid,) in rows)
+
     # --- writing -----------------------------------------------------------------------------------
 
     def _add(self, run: KeptRun, results: Sequence[KeptResult]) -> None:
@@ -251,7 +263,8 @@ class HistoryStore:
             raise
 
     def _test_ids(self, results: Sequence[KeptResult]) -> dict[str, int]:
-        names = {result.nodeid for result in results} | {result.other for result in results} - {""}
+        names = {result.nodeid for result in results}
+        names |= {other for result in results for other in (result.other, *result.further)} - {""}
         self._connection.executemany(
             "insert or ignore into test (nodeid) values (?)", [(name,) for name in sorted(names)]
         )
@@ -278,8 +291,9 @@ class HistoryStore:
         self._connection.executemany(
             "insert or replace into dependency values (?, ?, ?, ?, ?)",
             [
-                (ids[r.nodeid], ids[r.other], r.verdict.value, r.code.own, number)
+                (ids[r.nodeid], ids[other], r.verdict.value, r.code.own, number)
                 for r in results
+                for other in (r.other, *r.further)
                 if r.other and r.verdict in {Verdict.VICTIM, Verdict.BRITTLE}
             ],
         )

@@ -11,17 +11,41 @@ import dataclasses
 import enum
 
 from dbsafe_runner.domain.outcome import Verdict
+from dbsafe_runner.scheduling.reduction import Reduction
 
 
-class Trial(enum.Enum):
-    """How a failed test is run again, in a fresh process and a fresh namespace each time."""
+class Kind(enum.Enum):
+    """What a trial puts before the failed test, in a fresh process and a fresh namespace each time."""
 
-    #: Nothing before it.
+    #: Nothing.
     ALONE = "alone"
-    #: Behind the tests that precede it in its file.
+    #: The tests that precede it in its file.
     BEHIND_FILE = "behind the tests before it in its file"
-    #: Behind all tests that precede it in the order of a serial run.
-    BEHIND_ALL = "behind all the tests before it"
+    #: What its process had run when it failed, with the resets in between.
+    AS_IT_RAN = "behind what ran before it"
+    #: Tests of other files that precede it in a serial run, too.
+    BEHIND_OTHERS = "behind the tests before it in a serial run"
+    #: Some of those, to find out which of them matter.
+    SEARCH = "behind some of them"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial to be made: the failed test behind these tests, in this order."""
+
+    kind: Kind
+    company: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """What the trials amount to."""
+
+    verdict: Verdict
+    #: The fewest tests behind which it fails (victim) or passes (brittle); empty when not found out.
+    others: tuple[int, ...] = ()
+    #: It fails only behind tests that come after it in a serial run, which therefore passes it.
+    only_out_of_order: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -29,59 +53,104 @@ class Confirmation:
     """One failed test and what its trials have shown so far.
 
     Attributes:
-        predecessors: whether there are tests before it in its file.
-        in_order: it failed behind exactly those, in a process that had run nothing else.
-        others: whether tests of other files come before it in a serial run.
+        test: its place in the order of a serial run.
+        in_file: the tests that precede it in its file.
+        in_order: it failed behind exactly those, with no reset in between.
+        as_it_ran: what its process had run before it, in that order.
+        others: tests that precede it in a serial run and may matter, those of its file included;
+            empty when those of other files cannot matter, or would take too long.
         retries: how many more times it is run alone when it fails alone.
+        alone_only: no other trials are wanted than running it alone.
     """
 
-    predecessors: bool
-    in_order: bool
-    others: bool
+    test: int
+    in_file: tuple[int, ...] = ()
+    in_order: bool = False
+    as_it_ran: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
     retries: int = 0
-    passed: dict[Trial, bool] = dataclasses.field(default_factory=dict)
+    alone_only: bool = False
+    _passed: dict[Kind, bool] = dataclasses.field(default_factory=dict)
     _alone_again: int = 0
+    _flaky: bool = False
+    _verdict: Verdict | None = None
+    _reduction: Reduction | None = None
 
     def enter(self, trial: Trial, *, passed: bool) -> None:
         """Note how a trial went."""
-        if trial is Trial.ALONE and self.passed.get(trial) is False and passed:
-            # Twice the same conditions, two outcomes: nothing else needs to be known.
-            self.passed[trial] = True
-            self._alone_again = -1
+        if self._reduction is not None and trial.kind is Kind.SEARCH:
+            self._reduction.enter(shows=passed is (self._verdict is Verdict.BRITTLE))
             return
-        if trial is Trial.ALONE and trial in self.passed:
+        if trial.kind is Kind.ALONE and trial.kind in self._passed:
+            # Twice the same conditions, two outcomes: nothing else needs to be known.
+            self._flaky = passed
             self._alone_again += 1
-        self.passed[trial] = passed
+        else:
+            self._passed[trial.kind] = passed
 
-    def step(self) -> Trial | Verdict:
-        """The next trial that tells something, or the verdict."""
-        if self._alone_again < 0:
-            return Verdict.FLAKY
-        alone = self.passed.get(Trial.ALONE)
-        if alone is None:
-            return Trial.ALONE
+    def leave_out(self, test: int) -> None:
+        """Make no trial behind this test any more: no process lives on after it."""
+        self.in_file = tuple(other for other in self.in_file if other != test)
+        self.as_it_ran = tuple(other for other in self.as_it_ran if other != test)
+        self.others = tuple(other for other in self.others if other != test)
+        if self._reduction is not None:
+            self._reduction.enter(shows=False)
+
+    def step(self) -> Trial | Finding:
+        """The next trial that tells something, or what all of them amount to."""
+        if self._reduction is not None:
+            return self._search()
+        if self._flaky:
+            return Finding(Verdict.FLAKY)
+        alone = self._passed.get(Kind.ALONE)
+        if alone is None or (not alone and self._alone_again < self.retries):
+            return Trial(Kind.ALONE)
+        if self.alone_only:
+            return Finding(Verdict.FLAKY if alone else Verdict.CLEAR)
         return self._passed_alone() if alone else self._failed_alone()
 
-    def _passed_alone(self) -> Trial | Verdict:
-        behind = self.passed.get(Trial.BEHIND_FILE)
-        if behind is None and self.predecessors:
-            return Trial.BEHIND_FILE
-        if behind is False:
-            return Verdict.VICTIM
-        after_all = self.passed.get(Trial.BEHIND_ALL)
-        if after_all is None and self.others:
-            return Trial.BEHIND_ALL
-        return Verdict.VICTIM if after_all is False else Verdict.FLAKY
+    def conclude(self) -> Finding:
+        """What is known so far, when no more trials can be made."""
+        if self._verdict is not None:
+            return self._finding()
+        return Finding(Verdict.CLEAR)
 
-    def _failed_alone(self) -> Trial | Verdict:
-        if self._alone_again < self.retries:
-            return Trial.ALONE
-        behind = self.passed.get(Trial.BEHIND_FILE)
-        if behind is None and self.predecessors and not self.in_order:
-            return Trial.BEHIND_FILE
-        if behind:
-            return Verdict.BRITTLE
-        after_all = self.passed.get(Trial.BEHIND_ALL)
-        if after_all is None and self.others:
-            return Trial.BEHIND_ALL
-        return Verdict.BRITTLE if after_all else Verdict.CONFIRMED
+    def _passed_alone(self) -> Trial | Finding:
+        ran_more = self.as_it_ran != self.in_file
+        for kind, company in ((Kind.BEHIND_FILE, self.in_file), (Kind.AS_IT_RAN, self.as_it_ran)):
+            passed = self._passed.get(kind)
+            if passed is False:
+                return self._reduce(Verdict.VICTIM, company)
+            if passed is None and company and (kind is Kind.BEHIND_FILE or ran_more):
+                return Trial(kind, company)
+        return Finding(Verdict.FLAKY)
+
+    def _failed_alone(self) -> Trial | Finding:
+        further = self.others != self.in_file
+        for kind, company in ((Kind.BEHIND_FILE, self.in_file), (Kind.BEHIND_OTHERS, self.others)):
+            passed = self._passed.get(kind)
+            if passed:
+                return self._reduce(Verdict.BRITTLE, company)
+            wanted = not self.in_order if kind is Kind.BEHIND_FILE else further
+            if passed is None and company and wanted:
+                return Trial(kind, company)
+        return Finding(Verdict.CONFIRMED)
+
+    def _reduce(self, verdict: Verdict, company: tuple[int, ...]) -> Trial | Finding:
+        self._verdict = verdict
+        self._reduction = Reduction(company)
+        return self._search()
+
+    def _search(self) -> Trial | Finding:
+        assert self._reduction is not None
+        trial = self._reduction.trial
+        return Trial(Kind.SEARCH, trial) if trial is not None else self._finding()
+
+    def _finding(self) -> Finding:
+        assert self._verdict is not None
+        assert self._reduction is not None
+        # A set that nobody could make smaller names no culprit.
+        known = self._reduction.trial is None
+        others = self._reduction.found if known else ()
+        late = any(other > self.test for other in others)
+        return Finding(self._verdict, others, only_out_of_order=late)

@@ -14,6 +14,7 @@ from dbsafe_runner.domain import events
 from dbsafe_runner.history.recording import HistorySink
 from dbsafe_runner.history.records import Remembered, StoreProblem
 from dbsafe_runner.history.store import HistoryStore
+from dbsafe_runner.hooks import Plugins
 from dbsafe_runner.planning.planner import make_plan
 from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.reporting.sink import Fanout, Sink
@@ -21,6 +22,7 @@ from dbsafe_runner.scheduling.simulation import simulate
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.learning import SHOWN, lesson_of
 from dbsafe_runner.session.parts import limits_of, make_provider, pool_settings, workers_that_fit
+from dbsafe_runner.session.plugins import PluginSink, configured_plugins
 from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.session.strategy import chosen_strategy, worker_count
 from dbsafe_runner.workers.pool import Pool
@@ -40,10 +42,11 @@ def run(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> int:
 
 def run_pool(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> tuple[int, Pool]:
     """As `run`; also returns the pool, for what it found out."""
-    fanout = Fanout(sinks)
+    plugins = configured_plugins(config)
+    fanout = Fanout([*sinks, PluginSink(plugins)])
     try:
         with run_directory() as directory:
-            return _Run(config, request, directory, fanout).run()
+            return _Run(config, request, directory, fanout, plugins).run()
     finally:
         fanout.close()
 
@@ -51,10 +54,13 @@ def run_pool(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> tupl
 class _Run:
     """One run: the history, the plan and the pool put together."""
 
-    def __init__(self, config: Config, request: RunRequest, directory: Path, fanout: Fanout) -> None:
+    def __init__(
+        self, config: Config, request: RunRequest, directory: Path, fanout: Fanout, plugins: Plugins
+    ) -> None:
         self._config = config
         self._request = request
         self._fanout = fanout
+        self._plugins = plugins
         strategy = chosen_strategy(config)
         self._provider = make_provider(config, fresh=request.fresh_template)
         workers = workers_that_fit(self._provider, worker_count(config, strategy))
@@ -88,6 +94,7 @@ class _Run:
             self._store.close()
         self._tell_problems()
         self._fanout.on(finished)
+        self._tell_of_plugins()
         return code, pool
 
     def _on(self, event: events.RunEvent) -> None:
@@ -96,6 +103,7 @@ class _Run:
         if isinstance(event, events.ServerReady):
             for text in limits_of(self._provider):
                 self._fanout.on(events.Notice(event.at, "warning", "namespace-limits", text))
+        self._tell_of_plugins()
 
     def _started(self) -> events.RunStarted:
         return events.RunStarted(
@@ -115,7 +123,9 @@ class _Run:
 
     def _plan(self, suite: CollectedSuite) -> PlannedRun:
         files = SourceFiles(suite.rootdir, suite.python_path, suite.django_settings)
-        knowledge = gather(self._config, suite.tests, files, self._remembered, self._circumstances)
+        knowledge = gather(
+            self._config, suite.tests, files, self._remembered, self._circumstances, self._plugins
+        )
         self._knowledge = knowledge
         self._history.knows(knowledge.codes)
         self._tell_problems()
@@ -125,7 +135,11 @@ class _Run:
         plan = make_plan(
             knowledge.request(self._circumstances), lambda candidate: simulate(candidate).wall
         )
-        return PlannedRun(plan, tuple(knowledge.classifications[test.nodeid] for test in suite.tests))
+        return PlannedRun(
+            plan,
+            tuple(knowledge.classifications[test.nodeid] for test in suite.tests),
+            frozenset(t.index for t in suite.tests if t.nodeid in self._remembered.stand_alone),
+        )
 
     def _selects(self) -> bool:
         """Whether the arguments name some of the tests, so that a rule may well match none of them."""
@@ -159,6 +173,11 @@ class _Run:
     def _tell(self, note: Note, kind: str = "warning") -> None:
         at = self._pool.now()
         self._fanout.on(events.Notice(at, kind, note.code, note.message, note.hint, note.nodeid))
+
+    def _tell_of_plugins(self) -> None:
+        """Tell which plugins have failed since the last time."""
+        for text in self._plugins.take_failures():
+            self._tell(Note("plugin-failed", text, "Correct the plugin; the run is not affected."))
 
     def _tell_problems(self) -> None:
         """Tell what has happened to the history since the last time."""

@@ -1,4 +1,4 @@
-"""Confirming failures: failed tests run again in processes of their own, beside the run and after it.
+"""Confirming failures: failed tests run again in processes of their own, where a worker's place is free.
 
 What to try and what it amounts to is decided by `dbsafe_runner.scheduling.confirmation`. A trial is a
 worker that the schedule knows nothing of: it gets its tests at once, and ends with them.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.domain.outcome import Outcome, Verdict
-from dbsafe_runner.domain.test import Test
-from dbsafe_runner.scheduling.confirmation import Confirmation, Trial
+from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
+from dbsafe_runner.workers import telling
 from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
 
 if TYPE_CHECKING:
@@ -22,8 +26,12 @@ if TYPE_CHECKING:
 #: Seconds of trials that any run may spend, and the share of the run's own test time beyond that.
 _LEAST_BUDGET = 20.0
 _BUDGET_SHARE = 0.5
-#: A trial behind all earlier tests is worth it only while those took less than this many seconds.
+#: A trial behind tests of other files is worth it only while those took less than this many seconds,
+#: and behind all of them only while that is less than `_SHORT_PREFIX`, where nothing speaks for them.
 _LONGEST_PREFIX = 20.0
+_SHORT_PREFIX = 2.0
+#: Trials that say nothing (their server died under them) are made again, so often in all.
+_MOST_REPEATS = 3
 _FAILURES = frozenset({Outcome.FAILED.value, Outcome.ERROR.value})
 
 
@@ -35,8 +43,11 @@ class Suspect:
     message: Message
     worker: str
     confirmation: Confirmation
+    #: Test -> batch, of what its process had run before it.
+    batches: dict[int, int]
     #: What the last trial in which it did not fail reported.
     redeemed: Message | None = None
+    repeats: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,8 +56,12 @@ class Attempt:
 
     suspect: Suspect
     trial: Trial
+    #: What is still to be sent: tests that run without a reset in between, and how they are reset.
+    parts: collections.deque[tuple[list[int], ResetPolicy]]
     #: The suspect's report, once it is there.
     report: Message | None = None
+    #: Batches sent so far.
+    sent: int = 0
 
 
 class Confirming:
@@ -54,13 +69,25 @@ class Confirming:
 
     Args:
         pool: the dispatcher.
-        tests: the collected tests, in the order of a serial run.
+        suite: the collected tests, in the order of a serial run.
+        planned: the plan, and what is known of the tests.
     """
 
-    def __init__(self, pool: Pool, tests: tuple[Test, ...]) -> None:
+    def __init__(self, pool: Pool, suite: CollectedSuite, planned: PlannedRun) -> None:
         self._pool = pool
-        self._tests = tests
-        self._waiting: collections.deque[Suspect] = collections.deque()
+        self._tests = suite.tests
+        self._resets = {batch.id: batch.reset for batch in planned.plan.batches}
+        self._shares = {
+            test
+            for test, classification in enumerate(planned.classifications)
+            if classification.footprint.shares
+        }
+        self._alone = planned.stands_alone
+        #: Tests that nothing may run beside.
+        self._exclusive = {
+            test for batch in planned.plan.batches if batch.exclusive for test in batch.tests
+        }
+        self._waiting: list[Suspect] = []
         self._running: dict[str, Attempt] = {}
         self._made = 0
         self._spent = 0.0
@@ -72,31 +99,42 @@ class Confirming:
 
     def takes(self, slot: Slot, message: Message) -> bool:
         """Keep a failure until its trials have told what it hangs on; False when it stands as it is."""
-        settings = self._pool.settings
-        if not settings.confirm or self._pool.endings.maxfail or self._pool.endings.stopping:
+        settings, endings = self._pool.settings, self._pool.endings
+        if not (settings.confirm or settings.retries) or endings.maxfail or endings.stopping:
             return False
         if message.fields.get("outcome") not in _FAILURES or self._spent > self._budget():
             return False
         test = message["test"]
-        before = self._before_in_file(test)
-        given = slot.assignment.batch.tests if slot.assignment is not None else ()
-        earlier = given[: given.index(test)] if test in given else ()
+        batches = {ran: batch for batch, ran in slot.ran if ran != test}
+        in_file = tuple(self._before_in_file(test))
+        batch = slot.assignment.batch if slot.assignment is not None else None
+        same = tuple(ran for ran, its in batches.items() if batch is not None and its == batch.id)
         confirmation = Confirmation(
-            predecessors=bool(before),
-            in_order=list(earlier) == before and slot.tests_run == len(before) + 1,
-            others=self._prefix_is_worth_it(test, before),
+            test=test,
+            in_file=in_file,
+            in_order=same == in_file and batch is not None and batch.reset is ResetPolicy.AFTER_BATCH,
+            as_it_ran=tuple(batches),
+            # Which of these matter is known when the run is over.
+            others=tuple(range(test)),
             retries=settings.retries,
+            alone_only=not settings.confirm,
         )
-        self._waiting.append(Suspect(test, message, slot.name, confirmation))
+        self._waiting.append(Suspect(test, message, slot.name, confirmation, batches))
+        if slot.namespace is not None:
+            self._pool.desk.warm(1)
         return True
 
     def pump(self) -> None:
-        """Start trials: one at a time beside the run, as many as there are workers after it."""
-        feeding = self._pool.feeding
-        over = feeding is not None and not feeding.something_left
-        most = max(1, self._pool.settings.workers if over else 1)
-        while self._waiting and len(self._running) < most and not self._pool.endings.stopping:
-            self._start(self._waiting.popleft())
+        """Start the trials that may run now."""
+        if self._pool.endings.stopping:
+            return
+        for suspect in list(self._waiting):
+            if not self._has_room():
+                return
+            step = self._step(suspect)
+            if step is not None and self._may_run(suspect.test, step):
+                self._waiting.remove(suspect)
+                self._start(suspect, step)
 
     def give_up(self) -> None:
         """Let every failure stand as it was reported: the run is being stopped."""
@@ -104,25 +142,23 @@ class Confirming:
         self._waiting.clear()
         self._running.clear()
         for suspect in suspects:
-            self._report(suspect, Verdict.CLEAR)
+            self._report(suspect, Finding(Verdict.CLEAR))
 
     # --- a trial's worker ------------------------------------------------------------------------
 
     def begin(self, slot: Slot) -> None:
-        """Its worker is there: give it everything that it has to run."""
-        assert slot.peer is not None
+        """Its worker is there: give it the first of what it has to run."""
         slot.state = State.BUSY
         slot.since = self._pool.now()
-        slot.peer.send("run", batch=-self._made, tests=list(slot.fed), reset="after-batch")
+        self._send_part(slot)
 
     def heard(self, slot: Slot, message: Message) -> None:
         """Its worker reports, or asks for more."""
         assert slot.peer is not None
-        attempt = self._running.get(slot.name)
         if message.kind == "need":
             if not message["idle"]:
                 slot.peer.send("end")
-            elif not slot.fed:
+            elif not slot.fed and not self._send_part(slot):
                 slot.peer.send("stop")
             # Else it asked before what it was given at its birth had reached it.
             return
@@ -131,6 +167,7 @@ class Confirming:
             slot.fed.popleft()
             self._spent += now - slot.since
             slot.since = now
+            attempt = self._running.get(slot.name)
             if attempt is not None and message["test"] == attempt.suspect.test:
                 attempt.report = message
 
@@ -140,86 +177,160 @@ class Confirming:
         del self._pool.slots[slot.name]
         if attempt is None:
             return
-        report = attempt.report
-        passed = report is not None and (
-            report.kind == "ok" or report.fields["outcome"] not in _FAILURES
-        )
-        attempt.suspect.confirmation.enter(attempt.trial, passed=passed)
-        if passed:
-            attempt.suspect.redeemed = report
-        self._go_on(attempt.suspect)
+        suspect, report = attempt.suspect, attempt.report
+        if suspect.repeats < _MOST_REPEATS and self._says_nothing(slot, attempt):
+            suspect.repeats += 1
+        elif report is None and slot.running not in {None, suspect.test}:
+            assert slot.running is not None
+            suspect.confirmation.leave_out(slot.running)
+        else:
+            passed = report is not None and (
+                report.kind == "ok" or report.fields["outcome"] not in _FAILURES
+            )
+            suspect.confirmation.enter(attempt.trial, passed=passed)
+            if passed:
+                suspect.redeemed = report
+        self._go_on(suspect)
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _start(self, suspect: Suspect) -> None:
-        trial = suspect.confirmation.step()
-        assert isinstance(trial, Trial)
+    def _has_room(self) -> bool:
+        """Whether fewer processes run tests than there are workers."""
+        at_work = sum(
+            slot.state is not State.GONE and not slot.waiting for slot in self._pool.slots.values()
+        )
+        return at_work < max(1, self._pool.settings.workers)
+
+    @property
+    def _run_is_over(self) -> bool:
+        feeding = self._pool.feeding
+        return feeding is not None and not feeding.something_left
+
+    def _may_run(self, test: int, trial: Trial) -> bool:
+        if self._run_is_over:
+            alone = bool(self._exclusive.intersection((test, *trial.company)))
+            among = any(
+                self._exclusive.intersection((attempt.suspect.test, *attempt.trial.company))
+                for attempt in self._running.values()
+            )
+            return not self._running or not (alone or among)
+        # A batch that nothing may run beside can come up at any time.
+        return not self._exclusive and trial.kind is not Kind.BEHIND_OTHERS
+
+    def _step(self, suspect: Suspect) -> Trial | None:
+        """The next trial of a suspect that waits; None when it needs none any more."""
+        confirmation = suspect.confirmation
+        step = confirmation.step()
+        if isinstance(step, Trial) and step.kind is Kind.BEHIND_OTHERS and self._run_is_over:
+            confirmation.others = self._others(suspect)
+            step = confirmation.step()
+        if isinstance(step, Trial):
+            return step
+        self._waiting.remove(suspect)
+        self._report(suspect, step)
+        return None
+
+    def _start(self, suspect: Suspect, trial: Trial) -> None:
         self._made += 1
         # Numbered behind all ordinary workers: names of workers look like pytest-xdist's.
         slot = Slot(f"gw{self._pool.settings.workers + self._made - 1}", confirms=True)
         self._pool.slots[slot.name] = slot
-        self._running[slot.name] = Attempt(suspect, trial)
+        parts = collections.deque(self._parts(suspect, trial))
+        self._running[slot.name] = Attempt(suspect, trial, parts)
         self._pool.births.worker(slot)
-        slot.fed.extend([*self._company(suspect.test, trial), suspect.test])
 
-    def _company(self, test: int, trial: Trial) -> list[int]:
-        if trial is Trial.BEHIND_FILE:
-            return self._before_in_file(test)
-        return list(range(test)) if trial is Trial.BEHIND_ALL else []
+    def _parts(self, suspect: Suspect, trial: Trial) -> Iterable[tuple[list[int], ResetPolicy]]:
+        """The tests of a trial, apart where the run has reset the namespace between them."""
+        everything = [*trial.company, suspect.test]
+        late = any(test > suspect.test for test in trial.company)
+        if trial.kind is not Kind.AS_IT_RAN and not late:
+            yield everything, ResetPolicy.AFTER_BATCH
+            return
+        own = next(reversed(suspect.batches.values()), None)
+        for batch, tests in itertools.groupby(everything, lambda test: suspect.batches.get(test, own)):
+            reset = ResetPolicy.AFTER_BATCH if batch is None else self._resets[batch]
+            yield list(tests), reset
+
+    def _send_part(self, slot: Slot) -> bool:
+        """Send the next tests of its trial; False when it has had all of them."""
+        attempt = self._running.get(slot.name)
+        if attempt is None or not attempt.parts or slot.peer is None:
+            return False
+        tests, reset = attempt.parts.popleft()
+        attempt.sent += 1
+        slot.fed.extend(tests)
+        slot.peer.send("run", batch=-attempt.sent, tests=tests, reset=reset.value)
+        return True
+
+    def _says_nothing(self, slot: Slot, attempt: Attempt) -> bool:
+        """Whether something else than the test ended the trial, as far as can be told."""
+        report = attempt.report
+        if report is not None:
+            return bool(report.fields.get("lost"))
+        crashed_before = attempt.suspect.message.kind == "crashed"
+        return not slot.sentence and (slot.running is None or not crashed_before)
 
     def _go_on(self, suspect: Suspect) -> None:
         step = suspect.confirmation.step()
-        if isinstance(step, Verdict) or self._pool.endings.stopping:
-            self._report(suspect, step if isinstance(step, Verdict) else Verdict.CLEAR)
-        elif self._spent > self._budget():
-            # What is known so far is that it failed.
-            self._report(suspect, Verdict.CLEAR)
+        if isinstance(step, Finding):
+            self._report(suspect, step)
+        elif self._pool.endings.stopping or self._spent > self._budget():
+            self._report(suspect, suspect.confirmation.conclude())
         else:
-            self._waiting.appendleft(suspect)
+            self._waiting.insert(0, suspect)
 
-    def _report(self, suspect: Suspect, verdict: Verdict) -> None:
+    def _report(self, suspect: Suspect, finding: Finding) -> None:
         ledger = self._pool.ledger
         assert ledger is not None
-        excused = verdict is Verdict.BRITTLE or (
-            verdict is Verdict.FLAKY and self._pool.settings.flaky_passes
+        verdict, message = finding.verdict, suspect.message
+        excused = (
+            verdict is Verdict.BRITTLE
+            or (verdict is Verdict.FLAKY and self._pool.settings.flaky_passes)
+            or finding.only_out_of_order
         )
+        others = finding.others
         if excused and suspect.redeemed is not None:
-            ledger.excused(suspect.message, suspect.redeemed, suspect.worker, verdict)
+            ledger.excused(message, suspect.redeemed, suspect.worker, verdict, others)
         else:
-            ledger.reported(suspect.message.fields, suspect.message.blob, suspect.worker, verdict)
-        if verdict in _WORDS:
-            nodeid = ledger.nodeid(suspect.test)
-            reason = suspect.message.fields.get("reason", "")
+            ledger.reported(message, suspect.worker, verdict, others)
+        if words := telling.of_finding(finding, [ledger.nodeid(other) for other in others]):
+            reason = message.fields.get("reason", "")
             self._pool.notice(
                 "warning",
                 f"{verdict.value}-test",
-                f"It failed ({reason}), and {_WORDS[verdict]}.",
-                nodeid=nodeid,
+                f"It failed ({reason}), and {words}.",
+                hint=telling.hint(finding, ledger.nodeid(suspect.test)),
+                nodeid=ledger.nodeid(suspect.test),
             )
 
-    def _before_in_file(self, test: int) -> list[int]:
+    def _before_in_file(self, test: int) -> range:
         file = self._tests[test].file
         first = test
         while first > 0 and self._tests[first - 1].file == file:
             first -= 1
-        return list(range(first, test))
+        return range(first, test)
 
-    def _prefix_is_worth_it(self, test: int, before: list[int]) -> bool:
+    def _others(self, suspect: Suspect) -> tuple[int, ...]:
+        """The tests before it in a serial run that it may need, those of its file among them.
+
+        All of them where that is quick, or where it has never run without them; else those that left
+        something in the database, or that share state in the process.
+        """
         ledger = self._pool.ledger
         assert ledger is not None
-        if test == len(before):
-            return False
-        return sum(ledger.seconds.get(other, 0.0) for other in range(test)) < _LONGEST_PREFIX
+        test, in_file = suspect.test, suspect.confirmation.in_file
+        every = tuple(range(test))
+        if self._seconds(every) < (_SHORT_PREFIX if test in self._alone else _LONGEST_PREFIX):
+            return every
+        near = set(in_file)
+        some = tuple(t for t in every if t in near or t in ledger.left or t in self._shares)
+        return some if self._seconds(some) < _LONGEST_PREFIX else in_file
+
+    def _seconds(self, tests: Iterable[int]) -> float:
+        ledger = self._pool.ledger
+        assert ledger is not None
+        return sum(ledger.seconds.get(test, 0.0) for test in tests)
 
     def _budget(self) -> float:
         worked = sum(slot.busy for slot in self._pool.slots.values())
         return _LEAST_BUDGET + _BUDGET_SHARE * worked
-
-
-_WORDS: dict[Verdict, str] = {
-    Verdict.FLAKY: "passes when it is run again under the same conditions: it is flaky",
-    Verdict.VICTIM: (
-        "passes alone but fails behind the tests before it: one of them breaks it (it is a victim)"
-    ),
-    Verdict.BRITTLE: "passes only behind the tests before it: it needs one of them (it is brittle)",
-}

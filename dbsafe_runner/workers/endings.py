@@ -298,9 +298,14 @@ class Endings:
             text += f"\n{trouble}"
         seconds = pool.now() - slot.since
         stacks = _read_stacks(slot.fault_file)
-        pool.ledger.crashed(test, slot.name, text, stacks, seconds)
+        if slot.sentence and not stacks:
+            text += "\nThere are no stacks: it blocks signals."
         slot.busy += seconds
-        self.count_failures()
+        crash = pool.ledger.crash(test, text, stacks, seconds)
+        # That it takes too long is what a time limit is for: it is not tried again.
+        if slot.sentence or pool.confirming is None or not pool.confirming.takes(slot, crash):
+            pool.ledger.reported(crash, slot.name)
+            self.count_failures()
 
 
 def _read_stacks(path: str) -> str:

@@ -92,6 +92,8 @@ class Feeding:
         slot.busy += now - slot.since
         slot.still_births = 0
         slot.tests_run += 1
+        if slot.assignment is not None:
+            slot.ran.append((slot.assignment.batch.id, test))
         self.schedule.finished(slot.name, test, now, now - slot.since)
         lost = message.fields.get("lost")
         if lost and test not in self._again:
@@ -104,7 +106,7 @@ class Feeding:
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
         elif not confirming.takes(slot, message):
-            ledger.reported(message.fields, message.blob, slot.name)
+            ledger.reported(message, slot.name)
             self._pool.endings.count_failures()
             if message["failures"] and self._pool.endings.maxfail > 1:
                 # It waits to hear whether that was one failure too many.
@@ -219,9 +221,9 @@ class Feeding:
         now = self._pool.now()
         test = slot.fed[0]
         slot.since = now
+        slot.called_slow = 0
         self.schedule.started(slot.name, test, now)
         self._pool.emit(events.TestStarted(now, self.nodeid(test), slot.name))
-        slot.called_slow = 0
 
     def _stop(self, slot: Slot) -> None:
         self._send(slot, "stop")

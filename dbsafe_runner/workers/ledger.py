@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dbsafe_runner.domain.changes import Changes
@@ -46,6 +46,8 @@ class Ledger:
         self._ended: set[int] = set()
         #: Wall seconds of each test that has ended.
         self.seconds: dict[int, float] = {}
+        #: Tests that were seen to leave something behind in the database.
+        self.left: set[int] = set()
         self._session_error: tuple[dict[str, Any], bytes, str] | None = None
         self.totals: collections.Counter[str] = collections.Counter()
         self.failures = 0
@@ -89,44 +91,59 @@ class Ledger:
         )
 
     def reported(
-        self, fields: dict[str, Any], blob: bytes, worker: str, verdict: Verdict = Verdict.CLEAR
+        self,
+        message: Message,
+        worker: str,
+        verdict: Verdict = Verdict.CLEAR,
+        others: Sequence[int] = (),
     ) -> None:
-        """Enter a test with full reports (a `done` message)."""
-        self._replay += pack_entry("done", {"test": fields["test"]}, blob)
-        result = self._result(fields, worker, verdict)
+        """Enter a test with full reports (a `done` message) or a crash (`crashed`)."""
+        fields = message.fields
+        if message.kind == "crashed":
+            self._replay += pack_entry("failed", fields["replay"], b"")
+        else:
+            self._replay += pack_entry("done", {"test": fields["test"]}, message.blob)
+        result = self._result(fields, worker, verdict, others)
         self.failures += fields["failures"]
         self._enter(fields["test"], result, fields, fields["coloured"])
 
-    def excused(self, failed: Message, redeemed: Message, worker: str, verdict: Verdict) -> None:
+    def excused(
+        self,
+        failed: Message,
+        redeemed: Message,
+        worker: str,
+        verdict: Verdict,
+        others: Sequence[int] = (),
+    ) -> None:
         """Enter a failure that does not count: pytest gets the reports of the trial that passed.
 
         The text of the failure stays in the result, for the reports.
         """
         fields = failed.fields
         self._replay += pack_entry(redeemed.kind, redeemed.fields, redeemed.blob)
-        result = self._result(fields, worker, verdict)
+        result = self._result(fields, worker, verdict, others)
         result = dataclasses.replace(result, outcome=Outcome.PASSED)
         self._enter(fields["test"], result, fields)
 
-    def crashed(self, test: int, worker: str, text: str, stacks: str, seconds: float) -> None:
-        """Enter a test whose worker did not live to report it."""
-        fields = {"test": test, "text": text, "stacks": stacks, "seconds": seconds}
-        self._replay += pack_entry("failed", fields, b"")
+    def crash(self, test: int, text: str, stacks: str, seconds: float) -> Message:
+        """What is reported of a test whose worker did not live to report it, as a `crashed` message."""
         nodeid = self._suite.tests[test].nodeid
         headline = f"{'_' * 20} {nodeid} {'_' * 20}\n"
         shown = headline + text + "\n" + (f"\n{stacks}\n" if stacks else "")
-        result = Result(
-            nodeid=nodeid,
-            outcome=Outcome.FAILED,
-            durations={"call": seconds},
-            worker=worker,
-            started=0.0,
-            text=shown,
-            reason=text.split("\n", 1)[0],
-            sections=(("Captured stacks", stacks),) if stacks else (),
-        )
-        self.failures += 1
-        self._enter(test, result, {}, shown)
+        fields = {
+            "test": test,
+            "replay": {"test": test, "text": text, "stacks": stacks, "seconds": seconds},
+            "outcome": Outcome.FAILED.value,
+            "failures": 1,
+            "seconds": {"call": seconds},
+            "started": 0.0,
+            "coloured": shown,
+            "text": shown,
+            "reason": text.split("\n", 1)[0],
+            "sections": [("Captured stacks", stacks)] if stacks else [],
+            "properties": [],
+        }
+        return Message("crashed", fields)
 
     def session_error(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
         """Enter an error in the teardown of session fixtures, where a serial run has it.
@@ -179,7 +196,10 @@ class Ledger:
         """Pass a warning on to pytest's summary."""
         self._replay += pack_entry("warn", fields, blob)
 
-    def _result(self, fields: Mapping[str, Any], worker: str, verdict: Verdict) -> Result:
+    def _result(
+        self, fields: Mapping[str, Any], worker: str, verdict: Verdict, others: Sequence[int]
+    ) -> Result:
+        names = [self.nodeid(other) for other in others]
         return Result(
             nodeid=self._suite.tests[fields["test"]].nodeid,
             outcome=Outcome(fields["outcome"]),
@@ -191,6 +211,8 @@ class Ledger:
             sections=tuple((title, text) for title, text in fields["sections"]),
             properties=tuple((name, value) for name, value in fields["properties"]),
             verdict=verdict,
+            other=names[0] if names else "",
+            further=tuple(names[1:]),
         )
 
     def _enter(self, test: int, result: Result, seen: Mapping[str, Any], coloured: str = "") -> None:
@@ -203,17 +225,20 @@ class Ledger:
         self.last = now
         level = self._levels[test] if test < len(self._levels) else 3
         isolation = self._isolations.get(test, "")
+        changes = _changes(seen)
+        if changes is not None and not changes.nothing:
+            self.left.add(test)
         self._emit(
             TestFinished(
                 now,
                 result,
                 isolation,
                 int(level),
-                changes=_changes(seen),
+                changes=changes,
                 coloured=coloured,
                 connections=seen.get("connections", 0),
                 built=seen.get("built", {}),
-                observed=bool(seen) and not seen.get("unseen", False),
+                observed="connections" in seen and not seen.get("unseen", False),
             )
         )
 

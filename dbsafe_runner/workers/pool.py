@@ -261,7 +261,7 @@ class Pool:
         planned = self._planner(suite)
         self.ledger = Ledger(suite, planned, self.emit, self.now)
         self.feeding = Feeding(self, planned, suite)
-        self.confirming = Confirming(self, suite.tests)
+        self.confirming = Confirming(self, suite, planned)
         self.endings.maxfail = suite.maxfail
         levels: dict[int, int] = {}
         for classification in planned.classifications:

@@ -70,6 +70,8 @@ class Slot:
     lives: int = 0
     #: Tests that this process has ended.
     tests_run: int = 0
+    #: These tests, each with its batch, as (batch, test).
+    ran: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     #: Lives in a row that ended before the first test.
     still_births: int = 0
 
@@ -88,13 +90,14 @@ class Slot:
         self.unfed.clear()
         self.fed.clear()
         self.waiting = False
-        self.namespace = None
-        self.sentence = ""
         self.called_slow = 0
         self.leaving_since = 0.0
+        self.namespace = None
+        self.sentence = ""
         self.deadline = 0.0
         self.step = 0
         self.said_bye = False
         self.exit_code = None
         self.tests_run = 0
+        self.ran.clear()
         self.lives += 1

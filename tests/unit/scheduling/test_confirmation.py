@@ -3,73 +3,120 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 
 from dbsafe_runner.domain.outcome import Verdict
-from dbsafe_runner.scheduling.confirmation import Confirmation, Trial
+from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
 
-ALONE, FILE, ALL = Trial.ALONE, Trial.BEHIND_FILE, Trial.BEHIND_ALL
+ALONE, FILE, RAN, OTHERS = Kind.ALONE, Kind.BEHIND_FILE, Kind.AS_IT_RAN, Kind.BEHIND_OTHERS
 
 
-def judge(confirmation: Confirmation, truth: dict[Trial, list[bool]]) -> tuple[Verdict, list[Trial]]:
-    """Play trials until there is a verdict; each trial takes its next outcome from `truth`."""
-    outcomes = {trial: iter(values) for trial, values in truth.items()}
+def judge(confirmation: Confirmation, passes: Callable[[Trial], bool]) -> tuple[Finding, list[Kind]]:
+    """Make trials until there is a finding, and tell which kinds were made before the search."""
     made = []
     while isinstance(step := confirmation.step(), Trial):
-        made.append(step)
-        confirmation.enter(step, passed=next(outcomes[step]))
+        if step.kind is not Kind.SEARCH:
+            made.append(step.kind)
+        confirmation.enter(step, passed=passes(step))
     return step, made
 
 
+def behind(*others: int) -> Callable[[Trial], bool]:
+    """It fails behind all of these."""
+    return lambda trial: not set(others) <= set(trial.company)
+
+
+def needing(*others: int) -> Callable[[Trial], bool]:
+    """It passes behind all of these."""
+    return lambda trial: set(others) <= set(trial.company)
+
+
+def always(outcome: bool) -> Callable[[Trial], bool]:
+    return lambda _trial: outcome
+
+
+FILE_OF_TEN = tuple(range(10, 20))
+
+
 @pytest.mark.parametrize(
-    ("alone", "behind", "in_order", "verdict", "trials"),
+    ("passes", "in_order", "finding", "trials"),
     [
-        (False, None, True, Verdict.CONFIRMED, [ALONE]),
-        (False, False, False, Verdict.CONFIRMED, [ALONE, FILE]),
-        (False, True, False, Verdict.BRITTLE, [ALONE, FILE]),
-        (True, False, True, Verdict.VICTIM, [ALONE, FILE]),
-        (True, True, True, Verdict.FLAKY, [ALONE, FILE]),
+        (always(False), True, Finding(Verdict.CONFIRMED), [ALONE]),
+        (always(False), False, Finding(Verdict.CONFIRMED), [ALONE, FILE]),
+        (needing(13), False, Finding(Verdict.BRITTLE, (13,)), [ALONE, FILE]),
+        (needing(12, 17), False, Finding(Verdict.BRITTLE, (12, 17)), [ALONE, FILE]),
+        (behind(19), True, Finding(Verdict.VICTIM, (19,)), [ALONE, FILE]),
+        (behind(10, 19), True, Finding(Verdict.VICTIM, (10, 19)), [ALONE, FILE]),
+        (always(True), True, Finding(Verdict.FLAKY), [ALONE, FILE]),
     ],
 )
 def test_verdicts_within_one_file(
-    alone: bool, behind: bool | None, in_order: bool, verdict: Verdict, trials: list[Trial]
+    passes: Callable[[Trial], bool], in_order: bool, finding: Finding, trials: list[Kind]
 ) -> None:
-    confirmation = Confirmation(predecessors=True, in_order=in_order, others=False)
-    found = judge(confirmation, {ALONE: [alone], FILE: [] if behind is None else [behind]})
-    assert found == (verdict, trials)
+    confirmation = Confirmation(20, FILE_OF_TEN, in_order=in_order, as_it_ran=FILE_OF_TEN)
+    assert judge(confirmation, passes) == (finding, trials)
 
 
 def test_first_test_of_a_file_needs_no_trial_behind_it() -> None:
-    confirmation = Confirmation(predecessors=False, in_order=True, others=False)
-    assert judge(confirmation, {ALONE: [True]}) == (Verdict.FLAKY, [ALONE])
+    assert judge(Confirmation(0), always(True)) == (Finding(Verdict.FLAKY), [ALONE])
 
 
 def test_a_test_that_needs_another_file_is_brittle() -> None:
-    confirmation = Confirmation(predecessors=True, in_order=True, others=True)
-    assert judge(confirmation, {ALONE: [False], ALL: [True]}) == (Verdict.BRITTLE, [ALONE, ALL])
+    confirmation = Confirmation(20, FILE_OF_TEN, in_order=True, others=tuple(range(20)))
+    assert judge(confirmation, needing(4)) == (Finding(Verdict.BRITTLE, (4,)), [ALONE, OTHERS])
 
 
 def test_a_test_that_another_file_breaks_is_a_victim() -> None:
-    confirmation = Confirmation(predecessors=True, in_order=True, others=True)
-    found = judge(confirmation, {ALONE: [True], FILE: [True], ALL: [False]})
-    assert found == (Verdict.VICTIM, [ALONE, FILE, ALL])
+    confirmation = Confirmation(20, FILE_OF_TEN, as_it_ran=(3, 4, 5), others=tuple(range(20)))
+    assert judge(confirmation, behind(4)) == (Finding(Verdict.VICTIM, (4,)), [ALONE, FILE, RAN])
+
+
+def test_a_test_that_only_a_later_one_breaks_is_told_apart() -> None:
+    confirmation = Confirmation(20, FILE_OF_TEN, as_it_ran=(33, 40, 51))
+    finding, _ = judge(confirmation, behind(40))
+    assert finding == Finding(Verdict.VICTIM, (40,), only_out_of_order=True)
 
 
 def test_retries_stop_at_the_first_pass() -> None:
-    confirmation = Confirmation(predecessors=False, in_order=True, others=False, retries=3)
-    assert judge(confirmation, {ALONE: [False, False, True]}) == (Verdict.FLAKY, [ALONE] * 3)
+    outcomes = iter([False, False, True])
+    found = judge(Confirmation(0, retries=3), lambda _trial: next(outcomes))
+    assert found == (Finding(Verdict.FLAKY), [ALONE] * 3)
 
 
 def test_retries_are_bounded() -> None:
-    confirmation = Confirmation(predecessors=False, in_order=True, others=False, retries=3)
-    assert judge(confirmation, {ALONE: [False] * 9}) == (Verdict.CONFIRMED, [ALONE] * 4)
+    assert judge(Confirmation(0, retries=3), always(False)) == (Finding(Verdict.CONFIRMED), [ALONE] * 4)
+
+
+def test_retries_without_confirmation_tell_flaky_from_unknown() -> None:
+    once = Confirmation(20, FILE_OF_TEN, retries=2, alone_only=True)
+    assert judge(once, always(False)) == (Finding(Verdict.CLEAR), [ALONE] * 3)
+    once = Confirmation(20, FILE_OF_TEN, retries=2, alone_only=True)
+    assert judge(once, always(True)) == (Finding(Verdict.FLAKY), [ALONE])
 
 
 def test_a_failure_that_every_trial_repeats_is_never_excused() -> None:
-    for predecessors, in_order, others, retries in itertools.product(
-        (True, False), (True, False), (True, False), (0, 2)
+    for in_file, in_order, others, retries in itertools.product(
+        ((), FILE_OF_TEN), (True, False), ((), tuple(range(20))), (0, 2)
     ):
-        confirmation = Confirmation(predecessors, in_order, others, retries)
-        verdict, _ = judge(confirmation, {trial: [False] * 9 for trial in Trial})
-        assert verdict is Verdict.CONFIRMED
+        confirmation = Confirmation(20, in_file, in_order, others=others, retries=retries)
+        finding, _ = judge(confirmation, always(False))
+        assert finding == Finding(Verdict.CONFIRMED)
+
+
+def test_a_search_that_is_broken_off_names_nobody() -> None:
+    confirmation = Confirmation(20, FILE_OF_TEN, as_it_ran=FILE_OF_TEN)
+    for _ in range(3):
+        step = confirmation.step()
+        assert isinstance(step, Trial)
+        confirmation.enter(step, passed=behind(12)(step))
+    assert isinstance(confirmation.step(), Trial)
+    assert confirmation.conclude() == Finding(Verdict.VICTIM)
+
+
+def test_what_ends_its_process_is_left_out_of_trials() -> None:
+    confirmation = Confirmation(20, (18, 19))
+    confirmation.enter(Trial(ALONE), passed=False)
+    confirmation.leave_out(18)
+    assert confirmation.step() == Trial(FILE, (19,))
