@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from dbsafe_runner.analysis.levels import derive_level
-from dbsafe_runner.analysis.overrides import Note, Override, Rule, of_marker, of_rules
+from dbsafe_runner.analysis.overrides import Note, Override, Rule, joined, of_marker, of_rules
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Classification, Footprint
 from dbsafe_runner.domain.level import Level
@@ -23,15 +23,19 @@ def classify(
     observed: Mapping[str, Footprint],
     rules: Sequence[Rule] = (),
     *,
+    plugins: Mapping[str, Override] | None = None,
     private_server: bool = False,
 ) -> tuple[list[Classification], list[Note]]:
     """Return the level in force for each test, in order, and notes on what contradicts or is wrong.
 
     The strongest that says something wins: marker, rule, observed, static, unknown. `observed` holds
-    the footprints of earlier runs of the same test code. With `private_server` each worker has a
-    server of its own, on which cluster-wide changes are only schema changes.
+    the footprints of earlier runs of the same test code; what `plugins` say by node id weighs as much
+    as rules. With `private_server` each worker has a server of its own, on which cluster-wide changes
+    are only schema changes.
     """
     by_rule, notes = of_rules(tests, rules)
+    for nodeid, said in (plugins or {}).items():
+        by_rule[nodeid] = joined(by_rule.get(nodeid, Override()), said)
     found: list[Classification] = []
     for test in tests:
         marker, problems = of_marker(test)

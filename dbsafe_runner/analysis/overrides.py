@@ -86,6 +86,17 @@ def level_named(value: object) -> Level | None:
     return Level[name] if name in Level.__members__ else None
 
 
+def joined(one: Override, other: Override) -> Override:
+    """Return what two that weigh the same say together: the stronger level, the first group."""
+    levels = [said.level for said in (one, other) if said.level is not None]
+    return Override(
+        max(levels, default=None),
+        one.group or other.group,
+        one.exclusive or other.exclusive,
+        one.evidence + other.evidence,
+    )
+
+
 def of_marker(test: Test) -> tuple[Override, list[Note]]:
     """Return what the test's own `dbsafe` markers say, nearest first, and what is wrong with them."""
     override, notes = Override(), list[Note]()

@@ -334,6 +334,17 @@ class RunSettings(_Settings):
             metavar="ARGUMENTS",
         ),
     ] = ()
+    plugins: Annotated[
+        Words,
+        Key(
+            "--plugins",
+            "a list of module names",
+            "Modules with hooks of dbsafe, beside those of installed plugins. They are imported into the "
+            "process of dbsafe, from the directory of runner.toml or from what is installed.",
+            TextForm.WORDS,
+            metavar="MODULE",
+        ),
+    ] = ()
     output: Annotated[
         Folder,
         Key(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from dbsafe_runner.analysis import Note, analyse, classify, derive_level
 from dbsafe_runner.analysis.classification import LEAST_CONFIDENCE
+from dbsafe_runner.analysis.overrides import Override
 from dbsafe_runner.config import Config
-from dbsafe_runner.domain.evidence import Source
+from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Classification, Footprint
 from dbsafe_runner.domain.forecast import Forecast
 from dbsafe_runner.domain.isolation import NamespaceKind
@@ -24,6 +25,7 @@ from dbsafe_runner.history import observed as observation
 from dbsafe_runner.history.forecasts import forecast
 from dbsafe_runner.history.observed import Observation, merge
 from dbsafe_runner.history.records import Code, Remembered
+from dbsafe_runner.hooks import Plugins
 from dbsafe_runner.planning.request import Conflict, Found, Grouping, PlanRequest
 from dbsafe_runner.planning.strategies import Strategy
 from dbsafe_runner.session.analysis_cache import AnalysisCache
@@ -64,6 +66,8 @@ class Knowledge:
     conflicts: Sequence[Conflict]
     #: Where sources contradict each other, and what is wrong with rules and markers.
     notes: Sequence[Note]
+    #: What plugins of dbsafe say.
+    plugins: Mapping[str, Override] = dataclasses.field(default_factory=dict)
 
     def request(self, circumstances: Circumstances) -> PlanRequest:
         """What the planner is asked."""
@@ -87,13 +91,20 @@ def gather(
     files: SourceFiles,
     remembered: Remembered,
     circumstances: Circumstances,
+    plugins: Plugins | None = None,
 ) -> Knowledge:
     """Put together what is known of `tests`."""
     static, problems = footprints_of(tests, files, cache_file(config))
     codes = code_of(tests, files)
     observed = observed_footprints(remembered, codes, static)
+    said = said_by(plugins, tests)
     found, notes = classify(
-        tests, static, observed, config.rules, private_server=circumstances.private_server
+        tests,
+        static,
+        observed,
+        config.rules,
+        plugins=said,
+        private_server=circumstances.private_server,
     )
     classifications = {one.nodeid: one for one in found}
     dependencies, conflicts = found_out(remembered, codes, tests)
@@ -108,7 +119,22 @@ def gather(
         dependencies=dependencies,
         conflicts=conflicts,
         notes=[*problems, *notes],
+        plugins=said,
     )
+
+
+def said_by(plugins: Plugins | None, tests: Sequence[Test]) -> dict[str, Override]:
+    """What plugins of dbsafe say of the tests."""
+    if plugins is None or not plugins.names:
+        return {}
+    found: dict[str, Override] = {}
+    for test in tests:
+        said = plugins.level_of(test)
+        if said is not None:
+            name, level = said
+            evidence = Evidence(Source.RULE, f"plugin {name} says {level.name}")
+            found[test.nodeid] = Override(level, evidence=(evidence,))
+    return found
 
 
 def cache_file(config: Config) -> Path:

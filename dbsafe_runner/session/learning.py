@@ -43,6 +43,7 @@ def lesson_of(
         knowledge.static,
         observed,
         config.rules,
+        plugins=knowledge.plugins,
         private_server=circumstances.private_server,
     )
     corrected = learned = 0

@@ -23,6 +23,7 @@ from dbsafe_runner.scheduling.simulation import simulate
 from dbsafe_runner.session.discovery import discover
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.parts import make_provider, pool_settings
+from dbsafe_runner.session.plugins import configured_plugins
 from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.session.strategy import chosen_strategy, worker_count
 from dbsafe_runner.workers.pool import Pool
@@ -149,10 +150,12 @@ def _planned(
         remembered = store.remembered()
     store.close()
     files = SourceFiles(suite.rootdir, suite.python_path, suite.django_settings)
-    knowledge = gather(config, suite.tests, files, remembered, circumstances)
+    plugins = configured_plugins(config)
+    knowledge = gather(config, suite.tests, files, remembered, circumstances, plugins)
     request = dataclasses.replace(knowledge.request(circumstances), alternatives=COMPARED)
     plan = make_plan(request, lambda candidate: simulate(candidate).wall)
     problems = [Note(one.code, one.message, one.hint) for one in store.problems]
+    problems += [Note("plugin-failed", text) for text in plugins.take_failures()]
     planned = [Note("plan-note", text) for text in plan.notes]
     return Prospect(
         config=config,
