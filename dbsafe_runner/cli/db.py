@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.config import Config
-from dbsafe_runner.config.settings import AUTO, EMBEDDED
+from dbsafe_runner.config.database_settings import AUTO, EMBEDDED
 from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.binaries import choose
 from dbsafe_runner.database.cache import cache_directory

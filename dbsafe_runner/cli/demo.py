@@ -20,7 +20,7 @@ import dbsafe_runner
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.cli.error_rendering import defects_to
 from dbsafe_runner.cli.verify import verification_lines
-from dbsafe_runner.config import Config, RunRequest
+from dbsafe_runner.config import EMBEDDED, Config, RunRequest
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
@@ -55,7 +55,9 @@ def demo(
     require_packages()
     project = copy_project(directory.absolute())
     _use_own_environment()
-    settings: dict[str, Any] = {} if workers is None else {"workers.count": workers}
+    settings: dict[str, Any] = {"database.server": EMBEDDED}
+    if workers is not None:
+        settings["workers.count"] = workers
     config = invocation.configuration(settings, project / "runner.toml")
     request = dataclasses.replace(invocation.request(config, ()), invocation_dir=project)
     with defects_to(config.run.output):

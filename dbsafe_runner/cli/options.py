@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Final, Optional
 
 import typer
 import typer.core
 
 from dbsafe_runner.cli.arguments import OwnOptions, split_arguments
+from dbsafe_runner.config import EMBEDDED
 from dbsafe_runner.config.keys import TextForm
 from dbsafe_runner.config.reference import Setting, as_toml, settings_by_name
 
@@ -42,6 +43,8 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     names = {f"{setting.section}_{setting.name}": name for name, setting in settings_by_name().items()}
 
     def wrapper(**values: Any) -> Any:
+        if values.pop("embedded"):
+            values["database_server"] = EMBEDDED
         given = {names[parameter]: values.pop(parameter) for parameter in names}
         # An option that may be repeated is an empty list, in some versions of typer, when not given.
         return command(
@@ -55,12 +58,23 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
         if parameter.name != "settings"
     ]
     added = [_parameter(name, settings_by_name()[names[name]]) for name in names]
-    parameters = [*own, *added]
+    parameters = [*own, _EMBEDDED, *added]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     wrapper.__doc__ = command.__doc__
     wrapper.__name__ = command.__name__
     return wrapper
+
+
+_EMBEDDED: Final = inspect.Parameter(
+    "embedded",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option("--embedded", help="Servers of dbsafe's own, whatever else names a server."),
+    ],
+)
 
 
 def _parameter(name: str, setting: Setting) -> inspect.Parameter:

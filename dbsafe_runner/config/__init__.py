@@ -6,13 +6,11 @@ one invocation asks for beyond the configuration. This package does not act on a
 
 from __future__ import annotations
 
+from dbsafe_runner.config.database_settings import AUTO, EMBEDDED, DatabaseSettings
 from dbsafe_runner.config.loading import load_config
 from dbsafe_runner.config.request import RunRequest
 from dbsafe_runner.config.settings import (
-    AUTO,
-    EMBEDDED,
     Config,
-    DatabaseSettings,
     Rule,
     RunSettings,
     VerdictSettings,

@@ -6,6 +6,7 @@ in any of them is found before anything is reported. Nothing is acted upon, and 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dbsafe_runner.config.checking import Layer, Place, Problem, check, did_you_mean, show
+from dbsafe_runner.config.database_settings import AUTO, DatabaseSettings
 from dbsafe_runner.config.keys import TextForm, value_of_text
 from dbsafe_runner.config.positions import find_lines, line_of
 from dbsafe_runner.config.reference import Setting, settings_by_name
@@ -37,7 +39,8 @@ def load_config(
     Args:
         start: where dbsafe was started; the file is looked for here and in the directories above, up
             to the root of the repository.
-        environment: variables named DBSAFE_<SECTION>_<KEY> are settings.
+        environment: variables named DBSAFE_<SECTION>_<KEY> are settings; DATABASE_URL is the server
+            where nothing else names one.
         options: values by "section.key", as text or as values; None means not given.
         file: a configuration file to use instead of the one that would be found.
 
@@ -54,7 +57,19 @@ def load_config(
     problems = problems or _check_strategy(merged, layers)
     if problems:
         raise _bad_configuration(problems, found)
-    return _config(Settings.model_validate(merged), start, found, layers)
+    settings = Settings.model_validate(merged)
+    server = _offered_server(settings.database, environment)
+    config = _config(settings, start, found, layers)
+    if not server:
+        return config
+    database = config.database.model_copy(update={"server": server})
+    return dataclasses.replace(config, database=database, server_from_environment=True)
+
+
+def _offered_server(database: DatabaseSettings, environment: Mapping[str, str]) -> str:
+    """The URL in DATABASE_URL as PostgreSQL knows it, where nothing else names a server; else ""."""
+    match = re.fullmatch(r"postgres(?:ql)?(?:\+\w+)?(://.*)", environment.get("DATABASE_URL", ""))
+    return f"postgresql{match[1]}" if match and database.server == AUTO else ""
 
 
 def _find_file(start: Path) -> Path | None:

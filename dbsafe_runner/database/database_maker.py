@@ -143,6 +143,7 @@ class DatabaseMaker:
             host=address.host,
             port=address.port,
             databases={**self._further_names(names[0]), **mapping(self._place.databases, names)},
+            closed=self._place.closed,
             user="" if self._suite_logs_in else address.user,
             password="" if self._suite_logs_in else address.password,
             options=address.options,

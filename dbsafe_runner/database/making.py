@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import hashlib
 import itertools
 import json
@@ -93,6 +94,12 @@ class Workplace:
     run: str = dataclasses.field(default_factory=new_run_id)
     #: What does not work there, or is otherwise than asked for, each in one sentence.
     limits: list[str] = dataclasses.field(default_factory=list)
+    #: Patterns of databases that tests may connect to although they are none of the suite's.
+    open: tuple[str, ...] = ()
+    #: Seconds that the server is waited for.
+    patience: float = 60.0
+    #: Databases that were there before the run and are closed to tests, filled in by `find_closed`.
+    closed: tuple[str, ...] = ()
     numbers: itertools.count[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -110,6 +117,22 @@ class Workplace:
     def strangers(self) -> dict[str, Source]:
         """Roles of the suite that are not that of the server's URL, each with a source."""
         return {one.user: one for one in self.sources if one.user != self.facts.role}
+
+    def find_closed(self) -> None:
+        """Learn which databases are there that are none of the suite's.
+
+        What a test makes itself later is its own, so names that nothing has yet stay open.
+
+        Raises:
+            UserError: `server-unreachable`.
+        """
+        with self.sessions.session() as connection:
+            rows = connection.execute("select datname::text from pg_database order by 1").fetchall()
+        self.closed = tuple(
+            name
+            for (name,) in rows
+            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in self.open)
+        )
 
     def tell_logins(self) -> None:
         """Say that the suite's roles are not used."""

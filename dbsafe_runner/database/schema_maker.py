@@ -134,6 +134,7 @@ class SchemaMaker:
             host=address.host,
             port=address.port,
             databases={source.database: address.database for source in self._place.databases},
+            closed=tuple(name for name in self._place.closed if name != address.database),
             schema=schema,
             user=address.user,
             password=address.password,

@@ -37,9 +37,6 @@ OWN_SESSIONS: Final = MAKERS + 2
 #: Seconds between two looks at our claim, and at the number of connections while they are short.
 PULSE: Final = 1.0
 
-#: Seconds that a worker waits for connections that others use, and that a lost server is waited for.
-PATIENCE: Final = 60.0
-
 # What kind of process it is may be hidden from us; only that of a client has both a role and a database.
 _OTHERS: Final = """
 select count(*) filter (where application_name not like 'dbsafe%%'),
@@ -113,6 +110,7 @@ class UserServerProvider:
         address, facts = self._place.address, self._place.facts
         report(f"PostgreSQL {facts.version} at {address.shown}: {self._why}")
         self._makers.submit(remove_leftovers, self._place.sessions)
+        self._place.find_closed()
         try:
             key, reused = self._maker.prepare(report)
         except psycopg.Error as error:
@@ -236,7 +234,7 @@ class UserServerProvider:
         return place.facts.capacity - others - OWN_SESSIONS
 
     def _connections(self) -> int:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._place.patience
         told = False
         while True:
             self._check_open()
@@ -267,7 +265,7 @@ class UserServerProvider:
 
     def _patiently(self, work: Callable[[], Made]) -> Made:
         """Do it again while the server is being restarted or has no connection left."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._place.patience
         pause = 0.1
         while True:
             try:

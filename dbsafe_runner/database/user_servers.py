@@ -40,6 +40,10 @@ class Choice:
     namespace: str = "auto"
     #: Patterns of hosts and databases that are refused.
     deny: Sequence[str] = ()
+    #: Patterns of other databases that tests may connect to for real.
+    open: Sequence[str] = ()
+    #: Seconds that the server is waited for when it restarts, or has no connection left.
+    patience: float = 60.0
 
 
 def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider:
@@ -66,6 +70,8 @@ def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider
             ending=ending,
             closing=closing,
             limits=_limits(facts),
+            open=tuple(choice.open),
+            patience=choice.patience,
             run=run,
         )
     except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dbsafe_runner.domain.isolation import NamespaceKind
 
@@ -12,8 +12,8 @@ from dbsafe_runner.domain.isolation import NamespaceKind
 class Endpoint:
     """How the redirection reaches a namespace.
 
-    `host` is a directory with a Unix socket or a host name. Names of databases that are absent from
-    `databases`, and of users when `user` is "", pass through as the suite wrote them.
+    `host` is a directory with a Unix socket or a host name. Names of databases that are in neither
+    `databases` nor `closed`, and of users when `user` is "", pass through as the suite wrote them.
     """
 
     host: str
@@ -27,6 +27,8 @@ class Endpoint:
     password: str = dataclasses.field(default="", repr=False)
     #: Further libpq parameters, e.g. sslmode, sslrootcert, as the user's URL had them.
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: Databases of the user's server that are none of the suite's: connections to them are refused.
+    closed: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

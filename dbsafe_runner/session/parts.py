@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dbsafe_runner.config import Config, RunRequest
-from dbsafe_runner.config.settings import AUTO, EMBEDDED
+from dbsafe_runner.config.database_settings import AUTO, EMBEDDED
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
@@ -38,8 +38,26 @@ def sources(config: Config) -> tuple[str, ...]:
 
 
 def targets(config: Config) -> tuple[Target, ...]:
-    """The servers that the suite means."""
-    return tuple(Target.parse(url) for url in sources(config))
+    """The servers that the suite means; the user's own is never connected to but by way of these."""
+    database = config.database
+    servers = () if database.server in {AUTO, EMBEDDED} else (database.server, database.direct)
+    urls = (*sources(config), *filter(None, servers))
+    return tuple(Target.parse(url) for url in dict.fromkeys(urls))
+
+
+def choice_of(config: Config) -> Choice | None:
+    """What the configuration says about a server of the user's; None where it names none."""
+    database = config.database
+    if database.server in {AUTO, EMBEDDED}:
+        return None
+    return Choice(
+        url=database.server,
+        direct=database.direct,
+        namespace=database.namespace,
+        deny=database.deny,
+        open=database.allow_databases if database.guard else ("*",),
+        patience=database.patience,
+    )
 
 
 def allowed_hosts(config: Config) -> tuple[str, ...]:
@@ -50,8 +68,7 @@ def allowed_hosts(config: Config) -> tuple[str, ...]:
 def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
     """The provider of namespaces that the configuration asks for.
 
-    Only a server that the configuration or the command line names is ever used. `DATABASE_URL` in the
-    environment names what the application uses, which nobody offered for tests.
+    Only a server that the configuration, the command line or `DATABASE_URL` names is ever used.
 
     Raises:
         UserError: `bad-source`, `namespace-needs-server`, and what `provider_for` raises.
@@ -71,8 +88,7 @@ def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
         timeout=database.setup_timeout or float("inf"),
         fresh=fresh,
     )
-    if database.server not in {AUTO, EMBEDDED}:
-        choice = Choice(database.server, database.direct, database.namespace, database.deny)
+    if (choice := choice_of(config)) is not None:
         return provider_for(choice, template)
     if database.namespace not in {"auto", "server"}:
         raise UserError(

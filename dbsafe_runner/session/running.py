@@ -85,6 +85,7 @@ class _Run:
         )
         self._pool = pool
         self._on(self._started())
+        self._tell_server()
         try:
             code = pool.run(self._recall)
             finished = self._finished(code)
@@ -116,6 +117,18 @@ class _Run:
             dbsafe_runner.__version__,
             platform.python_version(),
         )
+
+    def _tell_server(self) -> None:
+        """Say that the environment alone names the server that databases are made on."""
+        if self._config.server_from_environment:
+            self._tell(
+                Note(
+                    "server-from-environment",
+                    "Namespaces are made on the server that DATABASE_URL names.",
+                    "--embedded uses servers of dbsafe's own instead.",
+                ),
+                kind="info",
+            )
 
     def _recall(self) -> None:
         """Read what earlier runs left, which takes a while, before it is needed."""

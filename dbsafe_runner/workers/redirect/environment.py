@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import libpq, urls
-from .routing import Route, Rules
+from .routing import Route, Rules, name_in
 from .urls import Target
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def inheritance(
             "host": endpoint.host,
             "port": endpoint.port,
             "databases": dict(endpoint.databases),
+            "closed": list(endpoint.closed),
             "schema": endpoint.schema,
             "user": endpoint.user,
             "password": endpoint.password,
@@ -133,7 +134,7 @@ def route_to(
     ours = {source.server for source in sources} | {Target(endpoint.host, endpoint.port).server}
     for target in urls.targets_of(params, environ):
         if target.server in ours:
-            database = endpoint.databases.get(target.database, target.database)
+            database = name_in(endpoint, target.database)
             return Route(endpoint, target, database if database != target.database else "")
     return None
 
@@ -148,19 +149,25 @@ def _rewrite_url(url: str, params: Mapping[str, str], route: Route) -> str:
     return urls.with_parameters(url, {key: str(value) for key, value in led.items()})
 
 
+def names_a_server(environ: Mapping[str, str]) -> bool:
+    """Whether the environment tells libpq where to connect."""
+    keys = ("host", "hostaddr", "port", "service")
+    return any(environ.get(urls.ENVIRONMENT[key]) for key in keys)
+
+
 def _lead_libpq(
     result: dict[str, str], base: Mapping[str, str], endpoint: Endpoint, sources: tuple[Target, ...]
 ) -> None:
     """Set what libpq takes its defaults from, unless it means a server of the suite's own."""
     names = urls.ENVIRONMENT
-    chosen = any(base.get(names[key]) for key in ("host", "hostaddr", "port", "service"))
     route = route_to(endpoint, sources, {}, base)
     if route is None:
-        if chosen:
+        if names_a_server(base):
             return
         # Nothing was said, so what is meant can only be the suite's server or none.
         target = urls.targets_of({}, base)[0]
-        route = Route(endpoint, target, endpoint.databases.get(target.database, ""))
+        database = name_in(endpoint, target.database)
+        route = Route(endpoint, target, database if database != target.database else "")
     effective = urls.Effective({}, base)
     given = {key: effective.get(key) for key in ("user", "dbname") if effective.get(key)}
     led = libpq.rewrite(given, route, _NEWEST_LIBPQ, base)

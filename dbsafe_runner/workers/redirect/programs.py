@@ -36,6 +36,8 @@ _TOOLS = frozenset(
         *("pg_amcheck", "pg_receivewal", "pg_recvlogical"),
     ]
 )
+#: How these are told a database, and the maintenance database.
+_DATABASE_OPTIONS = frozenset(("-d", "--dbname", "--maintenance-db"))
 #: What the standard library and set-up code start to look around. It is not worth a namespace.
 _HARMLESS = frozenset(
     [
@@ -158,12 +160,33 @@ def led_arguments(router: Router, args: Any, environ: Mapping[Any, Any]) -> Any:
     base = _decoded(environ)
     flags, others = _split_flags(args)
     led = [_led_text(arg, endpoint, router, base) for arg in others]
-    if not flags:
-        return led
     route = environment.route_to(endpoint, router.sources, flags, base)
+    if not flags:
+        # Its environment leads there as well when nothing in it names another server.
+        ours = route is not None or not environment.names_a_server(base)
+        return _with_names(led, endpoint) if ours else led
     if route is None:
         return args
+    led = _with_names(led, endpoint)
     return [led[0], "-h", endpoint.host, "-p", str(endpoint.port), *led[1:]]
+
+
+def _with_names(args: Sequence[str], endpoint: Any) -> list[str]:
+    """Databases that are named by themselves, after -d or in the place for them, as they are named there.
+
+    On a server of the worker's own all names are as the suite has them.
+    """
+    named = list(args)
+    for place in range(1, len(args)):
+        arg, before = args[place], args[place - 1]
+        option, equals, value = arg.partition("=")
+        if before in _DATABASE_OPTIONS or not (arg.startswith("-") or before.startswith("-")):
+            named[place] = routing.name_in(endpoint, arg)
+        elif equals and option in _DATABASE_OPTIONS:
+            named[place] = f"{option}={routing.name_in(endpoint, value)}"
+        elif arg.startswith("-d") and len(arg) > 2:
+            named[place] = "-d" + routing.name_in(endpoint, arg[2:])
+    return named
 
 
 def _led_text(arg: str, endpoint: Any, router: Router, base: Mapping[str, str]) -> str:

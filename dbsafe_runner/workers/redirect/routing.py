@@ -56,8 +56,20 @@ class Route(NamedTuple):
         return self.endpoint.host, self.endpoint.port
 
 
+#: What a program is given as the name of a database that is closed to it: there is none of this name.
+CLOSED = "{} (closed to tests by dbsafe)"
+
+
+def name_in(endpoint: Endpoint, database: str) -> str:
+    """The name on an endpoint of a database that the suite names."""
+    if database in endpoint.databases:
+        return endpoint.databases[database]
+    # The server keeps 63 bytes of a name.
+    return CLOSED.format(database[:24]) if database in endpoint.closed else database
+
+
 class ConnectionRefusedByGuardError(Exception):
-    """A connection to a server that is neither on this machine nor listed. Nothing was sent to it.
+    """A connection to a server or a database that is none of the suite's. Nothing was sent to it.
 
     What is raised is also an instance of the driver's own error for failed connections, so that code
     that handles an unreachable server sees one.
@@ -76,6 +88,24 @@ def refusal(
         "If the suite may use that server, add its host to allow_hosts under [database] in runner.toml; "
         "if it is the suite's own database, name it as source there."
     ).format(code=ConnectionRefusedByGuardError.code, who=test or "The suite", target=target)
+    return _as_instance(message, error)
+
+
+def refusal_of_database(
+    target: Target, test: str, error: type[BaseException] = Exception
+) -> ConnectionRefusedByGuardError:
+    """The exception that refuses a connection to another database of the user's server."""
+    message = (
+        "connection-refused-by-guard: {who} tried to connect to the database {target.database!r} on "
+        "{target.host}:{target.port}, the server that you gave, where it is none of the suite's. "
+        "Nothing was sent to it. If tests may use it, add it to allow_databases under [database] in "
+        "runner.toml; "
+        "if it is the suite's own, name it as source there, and every worker gets a copy."
+    ).format(who=test or "The suite", target=target)
+    return _as_instance(message, error)
+
+
+def _as_instance(message: str, error: type[BaseException]) -> ConnectionRefusedByGuardError:
     if issubclass(ConnectionRefusedByGuardError, error):
         return ConnectionRefusedByGuardError(message)
     attributes = {"__module__": __name__, "__doc__": ConnectionRefusedByGuardError.__doc__}
@@ -118,7 +148,7 @@ class Router:
         with self._lock:
             for target in targets:
                 if self.is_ours(target) or self._learn(target):
-                    return self._redirect(target)
+                    return self._redirect(target, error)
             for target in targets:
                 if not self._may_pass(target):
                     raise refusal(target, self.rules.on_refused(target), error)
@@ -162,9 +192,11 @@ class Router:
         """After a fork: another thread may have held the lock, and is not here to give it back."""
         self._lock = threading.RLock()
 
-    def _redirect(self, target: Target) -> Route:
+    def _redirect(self, target: Target, error: type[BaseException]) -> Route:
         named = self._as_the_suite_names_it(target)
         endpoint = self.endpoint_for(named)
+        if named.database in endpoint.closed and named.database not in endpoint.databases:
+            raise refusal_of_database(named, self.rules.on_refused(named), error)
         if self.asks:
             self.rules.on_connect(named)
         database = endpoint.databases.get(named.database, named.database)

@@ -77,6 +77,8 @@ def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
         "--retries": (["7"], 7),
         "--timeout": (["7"], 7.0),
         "--setup-timeout": (["7"], 7.0),
+        "--patience": (["7"], 7.0),
+        "--fallback": (["mock"], ("mock",)),
         "--slow-timeout": (["7"], 7.0),
         "--run-timeout": (["7"], 7.0),
         "--max-memory": (["2GiB"], 2 * 1024**3),

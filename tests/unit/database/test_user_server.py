@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbsafe_runner.config.settings import PRODUCTION
+from dbsafe_runner.config.database_settings import PRODUCTION
 from dbsafe_runner.database.clones import Dress, dressing, split_names
 from dbsafe_runner.database.user_server import ServerAddress, ServerFacts, check_allowed, choose_kind
 from dbsafe_runner.domain.isolation import NamespaceKind

@@ -170,3 +170,21 @@ class TestSearchPath:
     )
     def test_what_options_set(self, options: str, found: str) -> None:
         assert search_path.in_options(options) == found
+
+
+def test_other_databases_of_the_users_server_are_refused() -> None:
+    endpoint = Endpoint("db", 1, databases={"shop": "shop_w1"}, closed=("shop", "payroll"))
+    world = World(HERE, Target("db", 1), endpoint=endpoint)
+    with pytest.raises(ConnectionRefusedByGuardError) as caught:
+        world.router.route([Target("db", 1, "app", "payroll")], TimeoutError)
+    assert isinstance(caught.value, TimeoutError)
+    for part in ("'payroll'", "test_shop.py::test_order", "allow_databases", "db:1"):
+        assert part in str(caught.value)
+    assert ("connect", Target("db", 1, "app", "payroll")) not in world.told
+
+
+def test_a_database_that_was_not_there_before_the_run_is_the_tests_own() -> None:
+    endpoint = Endpoint("db", 1, databases={"shop": "shop_w1"}, closed=("shop", "payroll"))
+    route = World(HERE, endpoint=endpoint).router.route([HERE._replace(database="made_by_a_test")])
+    assert route is not None
+    assert route.database == ""

@@ -148,8 +148,14 @@ def provide(user_server: UserServer, tmp_path: Path) -> Iterator[Callable[..., U
     """Makes providers, closes them in the end, and finds nothing of theirs left."""
     made: list[UserServerProvider] = []
 
-    def make(url: str, direct: str = "", namespace: str = "auto", **request: Any) -> UserServerProvider:
-        choice = Choice(url, direct, namespace)
+    def make(
+        url: str,
+        direct: str = "",
+        namespace: str = "auto",
+        patience: float = 60.0,
+        **request: Any,
+    ) -> UserServerProvider:
+        choice = Choice(url, direct, namespace, patience=patience)
         provider = provider_for(choice, TemplateRequest(**{"root": tmp_path, **request}))
         made.append(provider)
         return provider

@@ -177,6 +177,81 @@ def test_what_a_killed_run_left_is_shown_and_cleaned(user_server, project):
     assert "error[no-such-namespace]" in missing.stderr
 
 
+OTHERS = """
+import os
+import shutil
+import subprocess
+import psycopg
+import pytest
+
+URL = os.environ["DATABASE_URL"]
+OTHER = URL.replace("plain_db", "payroll")
+
+def test_connects_to_another_database():
+    psycopg.connect(OTHER)
+
+def test_a_program_does():
+    code = "import os, psycopg; psycopg.connect(os.environ['OTHER'])"
+    done = subprocess.run(
+        ["python", "-c", code], capture_output=True, text=True, env={**os.environ, "OTHER": OTHER}
+    )
+    assert done.returncode == 1
+    assert "allow_databases" in done.stderr
+
+WAYS = [("-d", "payroll"), ("payroll",), ("--dbname=payroll",), (OTHER,)]
+
+@pytest.mark.parametrize("arguments", WAYS)
+def test_psql_does(arguments):
+    command = ["psql", "-c", "delete from wages", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "closed to tests by dbsafe" in done.stderr, done.stderr
+
+def test_psql_reaches_the_clone_by_the_name_of_the_source():
+    ask = "select current_database() like 'dbsafe%'"
+    done = subprocess.run(["psql", "-XAtc", ask, "plain_db"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "t"
+
+def test_a_database_of_its_own_is_open():
+    with psycopg.connect(URL, autocommit=True) as connection:
+        connection.execute("create database of_a_test")
+        psycopg.connect(URL.replace("plain_db", "of_a_test")).close()
+        connection.execute("drop database of_a_test")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("open_", [False, True])
+def test_other_databases_of_the_server_are_closed_to_tests(user_server, tmp_path, open_):
+    user_server.do("drop database if exists payroll", "create database payroll")
+    user_server.do("create table wages as select 1 as wage", database="payroll")
+    (tmp_path / "test_others.py").write_text(OTHERS)
+    url = user_server.url("plain_db")
+    path = (
+        f"{user_server.bindir}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
+    option = ["--allow-databases", "pay*"] if open_ else []
+    # DATABASE_URL alone names the server.
+    done = subprocess.run(
+        [DBSAFE, "run", "--no-confirm", "-v", *option],
+        cwd=tmp_path,
+        env={**environment(tmp_path, url), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    report = done.stdout + done.stderr
+    assert "server-from-environment" in report, report
+    if open_:
+        # What expects to be refused fails.
+        assert "5 failed, 3 passed" in report, report
+        return
+    assert "1 failed, 7 passed" in report, report
+    assert "tried to connect to the database 'payroll'" in report
+    assert user_server.ask("select wage from wages", "payroll") == [(1,)]
+
+
 def test_a_server_like_production_is_refused(project):
     done = dbsafe(project, "", "run", "--database", "postgresql://u:s3cret@db.prod.example.org/app")
     assert done.returncode == 64

@@ -260,14 +260,9 @@ def test_a_server_that_restarts_is_waited_for(user_server, source, provide):
     assert user_server.ask(claims)
 
 
-def test_connections_that_are_short_are_waited_for_and_then_told(
-    user_server, source, provide, monkeypatch
-):
-    from dbsafe_runner.database import user_server_provider
-
-    monkeypatch.setattr(user_server_provider, "PATIENCE", 1.5)
+def test_connections_that_are_short_are_waited_for_and_then_told(user_server, source, provide):
     said: list[str] = []
-    provider = provide(user_server.url(source, "maker"))
+    provider = provide(user_server.url(source, "maker"), patience=1.5)
     provider.prepare(said.append)
     with contextlib.ExitStack() as guests:
         for _ in range(50):
