@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import pydantic
 
-
 #: The smallest limit of memory that a run may be given, in bytes.
 LEAST_MEMORY: Final = 64 * 1024**2
 

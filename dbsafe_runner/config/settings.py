@@ -223,7 +223,7 @@ class Settings(Table):
     run: RunSettings = RunSettings()
     verdict: VerdictSettings = VerdictSettings()
     rules: Annotated[tuple[Rule, ...], pydantic.BeforeValidator(as_words)] = ()
-    strategies: dict[str, dict[str, Any]] = {}
+    strategies: dict[str, dict[str, Any]] = pydantic.Field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def led_arguments(router: Router, args: Any, environ: Mapping[Any, Any]) -> Any:
 
 
 def _with_names(args: Sequence[str], endpoint: Any) -> list[str]:
-    """Databases that are named by themselves, after -d or in the place for them, as they are named there.
+    """Databases that are named by themselves, after -d or in their place, as they are named there.
 
     On a server of the worker's own all names are as the suite has them.
     """
