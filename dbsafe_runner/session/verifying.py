@@ -129,7 +129,8 @@ def run_serially(config: Config, request: RunRequest, sources: tuple[Target, ...
 def _pytest(request: RunRequest, environment: Mapping[str, str], directory: Path) -> SerialRun:
     record, log = directory / "record", directory / "log"
     arguments = list(request.pytest_arguments)
-    if importlib.util.find_spec("xdist") and "no:xdist" not in arguments:
+    loads_plugins = not environment.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    if loads_plugins and importlib.util.find_spec("xdist") and "no:xdist" not in arguments:
         # The suite's own addopts may ask for several processes.
         arguments += ["-n", "0"]
     command = [sys.executable, "-m", "pytest", "-p", "dbsafe_runner.workers.recorder", *arguments]

@@ -68,7 +68,8 @@ class Tenancy:
             retire=fields["retire"],
             leaks=tuple(fields["leaks"]),
         )
-        self._pool.emit(events.NamespaceReset(self._pool.now(), slot.name, report))
+        if not slot.confirms:
+            self._pool.emit(events.NamespaceReset(self._pool.now(), slot.name, report))
 
     def end(self, slot: Slot) -> None:
         """Take a worker's namespace back."""
@@ -93,12 +94,7 @@ class Tenancy:
                 slot.namespace = namespace
                 # The wait is not the test's doing, nor charged to its time limit.
                 slot.since = pool.now()
-                seconds = pool.now() - asked
-                pool.emit(
-                    events.NamespaceLeased(
-                        pool.now(), worker, namespace.name, namespace.generation, seconds
-                    )
-                )
+                self._tell(slot, namespace, pool.now() - asked)
             else:
                 self._zygote_namespace = namespace
             answer("leased", namespace=namespace_fields(namespace))
@@ -109,6 +105,13 @@ class Tenancy:
             pool.fail(error)
 
         pool.desk.acquire(worker, ready, failed)
+
+    def _tell(self, slot: Slot, namespace: Namespace, waited: float) -> None:
+        """Tell of a lease. Those of trials are no part of how the run's workers did."""
+        now = self._pool.now()
+        if not slot.confirms:
+            name, generation = namespace.name, namespace.generation
+            self._pool.emit(events.NamespaceLeased(now, slot.name, name, generation, waited))
 
     def _learned(self, worker: str, target: list[Any], answer: Answer) -> None:
         pool = self._pool
