@@ -194,3 +194,44 @@ def test_rules_that_match_nothing_or_contradict_are_told(project):
     assert ran.code == 0
     assert {"rule-matches-nothing", "contradictory-rules"} <= set(ran.notices())
     assert "rule-matches-nothing" not in project.dbsafe("test_shop.py").notices()
+
+
+def test_what_a_failure_hung_on_is_in_the_next_plan_and_does_not_fail_again(project):
+    project.write(
+        test_shop="""
+            def test_first(): pass
+            def test_second(): pass
+        """,
+        shared="state = []",
+        test_a="import shared\ndef test_helper(): shared.state.append(1)",
+        test_b="import shared\ndef test_brittle(): assert shared.state",
+    )
+    first = project.dbsafe("--grouping", "test")
+    assert "brittle-test" in first.notices(), first.out
+    shown = plan(project)
+    pair = "test_b.py::test_brittle needs test_a.py::test_helper"
+    assert f"{pair}, as an earlier run found out: resolved by batching" in " ".join(shown.stdout.split())
+    found = planned(project)
+    (batch,) = [one for one in found["batches"] if "test_b.py::test_brittle" in one["tests"]]
+    assert batch["tests"] == ["test_a.py::test_helper", "test_b.py::test_brittle"]
+    assert pair in batch["why"]
+    second = project.dbsafe("--grouping", "test")
+    assert second.code == 0
+    assert second.test("test_brittle")["verdict"] == "clear", second.out
+
+
+def test_state_of_the_process_that_tests_share_keeps_them_together(project):
+    project.write(
+        test_shop="""
+            basket = []
+            def test_fills(): basket.append(1)
+            def test_other(): pass
+            def test_counts(): assert basket == [1]
+        """
+    )
+    found = planned(project)
+    (batch,) = [one for one in found["batches"] if "test_shop.py::test_fills" in one["tests"]]
+    assert batch["tests"] == ["test_shop.py::test_fills", "test_shop.py::test_counts"]
+    assert batch["why"] == "together: they share basket"
+    ran = project.dbsafe("--grouping", "test", "--no-confirm")
+    assert ran.code == 0, ran.out
