@@ -26,7 +26,7 @@ _VOLATILE = {
         (
             "relfilenode", "relpages", "reltuples", "relallvisible", "relallfrozen", "relfrozenxid",
             "relminmxid", "relhasindex", "relhasrules", "relhastriggers", "relhassubclass", "relrewrite",
-            "relispopulated",
+            "relispopulated", "reltoastrelid",
         )
     ),
     "pg_database": frozenset(("datfrozenxid", "datminmxid", "dathasloginevt")),
@@ -43,7 +43,7 @@ _NAMESPACE_COLUMNS = frozenset(
 )  # fmt: skip
 _RELATION_COLUMNS = (
     "adrelid", "attrelid", "ev_class", "indrelid", "inhrelid", "partrelid", "polrelid", "prrelid",
-    "seqrelid", "tgrelid",
+    "seqrelid", "tgrelid", "typrelid",
 )  # fmt: skip
 # Of the dependencies, only what can be set by itself: owners of sequences and members of extensions.
 _DEPENDENCIES = """(c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
@@ -79,9 +79,11 @@ class Catalog:
 
 @dataclasses.dataclass(slots=True)
 class Difference:
-    """How catalogs differ from the baseline. `added` holds (catalog, key of the row)."""
+    """How catalogs differ from the baseline. `added` and `changed` hold (catalog, key of the row)."""
 
     added: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    #: Rows that stand for what the baseline has, too, where that can be told.
+    changed: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     #: Catalogs in which rows of the baseline are gone or changed.
     lost: list[str] = dataclasses.field(default_factory=list)
     #: Oids of pg_class rows that are newer than the baseline, whether they differ or not.
@@ -98,6 +100,7 @@ class _Remembered:
     mark: int
     rows: int
     hashes: frozenset[str]
+    keys: frozenset[str]
 
 
 class Catalogs:
@@ -111,8 +114,10 @@ class Catalogs:
         """Make what is there now the baseline; `mark` is the next transaction id."""
         parts = [_part(catalog, catalog.own) for catalog in self.known.values()]
         for name, rows, items in _read(link, parts):
-            hashes = frozenset(item.partition(":")[0] for item in items)
-            self._baseline[name] = _Remembered(mark, rows, hashes)
+            pairs = [item.partition(":")[::2] for item in items]
+            hashes = frozenset(digest for digest, _ in pairs)
+            keys = frozenset(key for _, key in pairs)
+            self._baseline[name] = _Remembered(mark, rows, hashes, keys)
 
     def compare(self, link: Link, mark: int, names: Collection[str] | None = None) -> Difference:
         """Compare some catalogs, or all, with the baseline.
@@ -137,7 +142,9 @@ class Catalogs:
         added = [key for digest, key in pairs if digest not in baseline.hashes]
         if name == "pg_class":
             found.touched.extend(key for _, key in pairs)
-        found.added.extend((name, key) for key in added)
+        for key in added:
+            old = self.known[name].has_oid and (key in baseline.keys or int(key) < _FIRST_OWN_OID)
+            (found.changed if old else found.added).append((name, key))
         if rows - len(added) != baseline.rows:
             found.lost.append(name)
         elif newer and not added:
@@ -209,6 +216,8 @@ def _kept(name: str, columns: Collection[str]) -> str:
         schemas.append("c.oid")
     if name == "pg_description":
         relations.append("c.objoid")
+    if name == "pg_class":
+        relations.append("c.oid")
     outside = [f"c.{column}" for column in _OTHERS_COLUMNS if column in columns]
     conditions = [
         f"{column} <> all (array(select oid from temporary_schemas))"  # noqa: S608

@@ -6,7 +6,7 @@ committed only when the schema compares as equal to the baseline again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from dbsafe_runner.database.baseline import Baseline
 from dbsafe_runner.database.link import Link, LinkError, as_array, load_sql
@@ -37,6 +37,8 @@ class SchemaDifference:
         self._base = base
         #: Catalog -> oids of rows that were added.
         self._added: dict[str, list[str]] = {}
+        #: Likewise, of rows that stand for what the baseline has, too.
+        self._changed: dict[str, list[str]] = {}
         #: Catalogs in which rows of the baseline are gone or changed.
         self._lost: set[str] = set()
         self.words: list[str] = []
@@ -46,7 +48,7 @@ class SchemaDifference:
 
     def forget(self) -> None:
         """What is there now is the baseline."""
-        self._added, self._lost, self.words = {}, set(), []
+        self._added, self._changed, self._lost, self.words = {}, {}, set(), []
 
     def compare(self, link: Link, names: Collection[str] | None) -> tuple[list[str], set[str]]:
         """Compare some catalogs, or all, with the baseline.
@@ -59,9 +61,12 @@ class SchemaDifference:
         created = set(self._added.get("pg_class", ()))
         for name in self._base.catalogs.known if names is None else names:
             self._added.pop(name, None)
+            self._changed.pop(name, None)
             self._lost.discard(name)
         for name, oid in found.added:
             self._added.setdefault(name, []).append(oid)
+        for name, oid in found.changed:
+            self._changed.setdefault(name, []).append(oid)
         self._lost.update(found.lost)
         moved = self._base.move(link, found.touched) if found.touched else set()
         # What is not part of the baseline may be gone again, too: its relations are no more either.
@@ -80,7 +85,7 @@ class SchemaDifference:
         Raises:
             LinkError: the session is gone.
         """
-        objects = self._objects(link)
+        objects = self._objects(link, self._added)
         if self._lost or any(kind not in _DROPPABLE and kind not in _SPELLING for kind, _ in objects):
             return 0, "; ".join(self.words)
         drops = [
@@ -103,12 +108,12 @@ class SchemaDifference:
         self.forget()
         return int(xid or 0), ""
 
-    def _objects(self, link: Link) -> list[tuple[str, str]]:
-        """Return (kind, quoted name) of the objects that the added rows stand for."""
+    def _objects(self, link: Link, rows_of: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+        """Return (kind, quoted name) of the objects that rows of catalogs stand for."""
         known = self._base.catalogs.known
         rows = [
             (known[name].oid, oid)
-            for name, oids in self._added.items()
+            for name, oids in rows_of.items()
             if known[name].has_oid and name not in _PARTS
             for oid in oids
         ]
@@ -117,6 +122,10 @@ class SchemaDifference:
 
     def _describe(self, link: Link) -> list[str]:
         """Return the differences in words."""
-        words = [f"{self._base.database}/{name} created" for _, name in self._objects(link)]
-        words += [f"{self._base.database}/{name} changed" for name in sorted(self._lost)]
-        return words or [f"{self._base.database}/{name} changed" for name in self._added]
+        changed = self._objects(link, self._changed)
+        words = [f"{name} created" for _, name in self._objects(link, self._added)]
+        words += [f"{name} changed" for _, name in changed]
+        # Of what was dropped, no more is known than which catalog it was in.
+        words += [f"{name} changed" for name in sorted(self._lost) if not self._changed.get(name)]
+        words = words or [f"{name} changed" for name in {**self._added, **self._changed}]
+        return [f"{self._base.database}/{word}" for word in words]

@@ -249,13 +249,13 @@ class Watch:
         self, base: Baseline, files: Collection[str], sighting: Sighting, window: Window
     ) -> set[str]:
         """Return the oids of relations that may have changed; compare the schema if that may have."""
-        touched = {base.files[file] for file in files if file in base.files}
+        touched = self._touched(base, files)
         catalogs = {base.relations[oid].name for oid in touched if base.relations[oid].is_catalog}
         catalogs &= base.catalogs.known.keys()
         suspects = set(base.unlogged)
         if catalogs or sighting.everything:
             suspects |= self._watch_schema(base, None if sighting.everything else catalogs, window)
-            touched = {base.files[file] for file in files if file in base.files}
+            touched = self._touched(base, files)
         if sighting.everything:
             touched |= {*base.data(), *LargeObjects.CATALOGS}
         # A sequence that has been used since its last reset leaves no trace in the WAL for 32 uses.
@@ -263,6 +263,12 @@ class Watch:
         return suspects | {
             oid for oid in touched if oid in LargeObjects.CATALOGS or not base.relations[oid].is_catalog
         }
+
+    @staticmethod
+    def _touched(base: Baseline, files: Collection[str]) -> set[str]:
+        """Return the oids of relations in whose files, or TOAST files, something was written."""
+        # A file of a relation that came and went since the last look leads to nothing.
+        return {base.files[file] for file in files if file in base.files} & base.relations.keys()
 
     def _watch_schema(self, base: Baseline, names: set[str] | None, window: Window) -> set[str]:
         schema = self.schemas[base.database]

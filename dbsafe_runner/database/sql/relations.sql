@@ -1,5 +1,6 @@
 -- The tables, sequences, materialised views and catalogs of a database that have rows of their own, and the
--- TOAST tables, whose rows belong to their owner. $1: only those with these oids; null means all.
+-- TOAST tables, whose rows belong to their owner. $1: only those with these oids, and their TOAST tables; null
+-- means all.
 select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence = 'u',
        pg_catalog.pg_relation_filenode(c.oid),
        coalesce(t.oid, 0),
@@ -18,7 +19,7 @@ select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence = 'u',
                          when 'replica' then 'R' else 'O' end as mode) as f
   left join pg_catalog.pg_class as t on t.reltoastrelid = c.oid and c.relkind = 't'
  where c.relkind in ('r', 'm', 'S', 't') and c.relpersistence <> 't'
-   and ($1::oid[] is null or c.oid = any ($1::oid[]))
+   and ($1::oid[] is null or c.oid = any ($1::oid[]) or t.oid = any ($1::oid[]))
    -- Where the namespace is a schema: that schema, and the catalogs.
    and (coalesce(pg_catalog.current_setting('dbsafe.schema', true), '') = '' or c.oid < 16384
         or coalesce(t.relnamespace, c.relnamespace)

@@ -44,6 +44,22 @@ def test_altered_schemas_retire(place: Any, statement: str) -> None:
     assert keeper.reset().retire == report.retire
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("grant select on t to public", "public.t changed"),
+        ("create or replace function f() returns int language sql as 'select 2'", "public.f() changed"),
+        ("create table n ()", "public.n created"),
+        ("drop sequence s", "pg_class changed"),
+    ],
+)
+def test_changes_are_named(place: Any, statement: str, said: str) -> None:
+    place.run(TABLE)
+    keeper = place.keeper
+    place.suite.execute(statement)
+    assert f"{place.database}/{said}" in keeper.look().ddl
+
+
 def test_replacing_by_the_same_is_no_change(place: Any) -> None:
     place.run(TABLE)
     before = place.everything()

@@ -115,6 +115,11 @@ CHANGES = {
         "create table t (id int); insert into t values (1), (2); create materialized view m as select id from t",
         "insert into t values (3)\n---\nrefresh materialized view m",
     ),
+    "materialised view with long values": (
+        "create table t (v text); insert into t values ('a'), (repeat('x', 20000)); create materialized view m as select v from t;"
+        " create index on m (length(v))",
+        "insert into t select string_agg(md5(i::text), '') from generate_series(1, 1000) as i\n---\nrefresh materialized view m",
+    ),
     "materialised view of another": (
         "create table t (id int); insert into t values (1); create materialized view m as select id from t;"
         " create materialized view n as select id + 1 from m; create unique index on m (id)",
