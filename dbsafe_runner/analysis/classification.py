@@ -48,6 +48,14 @@ def classify(
     return found, notes
 
 
+def presumed_level(static: Footprint | None, *, private_server: bool = False) -> Level:
+    """Return the level on the word of static analysis alone: what is not certain is SHARED_WRITES."""
+    if static is None:
+        return Level.SHARED_WRITES
+    level = derive_level(static, private_server=private_server)
+    return level if static.confidence >= LEAST_CONFIDENCE else max(level, Level.SHARED_WRITES)
+
+
 class _Weighing:
     """The weighing of one test."""
 
@@ -85,11 +93,10 @@ class _Weighing:
         if static is None:
             nothing = Evidence(Source.UNKNOWN, "nothing is known: treated as SHARED_WRITES")
             return _UNKNOWN, Level.SHARED_WRITES, (nothing,)
-        level = self._level(static)
+        level = presumed_level(static, private_server=self._private)
         if static.confidence >= LEAST_CONFIDENCE:
             return static, level, static.evidence or (Evidence(Source.STATIC, "opens no connection"),)
         what = f"static analysis is not certain enough ({static.confidence:.2f}): treated as "
-        level = max(level, Level.SHARED_WRITES)
         return static, level, (Evidence(Source.UNKNOWN, what + level.name), *static.evidence)
 
     def _level(self, footprint: Footprint) -> Level:

@@ -297,10 +297,13 @@ def _batch(batch: Batch, names: Mapping[int, str]) -> dict[str, Any]:
 def _test(found: Prospect, nodeid: str, batch: int) -> dict[str, Any]:
     kind = found.knowledge.classifications[nodeid]
     forecast = found.request.forecasts[nodeid]
+    seen = found.knowledge.observed_level(nodeid, found.circumstances)
     return {
         "nodeid": nodeid,
         "level": int(kind.level),
         "source": strongest(kind).value,
+        "static_level": int(found.knowledge.static_level(nodeid, found.circumstances)),
+        "observed_level": None if seen is None else int(seen),
         "confidence": kind.footprint.confidence,
         "seconds": forecast.seconds,
         "seconds_known": forecast.known,

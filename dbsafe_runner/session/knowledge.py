@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dbsafe_runner.analysis import Note, analyse, classify, derive_level
-from dbsafe_runner.analysis.classification import LEAST_CONFIDENCE
+from dbsafe_runner.analysis.classification import LEAST_CONFIDENCE, presumed_level
 from dbsafe_runner.analysis.overrides import Override
 from dbsafe_runner.config import Config
 from dbsafe_runner.domain.evidence import Evidence, Source
@@ -68,6 +68,17 @@ class Knowledge:
     notes: Sequence[Note]
     #: What plugins of dbsafe say.
     plugins: Mapping[str, Override] = dataclasses.field(default_factory=dict)
+
+    def static_level(self, nodeid: str, circumstances: Circumstances) -> Level:
+        """The level that a test has on the word of static analysis alone."""
+        private = circumstances.private_server
+        return presumed_level(self.static.get(nodeid), private_server=private)
+
+    def observed_level(self, nodeid: str, circumstances: Circumstances) -> Level | None:
+        """The level that a test was seen to have in earlier runs; None when it was not seen."""
+        seen = self.observed.get(nodeid)
+        private = circumstances.private_server
+        return derive_level(seen, private_server=private) if seen is not None else None
 
     def request(self, circumstances: Circumstances) -> PlanRequest:
         """What the planner is asked."""

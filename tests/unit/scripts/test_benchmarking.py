@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 
 from benchmarking.__main__ import put_section
+from benchmarking.confusion import Suite, matrix
 from benchmarking.measuring import Measurement, outcomes
 from benchmarking.tables import comparison
 
@@ -57,3 +58,25 @@ def test_a_known_section_is_replaced_and_the_others_stay(tmp_path):
     put_section(page, "One", "## One\n\nnew\n")
     put_section(page, "One", "## One\n\nnew\n")
     assert page.read_text() == "# Title\n\n## One\n\nnew\n\n## Two\n\n2\n"
+
+
+def test_a_confusion_matrix_tells_exact_from_higher_and_lower():
+    shown = matrix({(0, 0): 6, (3, 2): 3, (1, 3): 1}, unseen=2)
+    assert shown.splitlines() == [
+        "| static, below; observed, right | NONE | READ | ISOLATED | SHARED |",
+        "|---|---|---|---|---|",
+        "| NONE | 6 |  |  |  |",
+        "| READ_ONLY |  |  |  | 1 |",
+        "| ISOLATED_WRITES |  |  |  |  |",
+        "| SHARED_WRITES |  |  | 3 |  |",
+        "",
+        (
+            "10 tests observed, 2 not (skipped, failed): exact 6 (60.0 %), static higher 3 (30.0 %),"
+            " static lower 1 (10.0 %)."
+        ),
+    ]
+
+
+def test_a_suite_is_named_by_its_directory_and_has_a_python(tmp_path):
+    assert Suite.parse("a/b", tmp_path) == Suite("b", tmp_path / "a/b", Path(sys.executable))
+    assert Suite.parse("x=/s@/v/python", tmp_path) == Suite("x", Path("/s"), Path("/v/python"))
