@@ -73,7 +73,9 @@ def _speed(progress: Progress) -> list[tuple[str, str]]:
     if span <= 0 or not progress.done:
         return []
     ratio = progress.test_seconds / span
-    rows = [("speed-up", f"{ratio:.1f}x ({seconds_text(progress.test_seconds)} of tests)")]
+    # No speed-up over a serial run: tests that share the processors take longer than they would alone.
+    text = f"{ratio:.1f} tests at a time ({seconds_text(progress.test_seconds)} of tests)"
+    rows = [("concurrency", text)]
     if progress.done < progress.total:
         return rows
     bound, because = _lower_bound(progress)

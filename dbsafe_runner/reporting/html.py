@@ -97,7 +97,7 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
     tiles.append((seconds_text(run.span), "from first to last test", ""))
     work = sum(test.seconds for test in report.tests)
     if run.span > 0 and work > 0:
-        tiles.append((f"{work / run.span:.1f}x", f"speed-up, {seconds_text(work)} of tests", ""))
+        tiles.append((f"{work / run.span:.1f}", f"tests at a time, {seconds_text(work)} of tests", ""))
     if lanes_used:
         share = f"{sum(lanes_used) / len(lanes_used):.0%}"
         tiles.append((f"{len(lanes_used)}", f"workers, {share} busy", ""))
