@@ -1,0 +1,248 @@
+"""What a failure hangs on: each verdict with a suite that earns it, what counts, and what is kept."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from fakes.projects import Project, Run
+
+URL = "postgresql://shop:secret@localhost:5432/shop"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.write(
+        dbhelp=f"""
+            import psycopg
+            def run(sql):
+                with psycopg.connect({URL!r}, autocommit=True) as c:
+                    found = c.execute(sql)
+                    return found.fetchall() if found.description else []
+        """,
+        prepare="from dbhelp import run\nrun('create table item (n int)')",
+    )
+    project.file(
+        "runner.toml",
+        f'[database]\nsource = ["{URL}"]\nsetup = "python prepare.py"\ninputs = ["prepare.py"]\n',
+    )
+    return project
+
+
+def verdict(run: Run, name: str) -> tuple[str, str, str]:
+    """Outcome, verdict and the other test."""
+    found = run.test(name)
+    return found["outcome"], found["verdict"], found["other"]
+
+
+def assert_a_serial_run_agrees(project: Project) -> None:
+    command = ["verify" if word == "run" else word for word in project.command(1)]
+    done = subprocess.run(
+        command,
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def kept_dependencies(project: Project) -> set[tuple[str, str, str]]:
+    with sqlite3.connect(project.root / ".dbsafe/history.db") as connection:
+        return set(
+            connection.execute(
+                "select a.nodeid, b.nodeid, verdict from dependency"
+                " join test a on a.id = test join test b on b.id = other"
+            )
+        )
+
+
+def test_a_test_that_always_fails(project: Project) -> None:
+    project.write(
+        test_one="""
+            from dbhelp import run
+            def test_a(): pass
+            def test_fails(): run("insert into item values (1)"); assert run("select n from item") == []
+            def test_z(): pass
+        """
+    )
+    run = project.dbsafe()
+    assert verdict(run, "test_fails") == ("failed", "failed", "")
+    assert run.code == 1
+    assert not any(code.endswith("-test") for code in run.notices())
+
+
+FLAKY = """
+    from pathlib import Path
+    def test_a(): pass
+    def test_flaky():
+        first = not Path("seen").exists()
+        Path("seen").touch()
+        assert not first, "the first time"
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "outcome", "code"), [((), "passed", 0), (("--flaky", "fail"), "failed", 1)]
+)
+def test_a_flaky_test(project: Project, option: tuple[str, ...], outcome: str, code: int) -> None:
+    project.write(test_one=FLAKY)
+    run = project.dbsafe(*option)
+    assert verdict(run, "test_flaky") == (outcome, "flaky", ""), run.out
+    assert run.code == code
+    assert "flaky-test" in run.notices()
+    assert "the first time" in run.test("test_flaky")["text"]
+    assert "it is flaky" in run.out
+    assert "1 flaky" in run.out
+
+
+def test_nothing_is_tried_again_without_confirmation(project: Project) -> None:
+    project.write(test_one=FLAKY)
+    run = project.dbsafe("--no-confirm")
+    assert verdict(run, "test_flaky") == ("failed", "clear", "")
+    assert run.code == 1
+
+
+def test_retries_without_confirmation(project: Project) -> None:
+    project.write(test_one=FLAKY)
+    run = project.dbsafe("--no-confirm", "--retries", "2")
+    assert verdict(run, "test_flaky") == ("passed", "flaky", "")
+
+
+def test_retries_run_a_test_that_fails_alone_again(project: Project) -> None:
+    counted = 'Path("seen").write_text("x" * (len(Path("seen").read_text()) + 1))'
+    project.write(
+        test_one=f"""
+            from pathlib import Path
+            def test_third_time():
+                {counted}
+                assert len(Path("seen").read_text()) >= 3
+        """
+    )
+    (project.root / "seen").write_text("")
+    assert verdict(project.dbsafe("--retries", "1"), "third_time") == ("passed", "flaky", "")
+    (project.root / "seen").write_text("")
+    assert verdict(project.dbsafe(), "third_time") == ("failed", "failed", "")
+
+
+POLLUTED = {
+    "module state": (
+        "import sys\ndef state(): return vars(sys).setdefault('_state', [])",
+        "state().append(1)",
+        "assert state() == []",
+    ),
+    "database rows": (
+        "from dbhelp import run",
+        'run("insert into item values (1)")',
+        'assert run("select n from item") == []',
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", POLLUTED)
+def test_a_victim_of_a_test_in_its_file(project: Project, kind: str) -> None:
+    head, pollutes, suffers = POLLUTED[kind]
+    more = "\n".join(f"def test_{i}(): pass" for i in range(9))
+    project.file(
+        "test_one.py",
+        f"{head}\n{more}\ndef test_polluter(): {pollutes}\ndef test_between(): pass\n"
+        f"def test_victim(): {suffers}\n",
+    )
+    run = project.dbsafe()
+    assert verdict(run, "test_victim") == ("failed", "victim", "test_one.py::test_polluter"), run.out
+    assert run.code == 1
+    assert_a_serial_run_agrees(project)
+    assert "test_one.py::test_polluter, which breaks it" in run.out
+    assert kept_dependencies(project) == {
+        ("test_one.py::test_victim", "test_one.py::test_polluter", "victim")
+    }
+    again = project.dbsafe()
+    assert verdict(again, "test_victim") == verdict(run, "test_victim")
+
+
+def test_a_brittle_test_whose_helper_is_in_its_file(project: Project) -> None:
+    project.write(
+        test_one="""
+            from dbhelp import run
+            def test_first(): pass
+            def test_helper(): run("insert into item values (1)")
+            def test_between(): pass
+            def test_brittle(): assert run("select n from item") == [(1,)]
+        """
+    )
+    run = project.dbsafe("--grouping", "test")
+    assert verdict(run, "test_brittle") == ("passed", "brittle", "test_one.py::test_helper"), run.out
+    assert run.code == 0
+    assert "brittle-test" in run.notices()
+    again = project.dbsafe("--grouping", "dependency")
+    assert again.code == 0
+    assert verdict(again, "test_brittle") == ("passed", "clear", "")
+
+
+def test_a_brittle_test_that_needs_rows_of_another_file(project: Project) -> None:
+    project.write(
+        test_a="from dbhelp import run\ndef test_helper(): run('insert into item values (1)')",
+        test_b="from dbhelp import run\ndef test_brittle(): assert run('select n from item') == [(1,)]",
+        test_c="def test_other(): pass",
+    )
+    run = project.dbsafe()
+    assert verdict(run, "test_brittle") == ("passed", "brittle", "test_a.py::test_helper"), run.out
+    assert_a_serial_run_agrees(project)
+    assert kept_dependencies(project) == {
+        ("test_b.py::test_brittle", "test_a.py::test_helper", "brittle")
+    }
+    again = project.dbsafe()
+    assert again.code == 0
+    assert verdict(again, "test_brittle") == ("passed", "clear", ""), again.out
+
+
+def test_a_victim_of_another_file_that_shares_its_process(project: Project) -> None:
+    # With nothing known of them, the file with more tests goes first.
+    project.write(
+        shared="state = []",
+        test_a="import shared\ndef test_polluter(): shared.state.append(1)\ndef test_2(): pass",
+        test_b="import shared\ndef test_victim(): assert shared.state == []",
+    )
+    run = project.dbsafe(workers=1)
+    assert verdict(run, "test_victim") == ("failed", "victim", "test_a.py::test_polluter"), run.out
+    assert_a_serial_run_agrees(project)
+
+
+def test_a_test_that_only_a_later_one_can_break_counts_as_passed(project: Project) -> None:
+    project.write(
+        shared="state = []",
+        test_a="import shared\ndef test_victim(): assert shared.state == []",
+        test_b="import shared\ndef test_polluter(): shared.state.append(1)\ndef test_2(): pass",
+    )
+    run = project.dbsafe(workers=1)
+    assert verdict(run, "test_victim") == ("passed", "victim", "test_b.py::test_polluter"), run.out
+    assert run.code == 0
+    again = project.dbsafe(workers=1)
+    assert verdict(again, "test_victim") == ("passed", "clear", "")
+
+
+def test_a_test_that_crashes_once_is_flaky_and_one_that_always_does_fails(project: Project) -> None:
+    project.write(
+        test_one="""
+            import os
+            from pathlib import Path
+            def test_once():
+                if not Path("seen").exists():
+                    Path("seen").touch()
+                    os.kill(os.getpid(), 9)
+            def test_always(): os._exit(3)
+            def test_behind_it(): assert 0
+        """
+    )
+    run = project.dbsafe()
+    assert verdict(run, "test_once") == ("passed", "flaky", ""), run.out
+    assert verdict(run, "test_always") == ("failed", "failed", "")
+    assert verdict(run, "test_behind_it") == ("failed", "failed", "")
+    assert "was killed by SIGKILL" in run.test("test_once")["text"]
+    assert run.results["totals"]["not_run"] == 0
