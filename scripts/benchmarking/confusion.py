@@ -1,4 +1,4 @@
-"""Static analysis beside observation: a matrix of levels for each suite, from one run on an empty history.
+"""Static analysis beside observation: a matrix of levels for each suite, from a run without history.
 
 What pytest and dbsafe are told beyond the suite's own configuration comes from the environment, such as
 DBSAFE_RUN_PYTEST for pytest arguments.
