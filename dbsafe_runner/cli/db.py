@@ -15,7 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.config import Config
-from dbsafe_runner.config.database_settings import AUTO, EMBEDDED
+from dbsafe_runner.config.database_settings import EMBEDDED
+from dbsafe_runner.database import standing
 from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.binaries import choose
 from dbsafe_runner.database.cache import cache_directory
@@ -54,6 +55,42 @@ def status(config_file: _ConfigFile = None, database: _Server = None) -> None:
 
 
 @app.command()
+def start(
+    config_file: _ConfigFile = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="Where it listens, instead of the suite's port."
+        ),
+    ] = 0,
+) -> None:
+    """Start a server that stays, from the project's template, and print its URL.
+
+    It listens on 127.0.0.1, on the port of the suite's own URL if that is free, and asks for no
+    password.
+    """
+    from dbsafe_runner.session.parts import targets, template_request
+
+    config = invocation.configuration({"database.server": EMBEDDED}, config_file)
+    usual = targets(config)
+    server = standing.start(
+        template_request(config, fresh=False),
+        config.database.postgres,
+        port or (usual[0].port if usual else 0),
+        lambda text: typer.echo(text, err=True),
+    )
+    typer.echo(server.url)
+
+
+@app.command()
+def stop(config_file: _ConfigFile = None) -> None:
+    """End the server that `dbsafe db start` started for this project, and remove its data."""
+    config = invocation.configuration({"database.server": EMBEDDED}, config_file)
+    found = standing.stop(config.root)
+    typer.echo(f"{found.url}: ended, and its data removed" if found else "no server to end")
+
+
+@app.command()
 def clean(
     config_file: _ConfigFile = None,
     database: _Server = None,
@@ -86,11 +123,11 @@ def psql(
     config_file: _ConfigFile = None,
     database: _Server = None,
 ) -> None:
-    """Open psql on the namespace of a worker of a living run."""
+    """Open psql on the namespace of a worker of a living run, or on the server that `start` started."""
     config = _configuration(config_file, database)
     choice = _choice(config)
     if choice is None:
-        _run_psql(_embedded_way(worker))
+        _run_psql(_embedded_way(worker, config.root))
     _run_psql(_way_on_server(choice, worker))
 
 
@@ -99,10 +136,9 @@ def _configuration(file: Path | None, database: str | None) -> Config:
 
 
 def _choice(config: Config) -> Choice | None:
-    settings = config.database
-    if settings.server in {AUTO, EMBEDDED}:
-        return None
-    return Choice(settings.server, settings.direct, settings.namespace, settings.deny)
+    from dbsafe_runner.session.parts import choice_of
+
+    return choice_of(config)
 
 
 def _open(choice: Choice) -> tuple[ServerAddress, ServerFacts, Sessions]:
@@ -123,6 +159,12 @@ def _local_lines(now: float) -> Iterator[str]:
         state = "running" if run.living else "left over"
         servers = counted(run.servers, "server")
         yield f"  run        {run.path.name}  {state}, pid {run.pid}, {servers}, {_megabytes(run.size)}"
+    for server in standing.list_standing():
+        state = (
+            f"pid {server.pid}" if server.running else "not running: `dbsafe db start` starts it again"
+        )
+        what = f"PostgreSQL {server.version}, {state}, started {_ago(now - server.started)}"
+        yield f"  server     {server.url}  {what}, of {server.root}"
 
 
 def _server_lines(choice: Choice, now: float) -> Iterator[str]:
@@ -167,13 +209,17 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
     return way
 
 
-def _embedded_way(name: str) -> dict[str, str]:
+def _embedded_way(name: str, root: Path) -> dict[str, str]:
     homes = [
         path.parent
         for run in find_runs()
         if run.living
         for path in sorted(run.path.glob("*/.s.PGSQL.5432"))
     ]
+    if not homes and not name:
+        for server in standing.list_standing():
+            if server.running and server.root == str(root):
+                return {key: str(value) for key, value in conninfo_to_dict(server.url).items()}
     home = _pick_home(homes, name)
     return {"host": str(home), "port": "5432", "user": "postgres", "dbname": "postgres"}
 

@@ -67,6 +67,11 @@ class Entry:
         """The entry's content."""
         return self.path / "data"
 
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor that holds the lock; a process that inherits it holds it, too."""
+        return self._lock
+
     def close(self) -> None:
         """Give the lock back. May be called again."""
         if self._lock >= 0:

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +40,19 @@ class Installation:
 class Server:
     """A server on the data directory `data`, with its socket and its log in `home`.
 
-    `listen` is the address for TCP connections, "" for none. The port also names the socket.
+    `listen` is the address for TCP connections, "" for none. The port also names the socket. The process
+    keeps the file descriptors `held` open, and with them the locks that they stand for.
     """
 
     def __init__(
-        self, installation: Installation, home: Path, data: Path, *, port: int = 5432, listen: str = ""
+        self,
+        installation: Installation,
+        home: Path,
+        data: Path,
+        *,
+        port: int = 5432,
+        listen: str = "",
+        held: Sequence[int] = (),
     ) -> None:
         self._installation = installation
         self.home = home
@@ -51,6 +60,7 @@ class Server:
         self.port = port
         self.listen = listen
         self.log = home / "log"
+        self._held = held
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -80,6 +90,7 @@ class Server:
                 stderr=log,
                 # Ctrl-C in the terminal must not reach it: tests are torn down first.
                 start_new_session=True,
+                pass_fds=self._held,
                 **self._installation.account.popen_options(),
             )
 
@@ -215,6 +226,17 @@ def _remove_shared_memory(data: Path) -> None:
             fields = [int(field) for field in line.split()[:7]]
             if fields[0] & 0xFFFFFFFF == key & 0xFFFFFFFF and fields[1] == identifier and fields[6] == 0:
                 ctypes.CDLL(None).shmctl(identifier, 0, None)
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a TCP port of this machine's own addresses now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def free_port() -> int:

@@ -74,20 +74,7 @@ def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
         UserError: `bad-source`, `namespace-needs-server`, and what `provider_for` raises.
     """
     database = config.database
-    meant = targets(config)
-
-    def environment(endpoint: Endpoint) -> Mapping[str, str]:
-        return serial_environment(os.environ, endpoint, meant, allowed_hosts(config))
-
-    template = TemplateRequest(
-        root=config.root,
-        setup=database.setup,
-        inputs=database.inputs,
-        sources=tuple(parse_source(url) for url in sources(config)),
-        environment=environment,
-        timeout=database.setup_timeout or float("inf"),
-        fresh=fresh,
-    )
+    template = template_request(config, fresh=fresh)
     if (choice := choice_of(config)) is not None:
         return provider_for(choice, template)
     if database.namespace not in {"auto", "server"}:
@@ -99,6 +86,29 @@ def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
             exit_code=ExitCode.USAGE,
         )
     return EmbeddedProvider(template, postgres=database.postgres)
+
+
+def template_request(config: Config, *, fresh: bool) -> TemplateRequest:
+    """What the template of the project shall be.
+
+    Raises:
+        UserError: `bad-source`.
+    """
+    database = config.database
+    meant = targets(config)
+
+    def environment(endpoint: Endpoint) -> Mapping[str, str]:
+        return serial_environment(os.environ, endpoint, meant, allowed_hosts(config))
+
+    return TemplateRequest(
+        root=config.root,
+        setup=database.setup,
+        inputs=database.inputs,
+        sources=tuple(parse_source(url) for url in sources(config)),
+        environment=environment,
+        timeout=database.setup_timeout or float("inf"),
+        fresh=fresh,
+    )
 
 
 def workers_that_fit(provider: NamespaceProvider, workers: int) -> int:
