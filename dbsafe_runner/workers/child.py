@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, ClassVar
 
 import pytest
@@ -62,6 +62,8 @@ class Child:
         self._reports: list[pytest.TestReport] = []
         #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
         self._built: dict[str, float] = {}
+        #: The scopes of the wider fixtures that are being set up, the outermost first.
+        self._setting_up: list[str] = []
         #: What the test did to the database, without what fixtures wider than it did meanwhile.
         self._seen: Changes | None = None
         #: Connections that it opened, counted likewise.
@@ -285,18 +287,28 @@ class Child:
             self._built[fixturedef.argname] = self._clock() - started
 
     def _watch_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
-        self._look_at_test()
-        if fixturedef.scope in _WIDE_SCOPES:
-            try:
-                return (yield)
-            finally:
-                self._adopt()
+        if self._setting_up:
+            # It was asked for by another's set-up, whose changes so far are not the test's.
+            self._settle_setup(self._setting_up[-1])
+        else:
+            self._look_at_test()
+        self._setting_up.append(fixturedef.scope)
         try:
             return (yield)
         finally:
-            changes = self._look()
-            if changes is not None and not changes.nothing:
-                self._fixture_wrote = True
+            self._settle_setup(self._setting_up.pop())
+
+    def _settle_setup(self, scope: str) -> None:
+        """Put what happened since the last look down to a fixture of this scope."""
+        if scope in _WIDE_SCOPES:
+            self._adopt()
+            return
+        changes = self._look()
+        if changes is None:
+            return
+        self._fixture_wrote = self._fixture_wrote or not changes.nothing
+        if changes.used:
+            self._keep(self._tenant.mark)
 
     @pytest.hookimpl(trylast=True)
     def pytest_fixture_post_finalizer(self, fixturedef: Any, request: Any) -> None:
@@ -313,8 +325,12 @@ class Child:
             self._retire = f"the teardown of the {fixturedef.scope} fixture {fixturedef.argname} wrote"
 
     def _adopt(self) -> None:
+        self._keep(self._tenant.rebase)
+
+    def _keep(self, account: Callable[[], None]) -> None:
+        """Change the account of the namespace's state."""
         try:
-            self._tenant.rebase()
+            account()
         except NamespaceLostError as error:
             self._lost = str(error)
         except NamespaceSpentError as error:

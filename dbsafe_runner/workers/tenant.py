@@ -62,6 +62,8 @@ class Tenant:
         self._namespace: Namespace | None = None
         self._keeper: Keeper | None = None
         self._failed = ""
+        #: Whether no session of ours may stay where the suite would count it.
+        self.discreet = False
         #: Connections that the suite has opened since the last `take_connections`.
         self._connections = 0
 
@@ -85,7 +87,7 @@ class Tenant:
                     self._failed = answer["error"]
                     raise NoNamespaceError(self._failed)
                 namespace = namespace_from_fields(answer["namespace"])
-                self._keeper = _keeper(namespace)
+                self._keeper = _keeper(namespace, discreet=self.discreet)
                 self._namespace = namespace
             return self._namespace.endpoint
 
@@ -145,6 +147,13 @@ class Tenant:
 
         self._ask(look_and_rebase)
 
+    def mark(self) -> None:
+        """Say that what is held open now belongs to a fixture of wider scope than the test.
+
+        Raises NamespaceLostError.
+        """
+        self._ask(lambda keeper: keeper.mark())
+
     def reset(self) -> ResetReport | None:
         """Bring the namespace back to its baseline; None while there is no namespace.
 
@@ -178,9 +187,9 @@ class Tenant:
             self._keeper = None
 
 
-def _keeper(namespace: Namespace) -> Keeper:
+def _keeper(namespace: Namespace, *, discreet: bool) -> Keeper:
     # Imported late: it brings psycopg with it, and whether the suite itself imports a driver says
     # whether it uses a database.
     from dbsafe_runner.database.reset import Keeper
 
-    return Keeper(namespace)
+    return Keeper(namespace, discreet=discreet)

@@ -28,6 +28,7 @@ from dbsafe_runner.workers.child import Child
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Message
 from dbsafe_runner.workers.pytest_plugin import Collection, DbsafePlugin
 from dbsafe_runner.workers.replay import Replay
+from dbsafe_runner.workers.session_counting import counts_sessions
 from dbsafe_runner.workers.tenant import NamespaceLostError, Tenant
 
 _PR_SET_PDEATHSIG = 1
@@ -116,6 +117,7 @@ class _Spawned(_Role):
         )
         _settle(session, self._channel, settings)
         _guard_forks(self._channel, self._tenant)
+        self._tenant.discreet = counts_sessions(session.config.rootpath)
         gc.freeze()
         gc.enable()
         # What importing the suite did to the database is where its tests start from.
@@ -132,6 +134,7 @@ class _Zygote(_Role):
         self._replay = Replay(session)
         self._children: dict[int, tuple[str, int]] = {}
         self._finish: Message | None = None
+        self._discreet = False
         self._poller = select.poll()
         self._poller.register(self._channel.fileno(), select.POLLIN)
         _quiet_failures(session.config)
@@ -141,6 +144,7 @@ class _Zygote(_Role):
         if redirect.loaded_drivers() or self._start["sources"]:
             # Every worker will need it: imported here, its memory is shared and its time spent once.
             importlib.import_module("dbsafe_runner.database.reset")
+            self._discreet = counts_sessions(session.config.rootpath)
         # Not collected first: that takes as long as all workers together would save by it.
         gc.freeze()
         gc.enable()
@@ -229,6 +233,7 @@ class _Zygote(_Role):
             channel = Channel.connect(settings["socket"])
             channel.send("hello", worker=settings["worker"], pid=os.getpid(), digest="")
             tenant = Tenant(channel, settings["worker"])
+            tenant.discreet = self._discreet
             redirect.replace_rules(redirection_rules(settings, tenant, channel))
             _settle(self._session, channel, settings)
             _guard_forks(channel, tenant)

@@ -272,3 +272,71 @@ def test_random_numbers_differ_between_files_and_not_between_runs_with_a_seed(pr
     project.dbsafe(workers=3)
     drawn = {path.read_text() for path in project.root.glob("drawn-*")}
     assert len(drawn) == 3
+
+
+NESTED = """
+    import psycopg
+    import pytest
+
+    URL = "postgresql://shop@localhost/shop"
+
+    @pytest.fixture
+    def connection():
+        with psycopg.connect(URL, autocommit=True) as connection:
+            yield connection
+
+    @pytest.fixture(scope="session")
+    def cart():
+        with psycopg.connect(URL, autocommit=True) as connection:
+            connection.execute("INSERT INTO orders VALUES ('cart')")
+
+    @pytest.fixture(scope="session", autouse=True)
+    def orders(request):
+        with psycopg.connect(URL, autocommit=True) as connection:
+            connection.execute("CREATE TABLE orders (name text)")
+            connection.execute("INSERT INTO orders VALUES ('first')")
+            request.getfixturevalue("cart")
+            connection.execute("INSERT INTO orders VALUES ('last')")
+"""
+NESTED_TESTS = """
+    import pytest
+
+    @pytest.mark.parametrize("number", range(3))
+    def test_orders(connection, number):
+        found = {name for name, in connection.execute("SELECT name FROM orders")}
+        assert {"first", "cart", "last"} <= found
+        connection.execute("INSERT INTO orders VALUES ('more')")
+"""
+
+
+def test_what_a_session_fixture_wrote_before_it_asked_for_another_stays(project):
+    project.write(conftest=NESTED)
+    for number in range(4):
+        project.write(**{f"test_{number}": NESTED_TESTS})
+    ran = project.dbsafe("--workers", "1")
+    assert ran.code == 0, ran.out
+    # Nothing that a test left could be mistaken for the fixtures': one namespace does.
+    assert ran.results["resets"]["count"] >= 3
+    assert len(ran.results["namespaces"]) == 1
+
+
+COUNTING = """
+    import psycopg
+    import pytest
+
+    URL = "postgresql://shop@localhost/shop"
+    OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()"
+
+    @pytest.mark.parametrize("number", range(20))
+    def test_nobody_else_is_there(number):
+        with psycopg.connect(URL, autocommit=True) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS orders (id int)")
+            connection.execute("INSERT INTO orders VALUES (1)")
+            assert connection.execute(OTHERS).fetchone() == (0,)
+"""
+
+
+def test_a_suite_that_counts_sessions_meets_none_of_ours(project):
+    project.write(test_sessions=COUNTING)
+    ran = project.dbsafe("--workers", "1")
+    assert ran.code == 0, ran.out
