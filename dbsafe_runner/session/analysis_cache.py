@@ -1,26 +1,36 @@
 """The analysis cache: one file of named values, read when asked for and replaced as a whole.
 
 What is damaged or cannot be written is as if it were not there: the analysis then does its work again.
+So is what another analysis found, one whose own code is not the same.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-_MAGIC = b"dbsafe analysis cache 1\n"
+import dbsafe_runner.analysis
+
+_MAGIC = b"dbsafe analysis cache 2 "
 _LENGTH = 8
 
 
 class AnalysisCache(MutableMapping[str, bytes]):
-    """Values by name. `save` writes what has changed since it was opened."""
+    """Values by name. `save` writes what has changed since it was opened.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        found_by: tells the code that found the values from any other; by default the analysis as it is.
+    """
+
+    def __init__(self, path: Path, found_by: bytes | None = None) -> None:
         self._path = path
+        self._magic = _MAGIC + (analysis_state() if found_by is None else found_by) + b"\n"
         self._data = b""
         #: Name -> place and length in `_data`.
         self._index: dict[str, tuple[int, int]] = {}
@@ -29,10 +39,10 @@ class AnalysisCache(MutableMapping[str, bytes]):
             self._load(path.read_bytes())
 
     def _load(self, data: bytes) -> None:
-        if not data.startswith(_MAGIC):
+        if not data.startswith(self._magic):
             return
-        start = len(_MAGIC) + _LENGTH
-        length = int.from_bytes(data[len(_MAGIC) : start], "big")
+        start = len(self._magic) + _LENGTH
+        length = int.from_bytes(data[len(self._magic) : start], "big")
         index = json.loads(data[start : start + length])
         places = {str(name): (int(place), int(size)) for name, (place, size) in index.items()}
         body = data[start + length :]
@@ -72,7 +82,7 @@ class AnalysisCache(MutableMapping[str, bytes]):
             index[name] = (len(body), len(value))
             body += value
         header = json.dumps(index, separators=(",", ":")).encode()
-        data = _MAGIC + len(header).to_bytes(_LENGTH, "big") + header + body
+        data = self._magic + len(header).to_bytes(_LENGTH, "big") + header + body
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Under another name first: a run at the same time reads the old one or the new one.
@@ -84,3 +94,12 @@ class AnalysisCache(MutableMapping[str, bytes]):
             except OSError:
                 Path(name).unlink(missing_ok=True)
         self._new.clear()
+
+
+def analysis_state() -> bytes:
+    """What changes with every change of the analysis's own code, wherever it is installed."""
+    digest = hashlib.blake2b(digest_size=16)
+    for folder in dbsafe_runner.analysis.__path__:
+        for path in sorted(Path(folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest().encode()

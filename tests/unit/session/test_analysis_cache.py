@@ -48,6 +48,14 @@ def test_a_torn_file_is_as_if_it_were_not_there(path, cut):
     assert len(AnalysisCache(path)) == 0
 
 
+def test_what_another_analysis_found_is_as_if_it_were_not_there(path):
+    cache = AnalysisCache(path, b"older")
+    cache["graph"] = b"value"
+    cache.save()
+    assert len(AnalysisCache(path, b"older")) == 1
+    assert len(AnalysisCache(path)) == 0
+
+
 def test_what_is_no_cache_is_as_if_it_were_not_there(path):
     path.parent.mkdir()
     path.write_bytes(b"\xff" * 200)
