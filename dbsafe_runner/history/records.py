@@ -108,9 +108,11 @@ def facts_of(observation: Observation) -> str:
 
 
 def observation_of(facts: str) -> Observation:
-    """Undo `facts_of`."""
+    """Undo `facts_of`. What another version of dbsafe noted besides is left out."""
+    known = {field.name for field in dataclasses.fields(Observation)}
     values: dict[str, Any] = {
         name: frozenset(value) if isinstance(value, list) else value
         for name, value in json.loads(facts).items()
+        if name in known
     }
     return Observation(**values)

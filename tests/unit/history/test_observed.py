@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dbsafe_runner.analysis import derive_level
@@ -8,6 +10,7 @@ from dbsafe_runner.domain.evidence import Source
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.history.observed import Observation, footprint, in_words, merge, observe
+from dbsafe_runner.history.records import facts_of, observation_of
 
 ROWS = frozenset({"shop/public.orders"})
 SEQUENCE = frozenset({"shop/public.orders_id_seq"})
@@ -114,3 +117,9 @@ def test_evidence_says_what_was_observed_the_gravest_first():
 )
 def test_words_for_what_leaves_nothing(seen, words):
     assert in_words(seen) == words
+
+
+def test_what_another_version_noted_besides_is_left_out() -> None:
+    observation = Observation(written=frozenset({"shop/public.orders"}))
+    facts = json.loads(facts_of(observation))
+    assert observation_of(json.dumps({**facts, "moons": 3})) == observation
