@@ -39,7 +39,7 @@ def explain(
     before the test's name where the name is unique.
     """
     config = invocation.configuration(settings, config_file)
-    wanted, passed = _split(context.args)
+    wanted, passed = split_nodeid(context.args, "Which test is to be explained?", "explain")
     request = invocation.request(config, passed)
     with defects_to(config.run.output):
         code = _explain(config, request, wanted, static=static)
@@ -59,8 +59,12 @@ def _explain(config: Config, request: RunRequest, wanted: str, *, static: bool) 
     return 0
 
 
-def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """The node id and the arguments for pytest."""
+def split_nodeid(arguments: Sequence[str], question: str, command: str) -> tuple[str, list[str]]:
+    """The node id and the arguments for pytest.
+
+    Raises:
+        UserError: `no-test-named`, with the question, when there is none.
+    """
     plain = [n for n, argument in enumerate(arguments) if not argument.startswith("-")]
     # Before a node id there may be options with a value, as in `-k slow`.
     named = [n for n in plain if "::" in arguments[n]] or plain
@@ -68,8 +72,8 @@ def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
         return arguments[named[0]], [*arguments[: named[0]], *arguments[named[0] + 1 :]]
     raise UserError(
         "no-test-named",
-        "Which test is to be explained?",
-        hint="Give its node id as pytest prints it: dbsafe explain tests/test_shop.py::test_order",
+        question,
+        hint=f"Give its node id as pytest prints it: dbsafe {command} tests/test_shop.py::test_order",
         exit_code=ExitCode.USAGE,
     )
 

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "plan": "plan",
     "explain": "explain",
     "verify": "verify",
+    "bisect": "bisect",
     "db": "db",
     "demo": "demo",
 }

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from dbsafe_runner.domain.changes import Changes, ResetReport
-from dbsafe_runner.domain.outcome import Result
+from dbsafe_runner.domain.outcome import Result, Verdict
 from dbsafe_runner.domain.plan import Plan
 
 
@@ -151,6 +151,30 @@ class TestFinished(RunEvent):
     observed: bool = True
     #: What it left behind beside rows, in words: threads, processes, files, connections, transactions.
     leaks: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrialEnded(RunEvent):
+    """A test was run again to find out what its outcome hangs on, behind `behind` others.
+
+    `kind` says in words which others.
+    """
+
+    nodeid: str
+    kind: str
+    behind: int
+    passed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TestExamined(RunEvent):
+    """All that was to be found out of a test is known. `others` are node ids, in order."""
+
+    __test__ = False
+
+    nodeid: str
+    verdict: Verdict
+    others: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Confirming failures: failed tests run again in processes of their own, where a worker's place is free.
 
-What to try and what it amounts to is decided by `dbsafe_runner.scheduling.confirmation`. A trial is a
+What to try and what it amounts to is decided by `dbsafe_runner.scheduling.confirmation`, and for
+`dbsafe bisect` by `dbsafe_runner.scheduling.bisection`. A trial is a
 worker that the schedule knows nothing of: it gets its tests at once, and ends with them.
 """
 
@@ -12,8 +13,10 @@ import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
 from dbsafe_runner.workers import telling
 from dbsafe_runner.workers.protocol import Message
@@ -37,14 +40,15 @@ _FAILURES = frozenset({Outcome.FAILED.value, Outcome.ERROR.value})
 
 @dataclasses.dataclass(slots=True)
 class Suspect:
-    """A failed test: what was reported of it, and what its trials have shown."""
+    """A test under trial: what was reported of it, and what its trials have shown."""
 
     test: int
-    message: Message
-    worker: str
-    confirmation: Confirmation
+    inquiry: Confirmation | Bisection
+    #: The failure that is to be confirmed; None when nothing of the run hangs on the trials.
+    message: Message | None = None
+    worker: str = ""
     #: Test -> batch, of what its process had run before it.
-    batches: dict[int, int]
+    batches: dict[int, int] = dataclasses.field(default_factory=dict)
     #: What the last trial in which it did not fail reported.
     redeemed: Message | None = None
     repeats: int = 0
@@ -119,10 +123,14 @@ class Confirming:
             retries=settings.retries,
             alone_only=not settings.confirm,
         )
-        self._waiting.append(Suspect(test, message, slot.name, confirmation, batches))
+        self._waiting.append(Suspect(test, confirmation, message, slot.name, batches))
         if slot.namespace is not None:
             self._pool.desk.warm(1)
         return True
+
+    def examine(self, bisection: Bisection) -> None:
+        """Find out what a test's outcome hangs on, without a failure in this run, whatever it costs."""
+        self._waiting.append(Suspect(bisection.test, bisection))
 
     def pump(self) -> None:
         """Start the trials that may run now."""
@@ -182,12 +190,13 @@ class Confirming:
             suspect.repeats += 1
         elif report is None and slot.running not in {None, suspect.test}:
             assert slot.running is not None
-            suspect.confirmation.leave_out(slot.running)
+            suspect.inquiry.leave_out(slot.running)
         else:
             passed = report is not None and (
                 report.kind == "ok" or report.fields["outcome"] not in _FAILURES
             )
-            suspect.confirmation.enter(attempt.trial, passed=passed)
+            self._tell(suspect, attempt.trial, passed=passed)
+            suspect.inquiry.enter(attempt.trial, passed=passed)
             if passed:
                 suspect.redeemed = report
         self._go_on(suspect)
@@ -219,11 +228,12 @@ class Confirming:
 
     def _step(self, suspect: Suspect) -> Trial | None:
         """The next trial of a suspect that waits; None when it needs none any more."""
-        confirmation = suspect.confirmation
-        step = confirmation.step()
-        if isinstance(step, Trial) and step.kind is Kind.BEHIND_OTHERS and self._run_is_over:
-            confirmation.others = self._others(suspect)
-            step = confirmation.step()
+        inquiry = suspect.inquiry
+        step = inquiry.step()
+        waits = isinstance(step, Trial) and step.kind is Kind.BEHIND_OTHERS and self._run_is_over
+        if waits and isinstance(inquiry, Confirmation):
+            inquiry.others = self._others(suspect.test, inquiry.in_file)
+            step = inquiry.step()
         if isinstance(step, Trial):
             return step
         self._waiting.remove(suspect)
@@ -267,15 +277,17 @@ class Confirming:
         report = attempt.report
         if report is not None:
             return bool(report.fields.get("lost"))
-        crashed_before = attempt.suspect.message.kind == "crashed"
+        message = attempt.suspect.message
+        crashed_before = message is not None and message.kind == "crashed"
         return not slot.sentence and (slot.running is None or not crashed_before)
 
     def _go_on(self, suspect: Suspect) -> None:
-        step = suspect.confirmation.step()
+        step = suspect.inquiry.step()
+        spent = suspect.message is not None and self._spent > self._budget()
         if isinstance(step, Finding):
             self._report(suspect, step)
-        elif self._pool.endings.stopping or self._spent > self._budget():
-            self._report(suspect, suspect.confirmation.conclude())
+        elif self._pool.endings.stopping or spent:
+            self._report(suspect, suspect.inquiry.conclude())
         else:
             self._waiting.insert(0, suspect)
 
@@ -283,6 +295,16 @@ class Confirming:
         ledger = self._pool.ledger
         assert ledger is not None
         verdict, message = finding.verdict, suspect.message
+        if message is None:
+            self._pool.emit(
+                events.TestExamined(
+                    self._pool.now(),
+                    ledger.nodeid(suspect.test),
+                    finding.verdict,
+                    tuple(ledger.nodeid(other) for other in finding.others),
+                )
+            )
+            return
         excused = (
             verdict is Verdict.BRITTLE
             or (verdict is Verdict.FLAKY and self._pool.settings.flaky_passes)
@@ -303,6 +325,14 @@ class Confirming:
                 nodeid=ledger.nodeid(suspect.test),
             )
 
+    def _tell(self, suspect: Suspect, trial: Trial, *, passed: bool) -> None:
+        ledger = self._pool.ledger
+        assert ledger is not None
+        nodeid = ledger.nodeid(suspect.test)
+        self._pool.emit(
+            events.TrialEnded(self._pool.now(), nodeid, trial.kind.value, len(trial.company), passed)
+        )
+
     def _before_in_file(self, test: int) -> range:
         file = self._tests[test].file
         first = test
@@ -310,7 +340,7 @@ class Confirming:
             first -= 1
         return range(first, test)
 
-    def _others(self, suspect: Suspect) -> tuple[int, ...]:
+    def _others(self, test: int, in_file: tuple[int, ...]) -> tuple[int, ...]:
         """The tests before it in a serial run that it may need, those of its file among them.
 
         All of them where that is quick, or where it has never run without them; else those that left
@@ -318,7 +348,6 @@ class Confirming:
         """
         ledger = self._pool.ledger
         assert ledger is not None
-        test, in_file = suspect.test, suspect.confirmation.in_file
         every = tuple(range(test))
         if self._seconds(every) < (_SHORT_PREFIX if test in self._alone else _LONGEST_PREFIX):
             return every

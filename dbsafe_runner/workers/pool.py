@@ -271,6 +271,8 @@ class Pool:
             self._finishing_since = self.now()
             self.to_zygote("finish", **self.endings.finish_fields())
             return
+        if planned.examine is not None:
+            self.confirming.examine(planned.examine)
         self.births.workers(planned.plan.workers, message["unsafe"])
 
     # --- the end -----------------------------------------------------------------------------------

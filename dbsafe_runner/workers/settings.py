@@ -9,6 +9,7 @@ from pathlib import Path
 from dbsafe_runner.domain.footprint import Classification
 from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.domain.test import Test
+from dbsafe_runner.scheduling.bisection import Bisection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class PlannedRun:
     classifications: tuple[Classification, ...]
     #: Tests that earlier runs know to need no test of another file.
     stands_alone: frozenset[int] = frozenset()
+    #: A test whose outcome is to be explained, beside the plan or instead of one.
+    examine: Bisection | None = None
 
 
 Planner = Callable[[CollectedSuite], PlannedRun]
