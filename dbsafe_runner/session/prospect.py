@@ -17,12 +17,11 @@ from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.history.records import Remembered
 from dbsafe_runner.history.store import HistoryStore
 from dbsafe_runner.planning.bounds import lower_bound
-from dbsafe_runner.planning.planner import make_plan
 from dbsafe_runner.planning.request import Grouping, PlanRequest
-from dbsafe_runner.scheduling.simulation import simulate
 from dbsafe_runner.session.discovery import discover
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.parts import make_provider, pool_settings
+from dbsafe_runner.session.planned import plan_of
 from dbsafe_runner.session.plugins import configured_plugins
 from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.session.strategy import chosen_strategy, worker_count
@@ -152,14 +151,14 @@ def _planned(
     files = SourceFiles(suite.rootdir, suite.python_path, suite.django_settings)
     plugins = configured_plugins(config)
     knowledge = gather(config, suite.tests, files, remembered, circumstances, plugins)
-    request = dataclasses.replace(knowledge.request(circumstances), alternatives=COMPARED)
-    plan = make_plan(request, lambda candidate: simulate(candidate).wall)
+    made = plan_of(config, knowledge, circumstances, suite, COMPARED)
+    plan, request = made.plan, made.request
     problems = [Note(one.code, one.message, one.hint) for one in store.problems]
     problems += [Note("plugin-failed", text) for text in plugins.take_failures()]
     planned = [Note("plan-note", text) for text in plan.notes]
     return Prospect(
         config=config,
-        circumstances=circumstances,
+        circumstances=made.circumstances,
         knowledge=knowledge,
         files=files,
         request=request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import time
 from collections.abc import Sequence
@@ -11,20 +12,20 @@ import dbsafe_runner
 from dbsafe_runner.analysis import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.domain import events
+from dbsafe_runner.domain.level import Level
 from dbsafe_runner.history.recording import HistorySink
 from dbsafe_runner.history.records import Remembered, StoreProblem
 from dbsafe_runner.history.store import HistoryStore
 from dbsafe_runner.hooks import Plugins
-from dbsafe_runner.planning.planner import make_plan
 from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.reporting.sink import Fanout, Sink
-from dbsafe_runner.scheduling.simulation import simulate
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.learning import SHOWN, lesson_of
 from dbsafe_runner.session.parts import limits_of, make_provider, pool_settings, workers_that_fit
+from dbsafe_runner.session.planned import plan_of
 from dbsafe_runner.session.plugins import PluginSink, configured_plugins
 from dbsafe_runner.session.sources import SourceFiles
-from dbsafe_runner.session.strategy import chosen_strategy, worker_count
+from dbsafe_runner.session.strategy import caps_for, chosen_strategy, live_range, worker_count
 from dbsafe_runner.workers.pool import Pool
 from dbsafe_runner.workers.run_directory import run_directory
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
@@ -63,11 +64,16 @@ class _Run:
         self._plugins = plugins
         strategy = chosen_strategy(config)
         self._provider = make_provider(config, fresh=request.fresh_template)
-        workers = workers_that_fit(self._provider, worker_count(config, strategy))
+        workers = worker_count(config, strategy)
+        live = live_range(config, strategy)
+        most = workers_that_fit(self._provider, live[1] if live is not None else workers)
+        workers = min(workers, most)
         self._circumstances = Circumstances(
             strategy, workers, self._provider.kind, Grouping(config.run.grouping)
         )
-        self._settings = pool_settings(config, request, directory, workers)
+        self._settings = pool_settings(config, request, directory, most)
+        if live is not None:
+            self._settings = dataclasses.replace(self._settings, live=(min(live[0], most), most))
         self._store = HistoryStore(config.run.history)
         self._history = HistorySink(self._store)
         self._remembered = Remembered()
@@ -145,14 +151,18 @@ class _Run:
         for note in knowledge.notes:
             if worth_telling(note, whole_suite=not suite.deselected and not self._selects()):
                 self._tell(note)
-        plan = make_plan(
-            knowledge.request(self._circumstances), lambda candidate: simulate(candidate).wall
-        )
+        planned = plan_of(self._config, knowledge, self._circumstances, suite)
+        plan, self._circumstances = planned.plan, planned.circumstances
         return PlannedRun(
             plan,
             tuple(knowledge.classifications[test.nodeid] for test in suite.tests),
             frozenset(t.index for t in suite.tests if t.nodeid in self._remembered.stand_alone),
+            self._caps(),
         )
+
+    def _caps(self) -> dict[int, dict[Level, int]]:
+        live, now = self._settings.live, self._circumstances
+        return caps_for(now.strategy, now.kind, live[1]) if live is not None else {}
 
     def _selects(self) -> bool:
         """Whether the arguments name some of the tests, so that a rule may well match none of them."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.workers.launch import Process, start_pytest
 from dbsafe_runner.workers.peer import Peer
+from dbsafe_runner.workers.settings import PlannedRun
 from dbsafe_runner.workers.slot import Slot
 
 if TYPE_CHECKING:
@@ -32,16 +33,17 @@ class Births:
         """Start the process that collects. Raises OSError."""
         return self._start(self._fields())
 
-    def workers(self, wanted: int, unsafe: Sequence[str]) -> None:
-        """Have the run's workers made: `wanted`, or as many as there is work for.
+    def workers(self, planned: PlannedRun, unsafe: Sequence[str]) -> None:
+        """Have the run's workers made: as many as planned, or as there is work for.
 
         Args:
-            wanted: as planned.
+            planned: the plan, and what holds with other numbers of workers.
             unsafe: why the zygote must not be forked, in words; empty when it may be.
         """
         pool, feeding = self._pool, self._pool.feeding
         assert feeding is not None
-        self._count = max(1, min(wanted, feeding.most_useful_workers))
+        self._count = max(1, min(planned.plan.workers, feeding.most_useful_workers))
+        pool.staffing.begin(self._count, planned.caps)
         pool.slots = {name: Slot(name) for name in map("gw{}".format, range(self._count))}
         start = pool.settings.start
         self._spawning = start == "spawn" or (start == "auto" and bool(unsafe))
@@ -49,7 +51,8 @@ class Births:
             pool.notice(
                 "info",
                 "workers-are-spawned",
-                f"Workers are started as new processes, which is slower than forking: {unsafe[0]}.",
+                f"Workers are started as new processes, {self._count} of them, which is slower than"
+                f" forking: {unsafe[0]}.",
                 hint="Start threads and connections in fixtures instead of at import.",
             )
         if pool.tenancy.wanted and feeding.connecting_batches:
@@ -101,7 +104,7 @@ class Births:
         slot.fault_file = str(settings.run_directory / f"{slot.name}.{slot.lives}.stacks")
         return {
             "worker": slot.name,
-            "count": self._count,
+            "count": max(self._count, pool.staffing.most),
             "run": self._run_id,
             "seed": settings.seed,
             "basetemp": pool.collected["basetemp"],

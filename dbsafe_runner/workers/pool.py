@@ -32,6 +32,7 @@ from dbsafe_runner.workers.peer import Peer
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, Planner, PoolSettings
 from dbsafe_runner.workers.slot import Slot, State
+from dbsafe_runner.workers.staffing import Staffing
 from dbsafe_runner.workers.tenancy import Tenancy
 
 #: Seconds between two looks at clocks and processes.
@@ -74,6 +75,7 @@ class Pool:
         self.births = Births(self)
         self.endings = Endings(self)
         self.limits = Limits(self)
+        self.staffing = Staffing(self)
         self.slots: dict[str, Slot] = {}
         self.ledger: Ledger | None = None
         self.feeding: Feeding | None = None
@@ -242,6 +244,8 @@ class Pool:
             deselected=message["deselected"],
             python_path=tuple(message["python_path"]),
             django_settings=message["django_settings"],
+            unsafe=tuple(message["unsafe"]),
+            start_seconds=self.now(),
         )
         files: dict[str, int] = {}
         for test in tests:
@@ -273,7 +277,7 @@ class Pool:
             return
         if planned.examine is not None:
             self.confirming.examine(planned.examine)
-        self.births.workers(planned.plan.workers, message["unsafe"])
+        self.births.workers(planned, message["unsafe"])
 
     # --- the end -----------------------------------------------------------------------------------
 
@@ -282,6 +286,7 @@ class Pool:
         now = self.now()
         self.endings.look_around(now)
         self.limits.look_around(now)
+        self.staffing.look_around(now)
         if self.ledger is not None:
             waiting = self.ledger.waiting_for_replay
             if waiting and (waiting > _REPLAY_BYTES or now - self._last_replay > _TICK):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dbsafe_runner.domain.footprint import Classification
+from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.domain.test import Test
 from dbsafe_runner.scheduling.bisection import Bisection
@@ -49,6 +50,8 @@ class PoolSettings:
     retries: int = 0
     #: Whether a test that passes on retry counts as passed.
     flaky_passes: bool = True
+    #: (least, most) workers, where their number follows the load of the machine; None where not.
+    live: tuple[int, int] | None = None
     #: Stop once the plan is made: no worker is started and no test is run.
     collect_only: bool = False
 
@@ -68,6 +71,10 @@ class CollectedSuite:
     python_path: tuple[str, ...] = ()
     #: The dotted name of Django's settings module, or "".
     django_settings: str = ""
+    #: Why workers cannot be forked from the process that collected, in words; empty when they can.
+    unsafe: tuple[str, ...] = ()
+    #: Seconds from the start of that process until the suite was collected.
+    start_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ class PlannedRun:
     classifications: tuple[Classification, ...]
     #: Tests that earlier runs know to need no test of another file.
     stands_alone: frozenset[int] = frozenset()
+    #: Caps by the number of workers, where that may change.
+    caps: Mapping[int, Mapping[Level, int]] = dataclasses.field(default_factory=dict)
     #: A test whose outcome is to be explained, beside the plan or instead of one.
     examine: Bisection | None = None
 

@@ -1,0 +1,72 @@
+"""How many workers a plan has when they must be spawned."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from dbsafe_runner.config import Config, load_config
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.test import Test
+from dbsafe_runner.history.forecasts import Timing
+from dbsafe_runner.history.records import Remembered
+from dbsafe_runner.planning.strategies import STRATEGIES
+from dbsafe_runner.session.knowledge import Circumstances, gather
+from dbsafe_runner.session.parts import usable_cores
+from dbsafe_runner.session.planned import Planned, plan_of
+from dbsafe_runner.session.sources import SourceFiles
+from dbsafe_runner.workers.settings import CollectedSuite
+
+WANTED = 4 + usable_cores()
+TESTS = tuple(Test(n, f"test_a.py::test_{n}", "test_a.py", n + 1, "", f"test_{n}") for n in range(60))
+
+
+def planned(root: Path, seconds: float, options: dict[str, object], **suite: object) -> Planned:
+    (root / "test_a.py").write_text("".join(f"def test_{n}(): pass\n" for n in range(60)))
+    config: Config = load_config(root, environment={}, options=options)
+    circumstances = Circumstances(STRATEGIES["balanced"], WANTED, NamespaceKind.SERVER)
+    before = Remembered(timings={test.nodeid: [Timing(0.0, seconds, 0.0)] for test in TESTS})
+    knowledge = gather(config, TESTS, SourceFiles(root), before, circumstances)
+    collected = CollectedSuite(TESTS, root, maxfail=0, **suite)
+    return plan_of(config, knowledge, circumstances, collected)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "start", "most", "least"),
+    [(1.0, 0.5, usable_cores(), usable_cores()), (0.001, 9.0, 1, 1)],
+)
+def test_spawned_workers_are_as_many_as_gain_more_than_they_cost(tmp_path, seconds, start, most, least):
+    found = planned(tmp_path, seconds, {}, unsafe=("a thread",), start_seconds=start)
+    assert least <= found.plan.workers <= most
+    assert found.circumstances.workers == found.request.workers == found.plan.workers
+    assert found.plan.notes[0].startswith(f"{found.plan.workers} worker")
+    assert f"instead of {WANTED}" in found.plan.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "suite"),
+    [
+        ({}, {}),
+        ({"workers.start": "fork"}, {"unsafe": ("a thread",)}),
+        ({"workers.count": WANTED}, {"unsafe": ("a thread",)}),
+    ],
+)
+def test_forked_workers_and_those_that_were_asked_for_are_all_started(tmp_path, options, suite):
+    found = planned(tmp_path, 0.001, options, start_seconds=9.0, **suite)
+    assert found.plan.workers == WANTED
+    assert found.plan.notes == ()
+
+
+def test_spawning_may_be_asked_for(tmp_path):
+    assert planned(tmp_path, 0.001, {"workers.start": "spawn"}, start_seconds=9.0).plan.workers == 1
+
+
+def test_an_empty_suite_has_a_plan(tmp_path):
+    config = load_config(tmp_path, environment={})
+    circumstances = Circumstances(STRATEGIES["balanced"], WANTED, NamespaceKind.SERVER)
+    knowledge = gather(config, (), SourceFiles(tmp_path), Remembered(), circumstances)
+    empty = CollectedSuite((), tmp_path, maxfail=0, unsafe=("a thread",), start_seconds=1.0)
+    found = plan_of(config, knowledge, circumstances, empty)
+    assert dataclasses.replace(found.plan, limited_by="").batches == ()
