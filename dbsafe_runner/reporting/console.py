@@ -22,6 +22,7 @@ from dbsafe_runner.reporting.lines import (
     percentage,
     preparation_lines,
     print_closing,
+    resized_lines,
     test_line,
 )
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
@@ -54,6 +55,9 @@ class PlainConsole:
                 self._pytest_output(event)
             case events.Notice():
                 self._show(event.at, *notice_lines(event))
+            case events.PoolResized():
+                if self.printer.style.verbosity > 0:
+                    self._show(event.at, *resized_lines(event))
             case events.RunFinished():
                 self._run_finished(event)
             case _:

@@ -103,6 +103,13 @@ def preparation_lines(progress: Progress, event: events.RunEvent) -> list[Styled
     return []
 
 
+def resized_lines(event: events.PoolResized) -> list[StyledLine]:
+    """Another number of workers, for -v; nothing for the number that the run starts with."""
+    if not event.before:
+        return []
+    return [[("dim", f"{counted(event.workers, 'worker')} instead of {event.before}: {event.reason}")]]
+
+
 def plan_lines(progress: Progress) -> list[StyledLine]:
     """What is going to run, once that is fixed; pytest itself has told how much it collected."""
     plan, collected = progress.plan, progress.collected

@@ -20,6 +20,7 @@ from dbsafe_runner.reporting.lines import (
     notice_lines,
     preparation_lines,
     print_closing,
+    resized_lines,
     test_line,
 )
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer
@@ -79,6 +80,10 @@ class LiveConsole:
             case events.Notice():
                 for line in notice_lines(event):
                     self._printer.line(line)
+            case events.PoolResized():
+                if self._printer.style.verbosity > 0:
+                    for line in resized_lines(event):
+                        self._printer.line(line)
             case events.Preparing():
                 self._redraw(event.at)
             case events.RunFinished():

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.level import Level
@@ -223,6 +223,10 @@ class Schedule:
             self._queue(piece_of(again, numbers, seconds, self._tails.get(batch.id, 0.0)))
         if wanted:
             raise ValueError(f"tests are not in the plan: {sorted(wanted)}")
+
+    def limit(self, caps: Mapping[Level, int]) -> None:
+        """Other caps hold from now on; what runs already is not touched."""
+        self._plan = dataclasses.replace(self._plan, caps=caps)
 
     def stop(self) -> None:
         """Hand out nothing more."""

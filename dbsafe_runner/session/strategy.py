@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dbsafe_runner.config import Config
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.level import Level
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.planning.overrides import parse_strategies
 from dbsafe_runner.planning.strategies import Strategy
@@ -33,3 +35,18 @@ def worker_count(config: Config, strategy: Strategy) -> int:
     """How many workers to start: as many as asked for, else what the strategy makes of the machine."""
     count = config.workers.count
     return strategy.workers(usable_cores()) if count == "auto" else count
+
+
+def live_range(config: Config, strategy: Strategy) -> tuple[int, int] | None:
+    """(least, most) workers where their number follows the load of the machine, else None.
+
+    A number that was asked for is kept.
+    """
+    if not strategy.live or config.workers.count != "auto":
+        return None
+    return strategy.least, strategy.most
+
+
+def caps_for(strategy: Strategy, kind: NamespaceKind, most: int) -> dict[int, dict[Level, int]]:
+    """The caps that hold with 1 to `most` workers."""
+    return {workers: strategy.caps(workers, kind) for workers in range(1, most + 1)}

@@ -262,7 +262,7 @@ class Endings:
         pool = self._pool
         if pool.feeding is None or self.stopping or pool.fatal is not None:
             return
-        if not pool.feeding.needs_more_workers:
+        if not pool.feeding.needs_more_workers or not pool.staffing.wants_another():
             return
         if slot.still_births >= _STILL_BIRTHS:
             pool.fail(_workers_do_not_start(cause, printed))

@@ -154,6 +154,9 @@ class Feeding:
             if spent:
                 self._replace(slot)
                 return
+        if self._pool.staffing.dismisses(slot):
+            self._replace(slot)
+            return
         answer = self.schedule.next(slot.name, now)
         if isinstance(answer, Wait):
             slot.waiting = not self._steal_for(slot, now)

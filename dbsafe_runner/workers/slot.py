@@ -46,6 +46,10 @@ class Slot:
     fed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
     #: When the running test started, on the dispatcher's clock.
     since: float = 0.0
+    #: It takes more memory than its share, and leaves after its batch.
+    oversized: bool = False
+    #: Its memory has been looked at.
+    weighed: bool = False
     #: How often the running test has been called slow.
     called_slow: int = 0
     #: When it was first seen leaving with nothing but its session's teardown left; 0 while it is not.
@@ -90,6 +94,8 @@ class Slot:
         self.unfed.clear()
         self.fed.clear()
         self.waiting = False
+        self.oversized = False
+        self.weighed = False
         self.called_slow = 0
         self.leaving_since = 0.0
         self.namespace = None

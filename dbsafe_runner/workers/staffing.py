@@ -1,0 +1,228 @@
+"""Staffing: how many workers a run has while it goes on, and which of them is to be replaced.
+
+Looks at the vitals about once a second, asks `dbsafe_runner.scheduling.adaptation` what follows, and
+has it done at the boundaries between batches: a worker that is one too many, or too large, leaves
+there. Only a test whose worker alone takes more memory than the whole run may is ended where it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dbsafe_runner.domain import events
+from dbsafe_runner.domain.isolation import NamespaceKind
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.scheduling.adaptation import Adaptation, Change, Load
+from dbsafe_runner.workers.slot import Slot, State
+
+if TYPE_CHECKING:
+    from dbsafe_runner.workers.pool import Pool
+    from dbsafe_runner.workers.vitals import Sample, Vitals
+
+#: Seconds from the first worker's birth to the first look, and between two looks.
+_FIRST, _INTERVAL, _LIVE_INTERVAL = 0.3, 1.0, 0.5
+#: Looking may take this part of a processor: what takes long is done less often.
+_COST = 0.01
+#: A worker is too large only if it has grown by this factor over what a fresh one takes.
+_GROWN = 1.25
+#: So many replacements of large workers are told.
+_TOLD = 5
+_PRESENT = frozenset({State.STARTING, State.IDLE, State.BUSY})
+
+
+class Staffing:
+    """The workers of one run by number and by size."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._adaptation: Adaptation | None = None
+        self._caps: Mapping[int, Mapping[Level, int]] = {}
+        self._vitals: Vitals | None = None
+        self._due = float("inf")
+        self._interval = _INTERVAL
+        #: What the smallest worker took when it was first looked at, in bytes.
+        self._fresh = 0
+        self._replaced = 0
+        self._most = 1
+
+    @property
+    def most(self) -> int:
+        """The largest number of workers that there may be at a time."""
+        return self._most
+
+    def begin(self, workers: int, caps: Mapping[int, Mapping[Level, int]]) -> None:
+        """The run starts with so many workers.
+
+        Args:
+            workers: how many are being started.
+            caps: what caps hold with other numbers of workers, where those differ.
+        """
+        live = self._pool.settings.live
+        least, most = live if live is not None else (1, workers)
+        self._most = max(workers, most)
+        self._adaptation = Adaptation(workers, least, self._most, live=live is not None)
+        self._caps = caps
+        self._interval = _INTERVAL if live is None else _LIVE_INTERVAL
+        self._due = self._pool.now() + _FIRST
+        self._pool.emit(events.PoolResized(self._pool.now(), workers, 0, "as planned"))
+
+    def dismisses(self, slot: Slot) -> bool:
+        """Whether a worker that is between two batches is to leave."""
+        if self._adaptation is None:
+            return False
+        return slot.oversized or self._present() > self._adaptation.workers
+
+    def wants_another(self) -> bool:
+        """Whether a worker that has left is to be replaced."""
+        return self._adaptation is None or self._present() < self._adaptation.workers
+
+    def look_around(self, now: float) -> None:
+        """Look at the vitals when it is time to, and do what follows from them."""
+        if now < self._due or self._pool.finishing:
+            return
+        if self._vitals is None:
+            # Imported late: it brings psutil with it, which runs of less than a second do not need.
+            from dbsafe_runner.workers.vitals import Vitals
+
+            self._vitals = Vitals()
+            # Rates count from here.
+            self._vitals.look(self._processes(), {})
+            self._due = now + _FIRST
+            return
+        sample = self._vitals.look(self._processes(), self._sockets())
+        self._due = now + max(self._interval, self._vitals.cost / _COST)
+        self._pool.emit(
+            events.Vitals(
+                now,
+                sample.processors,
+                sample.io_wait,
+                sample.available,
+                sample.memory,
+                sample.workers,
+            )
+        )
+        self._weigh(sample)
+        feeding = self._pool.feeding
+        if self._adaptation is None or feeding is None or not feeding.needs_more_workers:
+            # With nothing left to hand out, another number of workers would change nothing.
+            return
+        before = self._adaptation.workers
+        change = self._adaptation.decide(now, self._load(sample))
+        if change is not None:
+            self._resize(before, change)
+
+    def _resize(self, before: int, change: Change) -> None:
+        pool = self._pool
+        assert pool.feeding is not None
+        pool.emit(events.PoolResized(pool.now(), change.workers, before, change.reason))
+        if change.memory:
+            fewer = change.workers < before
+            pool.notice(
+                "warning" if fewer else "info",
+                "memory-is-short" if fewer else "memory-is-back",
+                f"{change.workers} instead of {before} workers from now on: {change.reason}.",
+            )
+        if change.workers in self._caps:
+            pool.feeding.schedule.limit(self._caps[change.workers])
+        for _ in range(change.workers - self._present()):
+            if pool.feeding.needs_more_workers:
+                pool.births.worker(self._vacancy())
+        # Those that wait for work are between two batches, too; and caps may permit more now.
+        pool.feeding.wake_the_waiting()
+
+    def _vacancy(self) -> Slot:
+        """The name of a worker that has left, or a new one."""
+        slots = self._pool.slots
+        for name in map("gw{}".format, range(self._most)):
+            if name not in slots:
+                slots[name] = Slot(name)
+                return slots[name]
+            if slots[name].state is State.GONE and not slots[name].confirms:
+                return slots[name]
+        raise AssertionError("more workers than there may be")
+
+    def _present(self) -> int:
+        return sum(slot.state in _PRESENT and not slot.confirms for slot in self._pool.slots.values())
+
+    # --- memory ----------------------------------------------------------------------------------
+
+    def _weigh(self, sample: Sample) -> None:
+        """Find the workers that take more than they may."""
+        limit = self._pool.settings.max_memory
+        if not limit:
+            return
+        rest = sample.memory - sum(vitals.memory for vitals in sample.workers.values())
+        share = max((limit - rest) // max(self._present(), 1), 0)
+        for name, vitals in sample.workers.items():
+            slot = self._pool.slots[name]
+            if not slot.weighed:
+                slot.weighed = True
+                self._fresh = min(self._fresh, vitals.memory) or vitals.memory
+            if vitals.memory > limit and slot.running is not None:
+                self._pool.endings.condemn(
+                    slot,
+                    f"memory: the test's worker took {_size(vitals.memory)}, and the whole run may "
+                    f"take {_size(limit)}",
+                )
+            elif vitals.memory > max(share, self._fresh * _GROWN) and not slot.confirms:
+                self._mark(slot, vitals.memory, share)
+
+    def _mark(self, slot: Slot, memory: int, share: int) -> None:
+        if slot.oversized:
+            return
+        slot.oversized = True
+        self._replaced += 1
+        if self._replaced <= _TOLD:
+            nodeid = ""
+            if slot.running is not None and self._pool.feeding is not None:
+                nodeid = self._pool.feeding.nodeid(slot.running)
+            self._pool.notice(
+                "info",
+                "worker-over-its-share",
+                f"Worker {slot.name} takes {_size(memory)}, and its share is {_size(share)}: it is "
+                "replaced after its batch.",
+                nodeid=nodeid,
+            )
+
+    # --- what is measured ------------------------------------------------------------------------
+
+    def _processes(self) -> dict[str, int]:
+        return {
+            slot.name: slot.pid
+            for slot in self._pool.slots.values()
+            if slot.pid and slot.state is not State.GONE and slot.exit_code is None
+        }
+
+    def _sockets(self) -> dict[str, str]:
+        """The sockets of servers that one worker has to itself."""
+        found = {}
+        for slot in self._pool.slots.values():
+            namespace = slot.namespace
+            if namespace is not None and namespace.kind is NamespaceKind.SERVER:
+                found[slot.name] = f"{namespace.endpoint.host}/.s.PGSQL.{namespace.endpoint.port}"
+        return found
+
+    def _load(self, sample: Sample) -> Load:
+        limit = self._pool.settings.max_memory
+        count = max(len(sample.workers), 1)
+        cores = os.cpu_count() or 1
+        own = sum(vitals.processors for vitals in sample.workers.values())
+        size = sum(vitals.memory for vitals in sample.workers.values()) / count
+        return Load(
+            processors=sample.processors,
+            available=sample.available / max(sample.total, 1),
+            waiting=sample.waiting,
+            io_wait=sample.io_wait,
+            of_limit=sample.memory / limit if limit else 0.0,
+            each=size / limit if limit else 0.0,
+            idle=(1 - sample.processors) * cores,
+            # What its server uses is a worker's doing as well, and is not told apart from others' work.
+            per_worker=max(own, sample.processors * cores) / count,
+        )
+
+
+def _size(size: int) -> str:
+    """A size in bytes, as it would be written in runner.toml."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
