@@ -20,7 +20,13 @@ from dbsafe_runner.database import standing
 from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.binaries import choose
 from dbsafe_runner.database.cache import cache_directory
-from dbsafe_runner.database.janitor import find_kept, find_runs, prune_cache, remove_leftovers
+from dbsafe_runner.database.janitor import (
+    find_kept,
+    find_runs,
+    kept_servers,
+    prune_cache,
+    remove_leftovers,
+)
 from dbsafe_runner.database.own_leftovers import Found, list_found, removable
 from dbsafe_runner.database.own_leftovers import remove_leftovers as remove_from_server
 from dbsafe_runner.database.sessions import Sessions
@@ -100,13 +106,18 @@ def clean(
 ) -> None:
     """Remove what runs that are over have left. What a living run uses stays."""
     config = _configuration(config_file, database)
-    typer.echo(f"this machine: {counted(remove_leftovers(), 'run')} that left something, removed")
+    kept = len(kept_servers())
+    typer.echo(
+        f"this machine: {counted(remove_leftovers(kept=True), 'run')} that left something, removed"
+    )
+    if kept:
+        typer.echo(f"this machine: {counted(kept, 'database')} of failed tests, removed")
     removed = prune_cache(cache_directory(server_account()), everything=templates)
     typer.echo(f"this machine: {counted(removed, 'entry', 'entries')} of the cache, removed")
     if (choice := _choice(config)) is not None:
         address, _, sessions = _open(choice)
         try:
-            names = remove_from_server(sessions, templates=templates)
+            names = remove_from_server(sessions, templates=templates, kept=True)
         finally:
             sessions.close()
         for name in names:
@@ -155,6 +166,8 @@ def _local_lines(now: float) -> Iterator[str]:
         setup = entry.facts.get("setup") or "no set-up"
         what = f"PostgreSQL {entry.facts.get('version', '?')}, {setup}, used {_ago(now - entry.used)}"
         yield f"  template   {entry.key[:12]}  {_megabytes(entry.size)}  {what}"
+    for kept_one in kept_servers():
+        yield f"  {kept_one.name}  for {kept_one.nodeid}, {_ago(now - kept_one.made)}"
     for run in find_runs():
         state = "running" if run.living else "left over"
         servers = counted(run.servers, "server")
@@ -189,6 +202,8 @@ def _state(found: Found, now: float) -> str:
         return state + (f", used {_ago(now - tag.used)}" if tag else "")
     if found.living:
         return f"of a living run{who}{made}"
+    if tag and tag.kept:
+        return f"kept for {tag.kept}{made}"
     gone = "left over" if removable(found, now, templates=False) else "left over, not ours to remove"
     return f"{gone}{made}"
 
@@ -199,7 +214,9 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
         found = list_found(sessions)
     finally:
         sessions.close()
-    living = [one for one in found if one.living and not one.template]
+    living = [
+        one for one in found if not one.template and (one.living or (one.tag and one.tag.kept))
+    ]
     one = _pick(living, worker, [one.tag.worker if one.tag else "" for one in living])
     way = {key: str(value) for key, value in conninfo_to_dict(sessions.address.dsn()).items()}
     if one.what == "database":
@@ -210,6 +227,9 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
 
 
 def _embedded_way(name: str, root: Path) -> dict[str, str]:
+    for kept in kept_servers():
+        if kept.name == name:
+            return {"host": str(kept.home), "port": "5432", "user": kept.user, "dbname": kept.database}
     homes = [
         path.parent
         for run in find_runs()

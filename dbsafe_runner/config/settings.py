@@ -141,6 +141,16 @@ class RunSettings(Table):
             metavar="N",
         ),
     ] = 0
+    keep_failed: Annotated[
+        bool,
+        Key(
+            "--keep-failed",
+            "true or false",
+            "Keep the database of a failed test, as the test left it, and print the command that opens "
+            "it. At most five are kept in one run, until `dbsafe db clean`, or for a day.",
+            TextForm.SWITCH,
+        ),
+    ] = False
     pytest: Annotated[
         Words,
         Key(

@@ -79,11 +79,11 @@ class DatabaseMaker:
             for name in made.names:
                 drop_database(connection, name)
 
-    def label(self, made: Made, worker: str) -> None:
+    def label(self, made: Made, worker: str, *, kept: str = "") -> None:
         """See `Maker.label`."""
         with self._place.sessions.session() as connection:
             for name, dress in zip(made.names, self._dresses, strict=True):
-                comment = self._place.comment(dress.comment, worker)
+                comment = self._place.comment(dress.comment, worker, kept)
                 connection.execute(dressing(name, Dress(), comment))
 
     def missing(self, made: Made) -> bool:

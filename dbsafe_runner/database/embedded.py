@@ -24,8 +24,16 @@ from dbsafe_runner.database.cache import cache_directory, manifest
 from dbsafe_runner.database.cluster import copy_data
 from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.janitor import prune_cache, remove_leftovers
+from dbsafe_runner.database.kept import keep_server
 from dbsafe_runner.database.preparation import Preparation, Prepared
-from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo, TemplateRequest
+from dbsafe_runner.database.provider import (
+    Keepsake,
+    ProviderClosedError,
+    Report,
+    TemplateInfo,
+    TemplateRequest,
+    not_kept,
+)
 from dbsafe_runner.database.rundir import RunDirectory
 from dbsafe_runner.database.server import Server, free_port
 from dbsafe_runner.database.sources import Source, create_names
@@ -148,6 +156,24 @@ class EmbeddedProvider:
             slot = self._slots.get(namespace.name.removeprefix("server-"))
         if slot:
             self._discard(slot)
+
+    def keep(self, namespace: Namespace, nodeid: str) -> Keepsake:
+        """See `NamespaceProvider.keep`."""
+        with self._lock:
+            slot = self._slots[namespace.name.removeprefix("server-")]
+        try:
+            kept = keep_server(
+                self._ready.installation,
+                slot.server,
+                nodeid=nodeid,
+                database=self._database,
+                user=self._user,
+            )
+        except OSError as error:
+            raise not_kept(str(error)) from error
+        finally:
+            self._discard(slot)
+        return Keepsake(kept.name, f"a server of its own in {kept.home}")
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""

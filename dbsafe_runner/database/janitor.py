@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from dbsafe_runner.database.cache import KEEP_ENTRIES, Cache, Kept, manifest
+from dbsafe_runner.database.kept import PREFIX, KeptServer, find_kept_servers, remove_kept
 from dbsafe_runner.database.rundir import OWNER, disk_root, memory_root
 from dbsafe_runner.database.server import end_orphans
 
@@ -58,9 +59,20 @@ def find_runs() -> list[RunFound]:
     return sorted(found, key=lambda run: run.started)
 
 
-def remove_leftovers() -> int:
-    """End the servers and remove the directories of runs that are gone; how many runs those were."""
+def kept_servers() -> list[KeptServer]:
+    """The servers that are kept for the user to look at."""
+    return list(find_kept_servers({disk_root(), memory_root() or disk_root()}))
+
+
+def remove_leftovers(*, kept: bool = False) -> int:
+    """End the servers and remove the directories of runs that are gone; how many runs those were.
+
+    Servers that are kept for the user go when they are due, or all of them when `kept` says so.
+    """
     removed = set[str]()
+    for one in kept_servers():
+        if kept or one.due:
+            remove_kept(one)
     for path in _run_directories():
         if _abandoned(path):
             for data in path.glob("*/data"):
@@ -95,7 +107,11 @@ def _run_directories() -> Iterator[Path]:
     for root in {disk_root(), memory_root() or disk_root()}:
         with contextlib.suppress(OSError):
             if root.stat().st_uid == os.geteuid() and not root.is_symlink():
-                yield from sorted(path for path in root.iterdir() if path.is_dir())
+                yield from sorted(
+                    path
+                    for path in root.iterdir()
+                    if path.is_dir() and not path.name.startswith(PREFIX)
+                )
 
 
 def _abandoned(path: Path) -> bool:

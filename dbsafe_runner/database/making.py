@@ -60,8 +60,8 @@ class Maker(Protocol):
         """Remove it and end the sessions in it; harmless when it is gone."""
         ...
 
-    def label(self, made: Made, worker: str) -> None:
-        """Write on it which worker has it, for those who look at the server."""
+    def label(self, made: Made, worker: str, *, kept: str = "") -> None:
+        """Write on it which worker has it, or for which test it is kept."""
         ...
 
     def missing(self, made: Made) -> bool:
@@ -146,9 +146,9 @@ class Workplace:
         """A name that nothing on any server has."""
         return f"dbsafe_{self.run}_{letter}{next(self.numbers)}"
 
-    def comment(self, before: str = "", worker: str = "") -> str:
-        """The comment that says that this run made something, and which worker has it."""
-        return write_tag(new_tag(self.run, dbsafe_runner.__version__, worker), before)
+    def comment(self, before: str = "", worker: str = "", kept: str = "") -> str:
+        """The comment that says that this run made something, who has it, or for which test it is kept."""
+        return write_tag(new_tag(self.run, dbsafe_runner.__version__, worker, kept), before)
 
     def key(self, kind: NamespaceKind, login: str, report: Report) -> str:
         """The key of the template that the set-up makes, connected as `login`."""

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from dbsafe_runner.database.clones import drop_database
+from dbsafe_runner.database.kept import KEPT_SECONDS
 from dbsafe_runner.database.ownership import Tag, read_claim, read_tag, run_of, template_of
 from dbsafe_runner.database.provider import ProviderClosedError
 from dbsafe_runner.database.sessions import Connection, Sessions
@@ -77,23 +78,28 @@ def find(connection: Connection) -> list[Found]:
     return found
 
 
-def removable(found: Found, now: float, *, templates: bool) -> bool:
+def removable(found: Found, now: float, *, templates: bool, kept: bool = False) -> bool:
     """Whether something is a leftover.
 
     Args:
         found: what it is.
         now: Unix time.
         templates: take also templates that were used lately.
+        kept: take also what is kept for the user to look at.
     """
     if found.living or not found.ours:
         return False
     if found.template:
         used = found.tag.used if found.tag else now
         return templates or now - used > TEMPLATE_AGE
+    if found.tag and found.tag.kept:
+        return kept or now - found.tag.used > KEPT_SECONDS
     return True
 
 
-def remove_leftovers(sessions: Sessions, *, templates: bool = False) -> list[str]:
+def remove_leftovers(
+    sessions: Sessions, *, templates: bool = False, kept: bool = False
+) -> list[str]:
     """Remove what runs that are over left behind; the names of what was removed.
 
     Raises:
@@ -110,7 +116,7 @@ def remove_leftovers(sessions: Sessions, *, templates: bool = False) -> list[str
                 if _settled(connection):
                     last = number == len(places) - 1
                     removed += _remove(
-                        connection, "schema" if last and number else "", templates=templates
+                        connection, "schema" if last and number else "", templates=templates, kept=kept
                     )
     return removed
 
@@ -120,11 +126,13 @@ def _settled(connection: Connection) -> bool:
     return row is not None and row[0] >= SETTLED
 
 
-def _remove(connection: Connection, only: str, *, templates: bool) -> list[str]:
+def _remove(connection: Connection, only: str, *, templates: bool, kept: bool) -> list[str]:
     removed = []
     now = time.time()
     for found in find(connection):
-        if (only and found.what != only) or not removable(found, now, templates=templates):
+        if only and found.what != only:
+            continue
+        if not removable(found, now, templates=templates, kept=kept):
             continue
         # Another run may be removing it at this moment, or be using it by now.
         with contextlib.suppress(psycopg.Error):

@@ -41,6 +41,8 @@ class Tag:
     worker: str = ""
     #: For templates: when a run last began to use it.
     used: float = 0.0
+    #: The test for whose sake it is kept after its run.
+    kept: str = ""
 
 
 def new_run_id() -> str:
@@ -81,10 +83,10 @@ def read_claim(application_name: str | None) -> tuple[str, str]:
     return (match[1], match[2] or "") if match else ("", "")
 
 
-def new_tag(run: str, version: str, worker: str = "") -> Tag:
+def new_tag(run: str, version: str, worker: str = "", kept: str = "") -> Tag:
     """The tag of what this process makes now, or gives to a worker."""
     now = round(time.time(), 3)
-    return Tag(run, socket.gethostname(), os.getpid(), now, version, worker, now)
+    return Tag(run, socket.gethostname(), os.getpid(), now, version, worker, now, kept)
 
 
 def write_tag(tag: Tag, comment: str = "") -> str:
@@ -108,6 +110,7 @@ def read_tag(comment: str | None) -> Tag | None:
             version=str(values.get("version", "")),
             worker=str(values.get("worker", "")),
             used=float(values.get("used", 0.0)),
+            kept=str(values.get("kept", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

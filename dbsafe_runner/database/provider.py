@@ -13,6 +13,7 @@ from typing import Protocol
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint, Namespace
+from dbsafe_runner.errors import ExitCode, UserError
 
 Report = Callable[[str], None]
 
@@ -54,6 +55,16 @@ class TemplateInfo:
     reused: bool
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Keepsake:
+    """A namespace that outlives its run. No secret is in it."""
+
+    #: What `dbsafe db psql` calls it.
+    name: str
+    #: Where it is, in words.
+    place: str
+
+
 class NamespaceProvider(Protocol):
     """Makes, hands out and takes back namespaces. All methods may be called from several threads."""
 
@@ -93,6 +104,14 @@ class NamespaceProvider(Protocol):
         """Destroy a namespace, whatever goes on in it. Harmless when it is gone already."""
         ...
 
+    def keep(self, namespace: Namespace, nodeid: str) -> Keepsake:
+        """Take a namespace back, but leave it as it is for the user to look at, also after `close`.
+
+        Raises:
+            UserError: it cannot be kept; it is released then.
+        """
+        ...
+
     def trouble(self, namespace: Namespace) -> str:
         """Why a namespace is no longer usable, e.g. its server died, in words; "" when it is fine."""
         ...
@@ -123,3 +142,13 @@ class NamespaceProvider(Protocol):
 
 class ProviderClosedError(Exception):
     """A namespace was asked of a provider that is closed or closing."""
+
+
+def not_kept(cause: str) -> UserError:
+    """The error for a namespace that could not be kept."""
+    return UserError(
+        "namespace-not-kept",
+        "The database of a failed test could not be kept.",
+        cause=cause,
+        exit_code=ExitCode.SERVER,
+    )

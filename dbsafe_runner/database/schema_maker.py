@@ -87,10 +87,10 @@ class SchemaMaker:
         with self._place.sessions.session() as connection:
             drop_schema(connection, made.names[0])
 
-    def label(self, made: Made, worker: str) -> None:
+    def label(self, made: Made, worker: str, *, kept: str = "") -> None:
         """See `Maker.label`."""
         with self._place.sessions.session() as connection:
-            _comment(connection, made.names[0], self._place.comment(worker=worker))
+            _comment(connection, made.names[0], self._place.comment(worker=worker, kept=kept))
 
     def missing(self, made: Made) -> bool:
         """See `Maker.missing`."""

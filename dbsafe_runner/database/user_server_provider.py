@@ -23,7 +23,7 @@ from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.leases import Leases, Metrics, room
 from dbsafe_runner.database.making import Made, Maker, Workplace
 from dbsafe_runner.database.own_leftovers import remove_leftovers
-from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo
+from dbsafe_runner.database.provider import Keepsake, ProviderClosedError, Report, TemplateInfo, not_kept
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import ExitCode, UserError
@@ -167,6 +167,20 @@ class UserServerProvider:
         with contextlib.suppress(psycopg.Error, UserError, ProviderClosedError):
             # What cannot be removed now belongs to a run that is over soon: the janitor gets it.
             self._maker.remove(made)
+
+    def keep(self, namespace: Namespace, nodeid: str) -> Keepsake:
+        """See `NamespaceProvider.keep`."""
+        with self._lock:
+            made = self._made.pop(namespace.name)
+            self._leases.end(namespace.name, 0)
+        try:
+            self._maker.label(made, "", kept=nodeid)
+        except (psycopg.Error, UserError) as error:
+            with contextlib.suppress(psycopg.Error, UserError, ProviderClosedError):
+                self._maker.remove(made)
+            raise not_kept(self._place.address.mask(str(error))) from error
+        name = made.names[0]
+        return Keepsake(name, f"the {self.kind.value} {name} on {self._place.address.shown}")
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""

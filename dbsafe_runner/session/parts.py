@@ -148,4 +148,5 @@ def pool_settings(config: Config, request: RunRequest, directory: Path, workers:
         confirm=config.run.confirm,
         retries=config.run.retries,
         flaky_passes=config.verdict.flaky == "pass",
+        keep_failed=config.run.keep_failed,
     )

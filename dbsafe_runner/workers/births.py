@@ -97,6 +97,13 @@ class Births:
             "allow_hosts": list(settings.allow_hosts),
         }
 
+    def _keeping(self, slot: Slot) -> dict[str, Any]:
+        """Whether it has to leave its namespace as a failed test left it."""
+        confirming = self._pool.confirming
+        assert confirming is not None
+        wanted = self._pool.settings.keep_failed and (slot.confirms or not confirming.able)
+        return {"keep_failed": wanted, "trial_of": confirming.trial_of(slot)}
+
     def _settings(self, slot: Slot) -> dict[str, Any]:
         """What a worker is told at its birth."""
         pool, settings = self._pool, self._pool.settings
@@ -108,6 +115,7 @@ class Births:
             "run": self._run_id,
             "seed": settings.seed,
             "basetemp": pool.collected["basetemp"],
+            **self._keeping(slot),
             "fault_file": slot.fault_file,
             "socket": str(settings.run_directory / "dispatcher"),
             "sources": [list(source) for source in pool.tenancy.sources],

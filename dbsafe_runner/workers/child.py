@@ -158,6 +158,8 @@ class Child:
         """Report the test and bring the namespace back where that is due. Returns why to retire."""
         self._look_at_test()
         self._report(fed)
+        if self._keeps(fed):
+            return "its namespace is kept as the test left it"
         ended = not self._supply
         each = fed.reset is ResetPolicy.EACH_TEST and not self._fixture_wrote
         if self._lost:
@@ -165,6 +167,18 @@ class Child:
         if not self._dirty or not (ended or each):
             return ""
         return self._retire or self._reset()
+
+    def _keeps(self, fed: Fed) -> bool:
+        """Whether the test has failed, and its namespace is wanted as it is."""
+        trial = self._settings["trial_of"]
+        wanted = self._settings["keep_failed"] and self._failed and self._tenant.leased
+        if not wanted or (trial is not None and trial != fed.index):
+            return False
+        if trial is not None:
+            # Nothing more is asked of this process: it is ended before the session's fixtures, which
+            # may well remove what is to be looked at.
+            self._channel.receive("never")
+        return True
 
     def _reset(self) -> str:
         try:

@@ -19,6 +19,7 @@ from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
 from dbsafe_runner.workers import telling
+from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
@@ -52,6 +53,8 @@ class Suspect:
     #: What the last trial in which it did not fail reported.
     redeemed: Message | None = None
     repeats: int = 0
+    #: A namespace in which it failed is kept.
+    kept: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -101,10 +104,16 @@ class Confirming:
         """Whether a verdict is still out."""
         return bool(self._waiting or self._running)
 
+    @property
+    def able(self) -> bool:
+        """Whether failures are run again in this run; one that stops at failures has no time for it."""
+        settings = self._pool.settings
+        return (settings.confirm or settings.retries > 0) and not self._pool.endings.maxfail
+
     def takes(self, slot: Slot, message: Message) -> bool:
         """Keep a failure until its trials have told what it hangs on; False when it stands as it is."""
-        settings, endings = self._pool.settings, self._pool.endings
-        if not (settings.confirm or settings.retries) or endings.maxfail or endings.stopping:
+        settings = self._pool.settings
+        if not self.able or self._pool.endings.stopping:
             return False
         if message.fields.get("outcome") not in _FAILURES or self._spent > self._budget():
             return False
@@ -152,6 +161,11 @@ class Confirming:
         for suspect in suspects:
             self._report(suspect, Finding(Verdict.CLEAR))
 
+    def trial_of(self, slot: Slot) -> int | None:
+        """The test that a trial is about."""
+        attempt = self._running.get(slot.name)
+        return attempt.suspect.test if attempt is not None else None
+
     # --- a trial's worker ------------------------------------------------------------------------
 
     def begin(self, slot: Slot) -> None:
@@ -178,6 +192,9 @@ class Confirming:
             attempt = self._running.get(slot.name)
             if attempt is not None and message["test"] == attempt.suspect.test:
                 attempt.report = message
+                self._keep_or_not(slot, attempt, failed=_failed(message))
+            else:
+                self._expect_to_keep(slot)
 
     def ended(self, slot: Slot) -> None:
         """Its worker is gone: a trial that it did not live to report counts as failed."""
@@ -192,14 +209,28 @@ class Confirming:
             assert slot.running is not None
             suspect.inquiry.leave_out(slot.running)
         else:
-            passed = report is not None and (
-                report.kind == "ok" or report.fields["outcome"] not in _FAILURES
-            )
+            passed = report is not None and not _failed(report)
             self._tell(suspect, attempt.trial, passed=passed)
             suspect.inquiry.enter(attempt.trial, passed=passed)
             if passed:
                 suspect.redeemed = report
         self._go_on(suspect)
+
+    def _expect_to_keep(self, slot: Slot) -> None:
+        """From here on the namespace is wanted, should the process not survive the test."""
+        attempt = self._running.get(slot.name)
+        if attempt is not None and slot.running == attempt.suspect.test and not attempt.suspect.kept:
+            ledger = self._pool.ledger
+            assert ledger is not None
+            slot.keep = ledger.nodeid(attempt.suspect.test) if self._pool.settings.keep_failed else ""
+
+    def _keep_or_not(self, slot: Slot, attempt: Attempt, *, failed: bool) -> None:
+        """The test is over: it waits to be ended where its namespace is wanted."""
+        if not failed or attempt.suspect.message is None:
+            slot.keep = ""
+        if self._pool.settings.keep_failed and failed and slot.pid:
+            attempt.suspect.kept = attempt.suspect.kept or bool(slot.keep)
+            kill_group(slot.pid)
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -269,6 +300,7 @@ class Confirming:
         tests, reset = attempt.parts.popleft()
         attempt.sent += 1
         slot.fed.extend(tests)
+        self._expect_to_keep(slot)
         slot.peer.send("run", batch=-attempt.sent, tests=tests, reset=reset.value)
         return True
 
@@ -363,3 +395,7 @@ class Confirming:
     def _budget(self) -> float:
         worked = sum(slot.busy for slot in self._pool.slots.values())
         return _LEAST_BUDGET + _BUDGET_SHARE * worked
+
+
+def _failed(message: Message) -> bool:
+    return message.kind != "ok" and message.fields["outcome"] in _FAILURES

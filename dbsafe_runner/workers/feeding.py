@@ -107,6 +107,9 @@ class Feeding:
             ledger.passed(message.fields, slot.name)
         elif not confirming.takes(slot, message):
             ledger.reported(message, slot.name)
+            if self._pool.settings.keep_failed and message["failures"]:
+                # It leaves without a reset; no trial will bring its state about again.
+                slot.keep = ledger.nodeid(test)
             self._pool.endings.count_failures()
             if message["failures"] and self._pool.endings.maxfail > 1:
                 # It waits to hear whether that was one failure too many.

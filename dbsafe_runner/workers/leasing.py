@@ -9,7 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from dbsafe_runner.database.provider import NamespaceProvider, ProviderClosedError, TemplateInfo
+from dbsafe_runner.database.mock_provider import MockProvider
+from dbsafe_runner.database.provider import (
+    Keepsake,
+    NamespaceProvider,
+    ProviderClosedError,
+    TemplateInfo,
+)
 from dbsafe_runner.domain.namespace import Namespace
 
 
@@ -139,6 +145,21 @@ class LeaseDesk:
     def release(self, namespace: Namespace) -> None:
         """Give a namespace back, in the background."""
         self._executor.submit(self._provider.release, namespace)
+
+    def keep(
+        self,
+        namespace: Namespace,
+        nodeid: str,
+        kept: Callable[[Keepsake], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Have a namespace outlive the run, in the background."""
+        self._deliver(self._executor.submit(self._provider.keep, namespace, nodeid), kept, failed)
+
+    def statements(self, namespace: Namespace) -> list[str]:
+        """What was sent to a stand-in for PostgreSQL since the last call."""
+        provider = self._provider
+        return provider.take_statements(namespace) if isinstance(provider, MockProvider) else []
 
     def trouble(self, namespace: Namespace) -> str:
         """Why a namespace is no longer usable, in words; "" when it is."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
+from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers import catalogue
 from dbsafe_runner.workers.births import Births
@@ -264,6 +265,8 @@ class Pool:
         self.tenancy.after_collection(message)
         planned = self._planner(suite)
         self.ledger = Ledger(suite, planned, self.emit, self.now)
+        if self.desk.kind == NamespaceKind.MOCK.value:
+            self.ledger.stand_in = self.tenancy.statements
         self.feeding = Feeding(self, planned, suite)
         self.confirming = Confirming(self, suite, planned)
         self.endings.maxfail = suite.maxfail
@@ -306,7 +309,7 @@ class Pool:
             return
         if self.feeding.something_left and not self.endings.stopping:
             return
-        if self.confirming is not None and self.confirming.busy:
+        if self.tenancy.keeping or (self.confirming is not None and self.confirming.busy):
             return
         self.ledger.settle()
         if self.ledger.waiting_for_replay:

@@ -52,6 +52,8 @@ class PoolSettings:
     flaky_passes: bool = True
     #: (least, most) workers, where their number follows the load of the machine; None where not.
     live: tuple[int, int] | None = None
+    #: Keep the namespaces of failed tests for a look.
+    keep_failed: bool = False
     #: Stop once the plan is made: no worker is started and no test is run.
     collect_only: bool = False
 

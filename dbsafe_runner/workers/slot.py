@@ -57,6 +57,8 @@ class Slot:
     #: It asked for work and there was none that it may do.
     waiting: bool = False
     namespace: Namespace | None = None
+    #: The test for whose sake its namespace is kept when it ends; "" when it is not.
+    keep: str = ""
     lease_asked: float = 0.0
     #: Why we are killing it, in words; "" when we are not.
     sentence: str = ""
@@ -99,6 +101,7 @@ class Slot:
         self.called_slow = 0
         self.leaving_since = 0.0
         self.namespace = None
+        self.keep = ""
         self.sentence = ""
         self.deadline = 0.0
         self.step = 0

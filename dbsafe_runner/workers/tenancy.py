@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.database.provider import TemplateInfo
+from dbsafe_runner.database.provider import Keepsake, TemplateInfo
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.changes import ResetReport
 from dbsafe_runner.domain.namespace import Namespace
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Answer = Callable[..., None]
 
+#: Namespaces of failed tests that one run keeps at most.
+MOST_KEPT = 5
+
 
 class Tenancy:
     """Answers the requests of workers (and of the zygote) that concern their namespaces."""
@@ -29,6 +32,9 @@ class Tenancy:
         #: Whether the suite is known to use a database.
         self.wanted = bool(pool.settings.sources) or pool.settings.prepare_early
         self._zygote_namespace: Namespace | None = None
+        self._kept = 0
+        #: Namespaces that are just being put where they outlive the run.
+        self.keeping = 0
 
     def prepared(self, info: TemplateInfo) -> None:
         """The template is ready."""
@@ -71,11 +77,45 @@ class Tenancy:
         if not slot.confirms:
             self._pool.emit(events.NamespaceReset(self._pool.now(), slot.name, report))
 
+    def statements(self, worker: str) -> list[str]:
+        """What a worker sent to its stand-in for PostgreSQL since the last call."""
+        slot = self._pool.slots.get(worker)
+        if slot is None or slot.namespace is None:
+            return []
+        return self._pool.desk.statements(slot.namespace)
+
     def end(self, slot: Slot) -> None:
-        """Take a worker's namespace back."""
-        if slot.namespace is not None:
-            self._pool.desk.release(slot.namespace)
-            slot.namespace = None
+        """Take a worker's namespace back, or keep it for a look at what a failed test has left."""
+        namespace, slot.namespace = slot.namespace, None
+        if namespace is None:
+            return
+        if slot.keep and self._kept < MOST_KEPT and not self._pool.desk.trouble(namespace):
+            self._keep(namespace, slot.keep)
+        else:
+            self._pool.desk.release(namespace)
+
+    def _keep(self, namespace: Namespace, nodeid: str) -> None:
+        pool = self._pool
+        self._kept += 1
+        self.keeping += 1
+
+        def kept(keepsake: Keepsake) -> None:
+            self.keeping -= 1
+            pool.notice(
+                "info",
+                "namespace-kept",
+                f"Its database is kept as it was when the test had ended: {keepsake.place}.",
+                hint=f"`dbsafe db psql {keepsake.name}` opens it, `dbsafe db clean` removes it.",
+                nodeid=nodeid,
+            )
+
+        def failed(error: BaseException) -> None:
+            self.keeping -= 1
+            message = error.message if isinstance(error, UserError) else repr(error)
+            cause = f" {error.cause}" if isinstance(error, UserError) else ""
+            pool.notice("warning", "namespace-not-kept", f"{message}{cause}", nodeid=nodeid)
+
+        pool.desk.keep(namespace, nodeid, kept, failed)
 
     def _lease(self, worker: str, answer: Answer) -> None:
         pool = self._pool
