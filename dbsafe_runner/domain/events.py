@@ -253,3 +253,5 @@ class RunFinished(RunEvent):
     busy: Mapping[str, float]
     #: Tests of which this run saw another level than the one that was in force.
     corrected: int = 0
+    #: What the leases of namespaces on a user's server came to, by name; times are seconds.
+    leases: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -22,6 +22,8 @@ class NamespaceKind(enum.Enum):
     SERVER = "server"
     DATABASE = "database"
     SCHEMA = "schema"
+    #: No PostgreSQL at all: a stand-in that answers with no rows.
+    MOCK = "mock"
 
 
 class ResetPolicy(enum.Enum):

@@ -17,6 +17,8 @@ class Outcome(enum.Enum):
     SKIPPED = "skipped"
     XFAILED = "xfailed"
     XPASSED = "xpassed"
+    #: It ran against a stand-in for PostgreSQL, so how it ended there says nothing.
+    MOCKED = "mocked"
     #: It was not run: the run was stopped before it, or its worker could not be kept alive.
     NOT_RUN = "not-run"
 

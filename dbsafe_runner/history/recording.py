@@ -78,6 +78,9 @@ class HistorySink:
 
     def _test_finished(self, event: TestFinished) -> None:
         result = event.result
+        if result.outcome is Outcome.MOCKED:
+            # Nothing of it is worth knowing: neither how it ended nor how long it took.
+            return
         earlier = self._results.get(result.nodeid)
         if earlier is not None and (result.outcome not in _BAD or earlier.outcome in _BAD):
             return

@@ -92,6 +92,7 @@ LIFTED: Mapping[NamespaceKind, frozenset[Level]] = {
     NamespaceKind.SERVER: frozenset(Level),
     NamespaceKind.DATABASE: frozenset(Level) - {Level.SEQUENTIAL_ONLY},
     NamespaceKind.SCHEMA: frozenset(Level) - {Level.SCHEMA_CHANGES, Level.SEQUENTIAL_ONLY},
+    NamespaceKind.MOCK: frozenset(Level),
 }
 
 _EACH, _AFTER = ResetPolicy.EACH_TEST, ResetPolicy.AFTER_BATCH
@@ -138,4 +139,6 @@ def isolation_of(rule: LevelRule, kind: NamespaceKind) -> Isolation:
     wanted = rule.isolation
     if wanted in {Isolation.NONE, Isolation.PROCESS, Isolation.TRANSACTION}:
         return wanted
+    if kind is NamespaceKind.MOCK:
+        return Isolation.PROCESS
     return Isolation(kind.value)

@@ -21,6 +21,7 @@ _OUTCOME_STYLES = {
     Outcome.SKIPPED: "warn",
     Outcome.XFAILED: "warn",
     Outcome.XPASSED: "warn",
+    Outcome.MOCKED: "bad",
     Outcome.NOT_RUN: "bad",
 }
 _SHOWN_VERDICTS = (Verdict.FLAKY, Verdict.VICTIM, Verdict.BRITTLE)
@@ -137,7 +138,9 @@ def _namespaces(progress: Progress) -> list[tuple[str, str]]:
     if not progress.namespaces:
         return []
     server = progress.server
-    kind = f"of kind {server.kind}, PostgreSQL {server.server_version}" if server else ""
+    kind = f"of kind {server.kind}" if server else ""
+    if server and server.server_version:
+        kind += f", PostgreSQL {server.server_version}"
     parts = [f"{len(progress.namespaces):,} {kind}".strip()]
     if progress.crashes:
         parts.append(f"{counted(progress.crashes, 'worker')} lost")

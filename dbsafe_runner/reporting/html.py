@@ -69,6 +69,8 @@ def _verdict(report: RunReport) -> tuple[str, str]:
     bad = totals.failed + totals.error
     if report.run.interrupted:
         return "interrupted", "bad"
+    if totals.mocked:
+        return f"{counted(totals.mocked, 'test')} mocked: no PostgreSQL", "bad"
     if bad:
         return f"{counted(bad, 'test')} failed", "bad"
     if report.run.exit_code:
@@ -91,6 +93,7 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
         (totals.skipped, "skipped", "warn"),
         (totals.xfailed, "expected failures", "warn"),
         (totals.xpassed, "unexpected passes", "warn"),
+        (totals.mocked, "mocked", "bad"),
         (totals.not_run, "not run", "bad"),
     ]
     tiles = [(f"{count:,}", title, style) for count, title, style in counts if count]

@@ -26,7 +26,8 @@ def as_xml(report: RunReport) -> str:
 def _lines(report: RunReport) -> Iterator[str]:
     totals = report.totals
     started = datetime.datetime.fromtimestamp(report.run.started, datetime.UTC).astimezone()
-    errors = totals.error + sum(test.outcome == "not-run" for test in report.tests)
+    # A count of what says nothing is as harmful as one of what was not run.
+    errors = totals.error + totals.mocked + sum(test.outcome == "not-run" for test in report.tests)
     suite = {
         "name": "pytest",
         "errors": str(errors),
@@ -78,6 +79,8 @@ def _result(test: TestInfo) -> str:
         case "not-run":
             # Reported as an error: a test whose outcome is unknown must not look harmless.
             return _element("error", f"not run: {test.reason}" if test.reason else "not run", test.text)
+        case "mocked":
+            return _element("error", f"mocked: {test.reason}", test.text)
         case "skipped":
             return _element("skipped", test.reason, test.text or test.reason, "pytest.skip")
         case "xfailed":

@@ -18,12 +18,14 @@ LETTERS: Final = {
     Outcome.SKIPPED: "s",
     Outcome.XFAILED: "x",
     Outcome.XPASSED: "X",
+    Outcome.MOCKED: "m",
     Outcome.NOT_RUN: "-",
 }
 OUTCOME_STYLES: Final = {
     Outcome.PASSED: "good",
     Outcome.FAILED: "bad",
     Outcome.ERROR: "bad",
+    Outcome.MOCKED: "bad",
     Outcome.NOT_RUN: "bad",
 }
 
@@ -61,7 +63,7 @@ def test_line(progress: Progress, event: events.TestFinished, printer: Printer) 
         ("", f" {result.nodeid} "),
         ("dim", f"({seconds_text(result.seconds)})"),
     ]
-    if result.reason and outcome in {Outcome.SKIPPED, Outcome.XFAILED}:
+    if result.reason and outcome in {Outcome.SKIPPED, Outcome.XFAILED, Outcome.MOCKED}:
         room = printer.style.width - sum(len(text) for _, text in line) - 3
         reason = elided(result.reason, room, printer.ellipsis)
         line += [("dim", f" ({reason})")] if room > 10 else []
@@ -90,6 +92,8 @@ def preparation_lines(progress: Progress, event: events.RunEvent) -> list[Styled
             return [[("bold", parts[0]), ("", " · " + " · ".join(parts[1:]))]]
         case events.Preparing():
             return [[("dim", event.what)]]
+        case events.ServerReady() if not event.server_version:
+            return [[("bad", f"no PostgreSQL: one {event.kind} for each worker")]]
         case events.ServerReady():
             ready = f"PostgreSQL {event.server_version} ready in {seconds_text(event.seconds)}"
             return [[("dim", f"{ready}, one {event.kind} for each worker")]]

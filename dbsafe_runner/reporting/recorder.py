@@ -87,6 +87,7 @@ class Recorder:
                 )
                 for lease in self._leases
             ],
+            leases=self._lease_info(),
             resets=self._reset_info(),
             notices=[
                 results.NoticeInfo(
@@ -155,6 +156,13 @@ class Recorder:
             deselected=self._collected.deselected if self._collected else 0,
             **{outcome.value.replace("-", "_"): counts[outcome] for outcome in Outcome},
         )
+
+    def _lease_info(self) -> results.LeaseInfo:
+        if self._finished is not None and self._finished.leases:
+            return results.LeaseInfo.model_validate(self._finished.leases)
+        waits = [lease.seconds for lease in self._leases]
+        totals = {"granted": len(waits), "waited": sum(waits), "longest_wait": max(waits, default=0.0)}
+        return results.LeaseInfo.model_validate(totals)
 
     def _reset_info(self) -> results.ResetInfo:
         reports = [reset.report for reset in self._resets]

@@ -23,7 +23,7 @@ def _encodable(text: object) -> object:
 
 
 Text = Annotated[str, pydantic.BeforeValidator(_encodable)]
-OutcomeName = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed", "not-run"]
+OutcomeName = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed", "mocked", "not-run"]
 
 
 class _Model(pydantic.BaseModel):
@@ -39,7 +39,7 @@ class RunInfo(_Model):
     server_version: Text = pydantic.Field(
         "", description="PostgreSQL's version; empty without a server."
     )
-    namespace_kind: Text = pydantic.Field("", description="server, database or schema.")
+    namespace_kind: Text = pydantic.Field("", description="server, database, schema or mock.")
     started: float = pydantic.Field(description="Unix time.")
     rootdir: Text
     arguments: list[Text] = pydantic.Field(description="What was given to pytest.")
@@ -68,6 +68,7 @@ class Totals(_Model):
     skipped: int = 0
     xfailed: int = 0
     xpassed: int = 0
+    mocked: int = pydantic.Field(0, description="Ran against a stand-in for PostgreSQL.")
     not_run: int = 0
 
 
@@ -142,6 +143,18 @@ class NamespaceInfo(_Model):
     waited: float = pydantic.Field(description="Seconds that the worker waited for it.")
 
 
+class LeaseInfo(_Model):
+    """All leases of namespaces together. Times are seconds."""
+
+    granted: int = 0
+    waited: float = pydantic.Field(0.0, description="By all workers together.")
+    longest_wait: float = 0.0
+    peak: int = pydantic.Field(0, description="Most leases at any one time.")
+    peak_connections: int = pydantic.Field(0, description="Most connections promised at one time.")
+    leaks: int = pydantic.Field(0, description="Sessions that were open in what was given back.")
+    recoveries: int = pydantic.Field(0, description="Times that the server was lost and found again.")
+
+
 class ResetInfo(_Model):
     """All resets together."""
 
@@ -172,6 +185,7 @@ class RunReport(_Model):
     tests: list[TestInfo] = pydantic.Field(description="In the order in which they ended.")
     workers: list[WorkerInfo]
     namespaces: list[NamespaceInfo]
+    leases: LeaseInfo = LeaseInfo()
     resets: ResetInfo
     notices: list[NoticeInfo]
 

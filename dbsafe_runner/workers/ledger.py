@@ -52,6 +52,8 @@ class Ledger:
         self.totals: collections.Counter[str] = collections.Counter()
         self.failures = 0
         self._replay = bytearray()
+        #: Where there is no PostgreSQL: gives what a worker has sent to its stand-in since it was asked.
+        self.stand_in: Callable[[str], list[str]] | None = None
         self.first = 0.0
         self.last = 0.0
 
@@ -77,6 +79,8 @@ class Ledger:
 
     def passed(self, fields: dict[str, Any], worker: str) -> None:
         """Enter a test that passed with nothing to show (an `ok` message)."""
+        if self._mocked({**fields, "outcome": Outcome.PASSED.value}, worker):
+            return
         self._replay += pack_entry("ok", {k: fields[k] for k in ("test", "seconds", "started")}, b"")
         self._enter(
             fields["test"],
@@ -99,6 +103,8 @@ class Ledger:
     ) -> None:
         """Enter a test with full reports (a `done` message) or a crash (`crashed`)."""
         fields = message.fields
+        if message.kind == "done" and self._mocked(fields, worker):
+            return
         if message.kind == "crashed":
             self._replay += pack_entry("failed", fields["replay"], b"")
         else:
@@ -144,6 +150,37 @@ class Ledger:
             "properties": [],
         }
         return Message("crashed", fields)
+
+    def _mocked(self, fields: Mapping[str, Any], worker: str) -> bool:
+        """Enter a test that had to do with a database where there is none; whether it had."""
+        if self.stand_in is None:
+            return False
+        test, outcome = fields["test"], fields["outcome"]
+        sent = self.stand_in(worker)
+        used = bool(sent or fields["connections"])
+        if not used and (not self._levels[test] or outcome == Outcome.SKIPPED.value):
+            return False
+        reason = f"{outcome} against a stand-in for PostgreSQL"
+        if fields.get("reason"):
+            reason += f": {fields['reason']}"
+        seconds = fields["seconds"]
+        if not isinstance(seconds, Mapping):
+            seconds = dict(zip(_PHASES, seconds, strict=True))
+        replay = {"test": test, "text": reason, "seconds": sum(seconds.values())}
+        self._replay += pack_entry("mocked", replay, b"")
+        statements = [("Statements sent to the stand-in", "\n".join(sent))] if sent else []
+        result = Result(
+            nodeid=self._suite.tests[test].nodeid,
+            outcome=Outcome.MOCKED,
+            durations=seconds,
+            worker=worker,
+            started=fields["started"],
+            text=fields.get("text", ""),
+            reason=reason,
+            sections=tuple((title, text) for title, text in [*fields.get("sections", ()), *statements]),
+        )
+        self._enter(test, result, {})
+        return True
 
     def session_error(self, fields: dict[str, Any], blob: bytes, worker: str) -> None:
         """Enter an error in the teardown of session fixtures, where a serial run has it.

@@ -34,6 +34,8 @@ class Replay:
                 self._reports(fields["test"], outcomes.unpack(inner, self._config))
             elif kind == "failed":
                 self._reports(fields["test"], [self._crash(fields)])
+            elif kind == "mocked":
+                self._reports(fields["test"], [self._mocked(fields)])
             elif kind == "late":
                 self._config.hook.pytest_runtest_logreport(report=self._crash(fields, "teardown"))
             elif kind == "extra":
@@ -86,6 +88,21 @@ class Replay:
             fields["text"],
             when,
             [("Captured stacks", fields["stacks"])] if fields["stacks"] else (),
+            fields["seconds"],
+        )
+
+    def _mocked(self, fields: dict[str, Any]) -> pytest.TestReport:
+        """Make the report of a test whose outcome counts for nothing: pytest knows no word but skipped."""
+        item = self._session.items[fields["test"]]
+        path, line, _ = item.location
+        return pytest.TestReport(
+            item.nodeid,
+            item.location,
+            dict.fromkeys(item.keywords, 1),
+            "skipped",
+            (path, (line or 0) + 1, f"mocked: {fields['text']}"),
+            "setup",
+            (),
             fields["seconds"],
         )
 

@@ -87,7 +87,8 @@ class Tenant:
                     self._failed = answer["error"]
                     raise NoNamespaceError(self._failed)
                 namespace = namespace_from_fields(answer["namespace"])
-                self._keeper = _keeper(namespace, discreet=self.discreet)
+                if namespace.kind is not NamespaceKind.MOCK:
+                    self._keeper = _keeper(namespace, discreet=self.discreet)
                 self._namespace = namespace
             return self._namespace.endpoint
 
