@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from dbsafe_runner.database.mock_provider import MockProvider
-from dbsafe_runner.database.mock_provider import MockProvider
 from dbsafe_runner.database.provider import (
     Keepsake,
     NamespaceProvider,
@@ -156,11 +155,6 @@ class LeaseDesk:
     ) -> None:
         """Have a namespace outlive the run, in the background."""
         self._deliver(self._executor.submit(self._provider.keep, namespace, nodeid), kept, failed)
-
-    def statements(self, namespace: Namespace) -> list[str]:
-        """What was sent to a stand-in for PostgreSQL since the last call."""
-        provider = self._provider
-        return provider.take_statements(namespace) if isinstance(provider, MockProvider) else []
 
     def statements(self, namespace: Namespace) -> list[str]:
         """What was sent to a stand-in for PostgreSQL since the last call."""

@@ -18,7 +18,6 @@ from typing import Any
 from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind
-from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers import catalogue
 from dbsafe_runner.workers.births import Births
@@ -266,8 +265,6 @@ class Pool:
         self.tenancy.after_collection(message)
         planned = self._planner(suite)
         self.ledger = Ledger(suite, planned, self.emit, self.now)
-        if self.desk.kind == NamespaceKind.MOCK.value:
-            self.ledger.stand_in = self.tenancy.statements
         if self.desk.kind == NamespaceKind.MOCK.value:
             self.ledger.stand_in = self.tenancy.statements
         self.feeding = Feeding(self, planned, suite)

@@ -84,13 +84,6 @@ class Tenancy:
             return []
         return self._pool.desk.statements(slot.namespace)
 
-    def statements(self, worker: str) -> list[str]:
-        """What a worker sent to its stand-in for PostgreSQL since the last call."""
-        slot = self._pool.slots.get(worker)
-        if slot is None or slot.namespace is None:
-            return []
-        return self._pool.desk.statements(slot.namespace)
-
     def end(self, slot: Slot) -> None:
         """Take a worker's namespace back, or keep it for a look at what a failed test has left."""
         namespace, slot.namespace = slot.namespace, None
