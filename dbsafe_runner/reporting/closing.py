@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dbsafe_runner.domain.outcome import Outcome, Verdict
-from dbsafe_runner.reporting.formatting import counted, seconds_text
+from dbsafe_runner.reporting.formatting import counted, seconds_text, size_text
 from dbsafe_runner.reporting.printer import StyledLine
 from dbsafe_runner.reporting.progress import Progress
 
@@ -36,6 +36,7 @@ def closing_lines(progress: Progress, reports: Iterable[Path]) -> list[StyledLin
         *_levels(progress),
         *_resets(progress),
         *_namespaces(progress),
+        *_memory(progress),
     ]
     paths = [str(path) for path in reports]
     rows += [("reports" if number == 0 else "", path) for number, path in enumerate(paths)]
@@ -124,6 +125,12 @@ def _findings(progress: Progress) -> list[tuple[str, str]]:
 def _levels(progress: Progress) -> list[tuple[str, str]]:
     corrected = progress.finished.corrected if progress.finished is not None else 0
     return [("levels", f"{counted(corrected, 'level')} corrected by what was seen")] if corrected else []
+
+
+def _memory(progress: Progress) -> list[tuple[str, str]]:
+    if not progress.memory_peak:
+        return []
+    return [("memory", f"{size_text(progress.memory_peak)} at most, PostgreSQL included")]
 
 
 def _resets(progress: Progress) -> list[tuple[str, str]]:

@@ -22,7 +22,6 @@ from dbsafe_runner.reporting.lines import (
     percentage,
     preparation_lines,
     print_closing,
-    resized_lines,
     test_line,
 )
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
@@ -53,11 +52,8 @@ class PlainConsole:
                 self._test_finished(event)
             case events.PytestOutput():
                 self._pytest_output(event)
-            case events.Notice():
-                self._show(event.at, *notice_lines(event))
-            case events.PoolResized():
-                if self.printer.style.verbosity > 0:
-                    self._show(event.at, *resized_lines(event))
+            case events.Notice() | events.TestSlow() | events.PoolResized():
+                self._show(event.at, *notice_lines(event, self.printer.style.verbosity))
             case events.RunFinished():
                 self._run_finished(event)
             case _:

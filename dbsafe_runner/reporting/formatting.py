@@ -31,6 +31,13 @@ def clock_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
+def size_text(size: int) -> str:
+    """A number of bytes: `850 KiB`, `42 MiB`, `1.5 GiB`."""
+    if size < 2**20:
+        return f"{size / 2**10:.0f} KiB"
+    return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+
+
 def counted(number: int, singular: str, plural: str = "") -> str:
     """`1 test`, `2 tests`."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -70,8 +70,17 @@ def test_line(progress: Progress, event: events.TestFinished, printer: Printer) 
     return line
 
 
-def notice_lines(event: events.Notice) -> list[StyledLine]:
-    """A notice, with its hint on a line of its own."""
+def notice_lines(
+    event: events.Notice | events.TestSlow | events.PoolResized, verbosity: int = 0
+) -> list[StyledLine]:
+    """A notice, with its hint on a line of its own; a slow test; with -v another number of workers."""
+    if isinstance(event, events.TestSlow):
+        return [[("warn", f"SLOW > {seconds_text(event.seconds)} [{event.worker}] {event.nodeid}")]]
+    if isinstance(event, events.PoolResized):
+        # What it starts with is no change.
+        shown = event.before and verbosity > 0
+        workers = counted(event.workers, "worker")
+        return [[("dim", f"{workers} instead of {event.before}: {event.reason}")]] if shown else []
     style = {"error": "bad", "warning": "warn"}.get(event.kind, "dim")
     code = f"[{event.code}]" if event.code else ""
     about = f" ({event.nodeid})" if event.nodeid and event.nodeid not in event.message else ""
@@ -99,19 +108,10 @@ def preparation_lines(progress: Progress, event: events.RunEvent) -> list[Styled
             return [[("dim", f"{ready}, one {event.kind} for each worker")]]
         case events.PlanFixed():
             return plan_lines(progress)
-        case events.TestSlow():
-            return [[("warn", f"SLOW > {seconds_text(event.seconds)} [{event.worker}] {event.nodeid}")]]
         case events.WorkerEnded() if event.cause:
             during = f" during {event.nodeid}" if event.nodeid else ""
             return [[("warn", f"worker {event.worker} was lost: {event.cause}{during}")]]
     return []
-
-
-def resized_lines(event: events.PoolResized) -> list[StyledLine]:
-    """Another number of workers, for -v; nothing for the number that the run starts with."""
-    if not event.before:
-        return []
-    return [[("dim", f"{counted(event.workers, 'worker')} instead of {event.before}: {event.reason}")]]
 
 
 def plan_lines(progress: Progress) -> list[StyledLine]:

@@ -14,13 +14,18 @@ from rich.live import Live
 from rich.text import Text
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.reporting.formatting import clock_text, counted, elided, seconds_text
+from dbsafe_runner.reporting.formatting import (
+    clock_text,
+    counted,
+    elided,
+    seconds_text,
+    size_text,
+)
 from dbsafe_runner.reporting.lines import (
     failure_text,
     notice_lines,
     preparation_lines,
     print_closing,
-    resized_lines,
     test_line,
 )
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer
@@ -77,13 +82,9 @@ class LiveConsole:
                 self._test_finished(event)
             case events.PytestOutput():
                 self._printer.text(event.text)
-            case events.Notice():
-                for line in notice_lines(event):
+            case events.Notice() | events.TestSlow() | events.PoolResized():
+                for line in notice_lines(event, self._printer.style.verbosity):
                     self._printer.line(line)
-            case events.PoolResized():
-                if self._printer.style.verbosity > 0:
-                    for line in resized_lines(event):
-                        self._printer.line(line)
             case events.Preparing():
                 self._redraw(event.at)
             case events.RunFinished():
@@ -164,6 +165,9 @@ class LiveConsole:
         remaining = progress.remaining(now)
         if remaining is not None and progress.done < progress.total:
             parts.append((f"  {clock_text(remaining + 0.5)} left", "dim"))
+        vitals = progress.vitals
+        if vitals is not None:
+            parts.append((f"  CPU {vitals.processors:.0%}  {size_text(vitals.memory)}", "dim"))
         # On a narrow terminal the bar gives way first, then what stands last.
         while len(parts) > 1 and sum(len(text) for text, _ in parts) + 6 > width:
             parts.pop()
@@ -180,6 +184,11 @@ class LiveConsole:
         about = f" {isolation} {level}" if level and width >= _WIDE else ""
         if width >= _VERY_WIDE and view.namespace and view.namespace != view.name:
             about += f" {view.namespace}"
+        vitals = self.progress.vitals
+        own = vitals.workers.get(view.name) if vitals is not None else None
+        if width >= _VERY_WIDE and own is not None:
+            connections = f" {counted(own.connections, 'connection')}" if own.connections else ""
+            about += f" {own.processors:.0%} {size_text(own.memory)}{connections}"
         room = width - len(view.name) - 1 - len(took) - len(about)
         test = elided(view.nodeid, room, self._printer.ellipsis)
         padding = " " * (room - len(test))

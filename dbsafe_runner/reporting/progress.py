@@ -58,6 +58,10 @@ class Progress:
         self.crashes = 0
         self.reset_seconds: list[float] = []
         self.leaks: list[tuple[str, str]] = []
+        #: The latest sample of what the run takes.
+        self.vitals: events.Vitals | None = None
+        #: The most memory that all processes of the run took, in bytes.
+        self.memory_peak = 0
         #: Slow tests, each with the longest time after which it was called so.
         self.slow: dict[str, float] = {}
         self._predicted_done = 0.0
@@ -76,6 +80,7 @@ class Progress:
             events.TestSlow: self._test_slow,
             events.TestFinished: self._test_finished,
             events.NamespaceReset: self._namespace_reset,
+            events.Vitals: self._sampled,
             events.RunFinished: self._run_finished,
         }
 
@@ -197,6 +202,10 @@ class Progress:
     def _namespace_reset(self, event: events.NamespaceReset) -> None:
         self.reset_seconds.append(event.report.seconds)
         self.leaks.extend((event.worker, leak) for leak in event.report.leaks)
+
+    def _sampled(self, event: events.Vitals) -> None:
+        self.vitals = event
+        self.memory_peak = max(self.memory_peak, event.memory)
 
     def _run_finished(self, event: events.RunFinished) -> None:
         self.finished = event

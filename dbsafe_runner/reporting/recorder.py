@@ -12,6 +12,7 @@ from dbsafe_runner.domain import events
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.reporting import results
+from dbsafe_runner.reporting.usage import RunUsage, WorkerUsage
 
 
 @dataclasses.dataclass(slots=True)
@@ -22,6 +23,7 @@ class _Process:
     ended: events.WorkerEnded | None = None
     tests: int = 0
     busy: float = 0.0
+    usage: WorkerUsage = dataclasses.field(default_factory=WorkerUsage)
 
 
 class Recorder:
@@ -41,6 +43,7 @@ class Recorder:
         self._leases: list[events.NamespaceLeased] = []
         self._resets: list[events.NamespaceReset] = []
         self._notices: list[events.Notice] = []
+        self._usage = RunUsage()
         self._last_at = 0.0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.TestStarted: self._test_started,
@@ -51,6 +54,8 @@ class Recorder:
             events.NamespaceLeased: self._leases.append,
             events.NamespaceReset: self._resets.append,
             events.Notice: self._notices.append,
+            events.Vitals: self._sampled,
+            events.PoolResized: self._usage.resized,
             events.RunStarted: lambda event: setattr(self, "_run", event),
             events.ServerReady: lambda event: setattr(self, "_server", event),
             events.Collected: lambda event: setattr(self, "_collected", event),
@@ -99,6 +104,9 @@ class Recorder:
                 )
                 for notice in self._notices
             ],
+            usage=self._usage.info(),
+            moments=self._usage.moments(),
+            pool=self._usage.pool,
         )
 
     def _test_started(self, event: events.TestStarted) -> None:
@@ -120,6 +128,12 @@ class Recorder:
         process = self._current.get(event.worker)
         if process is not None and process.started.pid == event.pid:
             process.ended = event
+
+    def _sampled(self, event: events.Vitals) -> None:
+        self._usage.sampled(event)
+        for worker, vitals in event.workers.items():
+            if worker in self._current:
+                self._current[worker].usage.add(vitals)
 
     def _run_info(self) -> results.RunInfo:
         run, plan, finished = self._run, self._plan.plan if self._plan else None, self._finished
@@ -222,4 +236,5 @@ def _worker_info(process: _Process) -> results.WorkerInfo:
         cause=ended.cause if ended else "",
         tests=process.tests,
         busy=process.busy,
+        usage=process.usage.info(),
     )

@@ -121,6 +121,39 @@ class TestInfo(_Model):
     )
 
 
+class UsageInfo(_Model):
+    """What processes took, as sampled about once a second, their child processes included."""
+
+    memory_peak: int = pydantic.Field(description="Bytes, shared pages divided (PSS).")
+    memory_mean: int
+    processors_peak: float = pydantic.Field(
+        description="Of a worker: 1.0 is one processor. Of the run: part of the whole machine, 0 to 1."
+    )
+    processors_mean: float
+    connections_peak: int = pydantic.Field(description="To PostgreSQL, open at the same time.")
+    connections_mean: float
+
+
+class Moment(_Model):
+    """The run as it was at one moment of it."""
+
+    at: float = pydantic.Field(description="Seconds since the run started.")
+    processors: float = pydantic.Field(description="Busy part of the machine's processors, 0 to 1.")
+    io_wait: float = pydantic.Field(description="Part of the time that processors waited for disks.")
+    available: int = pydantic.Field(description="Bytes of memory that could still be had.")
+    memory: int = pydantic.Field(description="Bytes that all processes of the run took.")
+    workers: int
+    connections: int
+
+
+class PoolSize(_Model):
+    """How many workers there were to be from a moment on."""
+
+    at: float = pydantic.Field(description="Seconds since the run started.")
+    workers: int
+    reason: Text
+
+
 class WorkerInfo(_Model):
     """One worker process; a worker that was replaced appears once for each process."""
 
@@ -132,6 +165,9 @@ class WorkerInfo(_Model):
     cause: Text = pydantic.Field("", description="Empty for an orderly end.")
     tests: int = 0
     busy: float = pydantic.Field(0.0, description="Seconds in which it ran tests.")
+    usage: UsageInfo | None = pydantic.Field(
+        None, description="null when it ended before it was looked at."
+    )
 
 
 class NamespaceInfo(_Model):
@@ -188,6 +224,11 @@ class RunReport(_Model):
     leases: LeaseInfo = LeaseInfo()
     resets: ResetInfo
     notices: list[NoticeInfo]
+    usage: UsageInfo | None = pydantic.Field(
+        None, description="Of all processes together, servers included; null for very short runs."
+    )
+    moments: list[Moment] = pydantic.Field([], description="A bounded number, over the whole run.")
+    pool: list[PoolSize] = []
 
 
 def as_json(report: RunReport) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dbsafe_runner.workers.vitals import Sample, Vitals
 
 #: Seconds from the first worker's birth to the first look, and between two looks.
-_FIRST, _INTERVAL, _LIVE_INTERVAL = 0.3, 1.0, 0.5
+_FIRST, _INTERVAL, _LIVE_INTERVAL, _WATCHFUL_INTERVAL = 0.3, 1.0, 0.5, 0.25
 #: Looking may take this part of a processor: what takes long is done less often.
 _COST = 0.01
 #: A worker is too large only if it has grown by this factor over what a fresh one takes.
@@ -64,7 +64,11 @@ class Staffing:
         self._most = max(workers, most)
         self._adaptation = Adaptation(workers, least, self._most, live=live is not None)
         self._caps = caps
-        self._interval = _INTERVAL if live is None else _LIVE_INTERVAL
+        if self._pool.settings.max_memory:
+            # Memory is eaten fast.
+            self._interval = _WATCHFUL_INTERVAL
+        elif live is not None:
+            self._interval = _LIVE_INTERVAL
         self._due = self._pool.now() + _FIRST
         self._pool.emit(events.PoolResized(self._pool.now(), workers, 0, "as planned"))
 
