@@ -221,7 +221,7 @@ class RunReport(_Model):
     tests: list[TestInfo] = pydantic.Field(description="In the order in which they ended.")
     workers: list[WorkerInfo]
     namespaces: list[NamespaceInfo]
-    leases: LeaseInfo = LeaseInfo()
+    leases: LeaseInfo = pydantic.Field(default_factory=lambda: LeaseInfo.model_validate({}))
     resets: ResetInfo
     notices: list[NoticeInfo]
     usage: UsageInfo | None = pydantic.Field(

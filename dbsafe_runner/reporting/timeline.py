@@ -38,7 +38,13 @@ class Lane:
     used: float
 
 
-_STYLES: Final = {"failed": "bad", "error": "bad", "mocked": "bad", "not-run": "bad", "passed": "good"}
+_STYLES: Final = {
+    "failed": "bad",
+    "error": "bad",
+    "mocked": "bad",
+    "not-run": "bad",
+    "passed": "good",
+}
 _WORST: Final = ("good", "warn", "bad")
 
 
