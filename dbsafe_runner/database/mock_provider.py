@@ -12,7 +12,13 @@ import tempfile
 import threading
 from pathlib import Path
 
-from dbsafe_runner.database.provider import ProviderClosedError, Report, TemplateInfo
+from dbsafe_runner.database.provider import (
+    Keepsake,
+    ProviderClosedError,
+    Report,
+    TemplateInfo,
+    not_kept,
+)
 from dbsafe_runner.database.stand_in import StandIn
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint, Namespace
@@ -73,6 +79,11 @@ class MockProvider:
         if living is not None:
             living.close()
             shutil.rmtree(living.home, ignore_errors=True)
+
+    def keep(self, namespace: Namespace, nodeid: str) -> Keepsake:  # noqa: ARG002 - see below.
+        """See `NamespaceProvider.keep`: there is nothing to keep."""
+        self.release(namespace)
+        raise not_kept("A stand-in for PostgreSQL holds no data.")
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""

@@ -146,4 +146,5 @@ def _without_comments(statement: str) -> str:
 
 
 def _name(one: exp.Expression) -> str:
-    return one.alias_or_name or "?column?" if not one.is_star else "?column?"
+    name = one.alias_or_name
+    return name if name and name != "*" else "?column?"

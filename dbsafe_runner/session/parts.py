@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+from dbsafe_runner.analysis import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.config.database_settings import AUTO, EMBEDDED
+from dbsafe_runner.database.account import server_account
+from dbsafe_runner.database.binaries import choose
 from dbsafe_runner.database.embedded import EmbeddedProvider
+from dbsafe_runner.database.mock_provider import MockProvider
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.database.user_server_provider import UserServerProvider
@@ -66,18 +72,65 @@ def allowed_hosts(config: Config) -> tuple[str, ...]:
 
 
 def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
-    """The provider of namespaces that the configuration asks for.
+    """As `obtain_provider`, for those who have nobody to tell of what stands in."""
+    return obtain_provider(config, fresh=fresh)[0]
 
-    Only a server that the configuration, the command line or `DATABASE_URL` names is ever used.
+
+def obtain_provider(config: Config, *, fresh: bool) -> tuple[NamespaceProvider, list[Note]]:
+    """The provider of namespaces that the configuration asks for, or what it lets stand in for it.
+
+    Only a server that the configuration, the command line or `DATABASE_URL` names is ever used. What
+    stands in for it, if it cannot be had, is told in notes.
 
     Raises:
         UserError: `bad-source`, `namespace-needs-server`, and what `provider_for` raises.
     """
-    database = config.database
     template = template_request(config, fresh=fresh)
+    allowed = config.database.fallback
+    notes: list[Note] = []
     if (choice := choice_of(config)) is not None:
-        return provider_for(choice, template)
-    if database.namespace not in {"auto", "server"}:
+        try:
+            return provider_for(choice, template), notes
+        except UserError as error:
+            if error.code not in _LOST or not allowed:
+                raise
+            notes.append(_stands_in(error, "servers of dbsafe's own" if EMBEDDED in allowed else ""))
+            if EMBEDDED not in allowed:
+                return MockProvider(), notes
+    try:
+        return _embedded(config, template, check="mock" in allowed), notes
+    except UserError as error:
+        if error.code not in _LOST or "mock" not in allowed:
+            raise
+        return MockProvider(), [*notes, _stands_in(error)]
+
+
+#: Errors that say that there is no server, rather than that something about it is wrong.
+_LOST: Final = frozenset(
+    (
+        *("server-unreachable", "postgres-not-found", "postgres-broken", "postgres-closed"),
+        *("postgres-too-old", "no-unprivileged-account"),
+    )
+)
+
+
+def _stands_in(error: UserError, what: str = "") -> Note:
+    return Note(
+        "server-stood-in-for",
+        f"{error.message} Instead, "
+        + (what or "database tests run against a stand-in that answers with no rows: they are mocked")
+        + ", as [database] fallback allows.",
+        error.hint,
+    )
+
+
+def _embedded(config: Config, template: TemplateRequest, *, check: bool) -> EmbeddedProvider:
+    """Servers of our own; with `check`, that they cannot be had is found out at once."""
+    database = config.database
+    if check:
+        server_account()
+        choose(database.postgres)
+    if choice_of(config) is None and database.namespace not in {"auto", "server"}:
         raise UserError(
             "namespace-needs-server",
             f"Namespaces of kind {database.namespace} are made on a server of yours.",
@@ -86,6 +139,11 @@ def make_provider(config: Config, *, fresh: bool) -> NamespaceProvider:
             exit_code=ExitCode.USAGE,
         )
     return EmbeddedProvider(template, postgres=database.postgres)
+
+
+def lease_metrics(provider: NamespaceProvider) -> dict[str, float]:
+    """What happened to the leases of namespaces on a user's server, by name; empty for others."""
+    return dataclasses.asdict(provider.metrics) if isinstance(provider, UserServerProvider) else {}
 
 
 def template_request(config: Config, *, fresh: bool) -> TemplateRequest:

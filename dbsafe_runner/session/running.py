@@ -12,7 +12,10 @@ import dbsafe_runner
 from dbsafe_runner.analysis import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.domain import events
+from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.level import Level
+from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.errors import ExitCode
 from dbsafe_runner.history.recording import HistorySink
 from dbsafe_runner.history.records import Remembered, StoreProblem
 from dbsafe_runner.history.store import HistoryStore
@@ -21,7 +24,13 @@ from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.reporting.sink import Fanout, Sink
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.learning import SHOWN, lesson_of
-from dbsafe_runner.session.parts import limits_of, make_provider, pool_settings, workers_that_fit
+from dbsafe_runner.session.parts import (
+    lease_metrics,
+    limits_of,
+    obtain_provider,
+    pool_settings,
+    workers_that_fit,
+)
 from dbsafe_runner.session.planned import plan_of
 from dbsafe_runner.session.plugins import PluginSink, configured_plugins
 from dbsafe_runner.session.sources import SourceFiles
@@ -63,7 +72,7 @@ class _Run:
         self._fanout = fanout
         self._plugins = plugins
         strategy = chosen_strategy(config)
-        self._provider = make_provider(config, fresh=request.fresh_template)
+        self._provider, self._stand_ins = obtain_provider(config, fresh=request.fresh_template)
         workers = worker_count(config, strategy)
         live = live_range(config, strategy)
         most = workers_that_fit(self._provider, live[1] if live is not None else workers)
@@ -74,6 +83,8 @@ class _Run:
         self._settings = pool_settings(config, request, directory, most)
         if live is not None:
             self._settings = dataclasses.replace(self._settings, live=(min(live[0], most), most))
+        if self._provider.kind is NamespaceKind.MOCK:
+            self._settings = dataclasses.replace(self._settings, confirm=False)
         self._store = HistoryStore(config.run.history)
         self._history = HistorySink(self._store)
         self._remembered = Remembered()
@@ -93,7 +104,7 @@ class _Run:
         self._on(self._started())
         self._tell_server()
         try:
-            code = pool.run(self._recall)
+            code = self._mocked(pool.run(self._recall))
             finished = self._finished(code)
             self._history.on(finished)
         finally:
@@ -103,6 +114,12 @@ class _Run:
         self._fanout.on(finished)
         self._tell_of_plugins()
         return code, pool
+
+    def _mocked(self, code: int) -> int:
+        """The exit code: tests that ran against a stand-in must not look as if they had passed."""
+        ledger = self._pool.ledger
+        mocked = ledger is not None and ledger.totals[Outcome.MOCKED.value]
+        return int(ExitCode.MOCKED) if mocked and not self._pool.endings.was_interrupted else code
 
     def _on(self, event: events.RunEvent) -> None:
         self._history.on(event)
@@ -125,8 +142,10 @@ class _Run:
         )
 
     def _tell_server(self) -> None:
-        """Say that the environment alone names the server that databases are made on."""
-        if self._config.server_from_environment:
+        """Say what stands in for the server, or that the environment alone names it."""
+        for note in self._stand_ins:
+            self._tell(note)
+        if self._config.server_from_environment and not self._stand_ins:
             self._tell(
                 Note(
                     "server-from-environment",
@@ -180,7 +199,8 @@ class _Run:
         busy = {slot.name: slot.busy for slot in pool.slots.values()}
         interrupted = pool.endings.was_interrupted
         corrected = self._learn()
-        return events.RunFinished(pool.now(), code, interrupted, totals, span, busy, corrected)
+        leases = lease_metrics(self._provider)
+        return events.RunFinished(pool.now(), code, interrupted, totals, span, busy, corrected, leases)
 
     def _learn(self) -> int:
         """Tell what was seen otherwise than it was thought to be; how many tests that is."""
