@@ -254,9 +254,13 @@ class Endings:
         self._let_go(slot, killed=killer is not None)
         nodeid = pool.ledger.nodeid(killer) if pool.ledger and killer is not None else ""
         pool.emit(events.WorkerEnded(pool.now(), slot.name, slot.pid, cause, nodeid))
+        tenant = slot.namespace is not None
         pool.tenancy.end(slot)
         slot.state = State.GONE
         self._replace(slot, cause, printed)
+        if tenant and slot.state is not State.GONE:
+            # Its successor is likely to want one too: it is made while the process starts.
+            pool.desk.warm(1)
 
     def _replace(self, slot: Slot, cause: str, printed: str) -> None:
         pool = self._pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import tempfile
@@ -14,7 +15,8 @@ from benchmarking import contenders, suites, tables
 from benchmarking.contenders import Contender
 from benchmarking.measuring import Measurement, measure
 
-WORKERS = 4
+#: Of the skewed suite.
+WORKERS = 6
 
 Runs = dict[str, list[Measurement]]
 #: The title and the text of a section.
@@ -23,7 +25,7 @@ Section = tuple[str, str]
 
 def main() -> None:
     """Measure what was asked for and print one table for each suite."""
-    names = {"demo": _demo, "trivial": _trivial, "skewed": _skewed}
+    names = {"demo": _demo, "trivial": _trivial, "skewed": _skewed, "crashing": _crashing}
     parser = argparse.ArgumentParser(prog="scripts/benchmark", description=__doc__)
     parser.add_argument(
         "suites", nargs="*", metavar="SUITE", help=f"any of {', '.join(names)}; default: all"
@@ -61,7 +63,8 @@ def put_section(page: Path, title: str, section: str) -> None:
 
 def _demo(directory: Path, turns: int, memory_turns: int) -> Section:
     suites.copy_demo(directory)
-    with contenders.demo_contenders(directory) as entered:
+    with contenders.shared_server(directory) as provider:
+        entered = contenders.demo_contenders(directory, provider)
         warm_up(entered)
         timed = take_turns(entered, turns)
         weighed = take_turns(entered, memory_turns, memory=True)
@@ -75,7 +78,8 @@ def _trivial(directory: Path, turns: int, memory_turns: int) -> Section:
     timed = take_turns(entered, turns)
     weighed = take_turns(entered, memory_turns, memory=True)
     title = "200 files, 5,000 trivial tests, a second of imports"
-    return title, tables.comparison(timed, weighed, "pytest -n 4")
+    table = tables.comparison(timed, weighed, "pytest -n 4")
+    return title, f"{table}\n\n{tables.dispatch(timed, 'pytest')}"
 
 
 def _skewed(directory: Path, turns: int, _memory_turns: int) -> Section:
@@ -95,6 +99,26 @@ def _skewed(directory: Path, turns: int, _memory_turns: int) -> Section:
     bound = max(*durations, sum(durations) / WORKERS)
     title = f"400 sleeping tests of skewed durations, {WORKERS} workers"
     return title, f"The lower bound is {bound:.2f} s.\n\n{tables.spans(timed, measured, bound)}"
+
+
+def _crashing(directory: Path, turns: int, _memory_turns: int) -> Section:
+    suites.make_crashing(directory)
+    log = directory / "crashes"
+    waits: dict[str, list[float]] = defaultdict(list)
+
+    def note(name: str) -> None:
+        events = [line.split() for line in log.read_text().splitlines()]
+        for (_, begin), (what, end) in itertools.pairwise(events):
+            if what == "there":
+                waits[name].append(float(end) - float(begin))
+        log.unlink()
+
+    with contenders.shared_server(directory) as provider:
+        entered = contenders.crashing_contenders(directory, provider, log)
+        warm_up(entered)
+        log.unlink()
+        take_turns(entered, turns, after=note)
+    return "Replacing a crashed worker", tables.replacements(waits)
 
 
 def warm_up(entered: Sequence[Contender]) -> None:

@@ -17,6 +17,8 @@ from dbsafe_runner.session.parts import make_provider
 
 _BIN = Path(sys.executable).parent
 _QUIET = ("-q", "-p", "no:cacheprovider")
+#: One worker that may be replaced as often as it takes.
+_XDIST = ("-n", "1", "--max-worker-restart", "1000")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,7 @@ def environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"SHOP_DATABASE_URL", "PYTHONPATH"}
+        if name not in {"SHOP_DATABASE_URL", "DATABASE_URL", "PYTHONPATH"}
     }
     return {
         **kept,
@@ -92,12 +94,15 @@ def sharing_one_server(
     def run() -> Iterator[Command]:
         namespace = provider.acquire("shared")
         endpoint = namespace.endpoint
-        url = f"postgresql+psycopg://shop:shop@/shop?host={endpoint.host}&port={endpoint.port}"
+        # SQLAlchemy wants its driver named, where libpq knows no such thing.
+        url = f"://shop:shop@/shop?host={endpoint.host}&port={endpoint.port}"
         try:
             yield Command(
                 arguments,
                 directory,
-                environment(SHOP_DATABASE_URL=url),
+                environment(
+                    SHOP_DATABASE_URL=f"postgresql+psycopg{url}", DATABASE_URL=f"postgresql{url}"
+                ),
                 server=_server_of(endpoint.host),
             )
         finally:
@@ -113,27 +118,53 @@ def _server_of(socket_directory: str) -> int:
 
 
 @contextlib.contextmanager
-def demo_contenders(directory: Path) -> Iterator[list[Contender]]:
-    """The demo: serially, with xdist on one database, and with dbsafe."""
+def shared_server(directory: Path) -> Iterator[NamespaceProvider]:
+    """Servers for contenders that have none of their own, as the suite's runner.toml says."""
     os.environ["PATH"] = environment()["PATH"]
     config = load_config(directory, environment=environment(), options={}, file=None)
     provider = make_provider(config, fresh=False)
     try:
         provider.prepare(lambda _step: None)
-        shared = [
-            sharing_one_server(name, directory, pytest_command(*arguments), provider)
-            for name, arguments in (
-                ("pytest", ()),
-                ("pytest -n 2", ("-n", "2")),
-                ("pytest -n 4", ("-n", "4")),
-            )
-        ]
-        ours = [
-            plain(f"dbsafe, {workers} workers", directory, dbsafe_command(workers)) for workers in (2, 4)
-        ]
-        yield [*shared, *ours, knowing_nothing(ours[-1], directory)]
+        yield provider
     finally:
         provider.close()
+
+
+def demo_contenders(directory: Path, provider: NamespaceProvider) -> list[Contender]:
+    """The demo: serially, with xdist on one database, and with dbsafe."""
+    shared = [
+        sharing_one_server(name, directory, pytest_command(*arguments), provider)
+        for name, arguments in (
+            ("pytest", ()),
+            ("pytest -n 2", ("-n", "2")),
+            ("pytest -n 4", ("-n", "4")),
+        )
+    ]
+    ours = [
+        plain(f"dbsafe, {workers} workers", directory, dbsafe_command(workers)) for workers in (2, 4)
+    ]
+    return [*shared, *ours, knowing_nothing(ours[-1], directory)]
+
+
+def crashing_contenders(directory: Path, provider: NamespaceProvider, log: Path) -> list[Contender]:
+    """The crashing suite, one worker each, which is replaced again and again."""
+    variables = {"BENCHMARK_CRASHES": str(log)}
+    xdist = sharing_one_server("pytest -n 1", directory, pytest_command(*_XDIST), provider)
+    return [
+        with_variables(xdist, variables),
+        plain("dbsafe, 1 worker", directory, dbsafe_command(1, "--no-confirm"), **variables),
+    ]
+
+
+def with_variables(contender: Contender, variables: dict[str, str]) -> Contender:
+    """The same with more environment variables."""
+
+    @contextlib.contextmanager
+    def run() -> Iterator[Command]:
+        with contender.run() as command:
+            yield dataclasses.replace(command, environment={**command.environment, **variables})
+
+    return Contender(contender.name, run)
 
 
 def trivial_contenders(directory: Path) -> list[Contender]:
@@ -148,13 +179,13 @@ def trivial_contenders(directory: Path) -> list[Contender]:
 
 
 def skewed_contenders(directory: Path, spans: Path) -> list[Contender]:
-    """The skewed suite, four workers each; dbsafe knows the durations from an earlier run."""
+    """The skewed suite, six workers each; dbsafe knows the durations from an earlier run."""
     variables = {"BENCHMARK_SPANS": str(spans)}
     ways = [
         plain(
-            f"pytest -n 4 --dist {way}", directory, pytest_command("-n", "4", "--dist", way), **variables
+            f"pytest -n 6 --dist {way}", directory, pytest_command("-n", "6", "--dist", way), **variables
         )
         for way in ("load", "worksteal", "loadfile")
     ]
-    ours = plain("dbsafe, 4 workers", directory, dbsafe_command(4), **variables)
+    ours = plain("dbsafe, 6 workers", directory, dbsafe_command(6), **variables)
     return [*ways, ours, knowing_nothing(ours, directory)]

@@ -54,6 +54,37 @@ def nap():
 '''
 
 
+_CRASHING_CONFTEST = """
+import os
+import signal
+import time
+
+import pytest
+
+URL = os.environ.get("DATABASE_URL", "postgresql://shop:shop@localhost/shop")
+
+
+@pytest.fixture
+def note():
+    def note(what):
+        with open(os.environ["BENCHMARK_CRASHES"], "a") as log:
+            log.write(f"{what} {time.time()}\\n")
+
+    with psycopg.connect(URL) as connection:
+        connection.execute("SELECT 1")
+        yield note
+
+
+@pytest.fixture
+def crash(note):
+    def crash():
+        note("crash")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return crash
+"""
+
+
 def copy_demo(target: Path) -> Path:
     """A fresh copy of the demo project."""
     source = Path(dbsafe_runner.__file__).parent / "demo_project"
@@ -88,6 +119,20 @@ def make_skewed(target: Path, seed: int = 1) -> tuple[Path, list[float]]:
         tests = [f"def test_{index}(nap):\n    nap({nap})" for index, nap in enumerate(naps)]
         (target / f"test_{number:02d}.py").write_text("\n\n".join(tests) + "\n")
     return target, durations
+
+
+def make_crashing(target: Path, crashes: int = 10) -> Path:
+    """Tests that kill their process, each followed by one that notes when the next process got there."""
+    target.mkdir(parents=True)
+    (target / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["."]\n')
+    (target / "runner.toml").write_text('[database]\nsource = "postgresql://shop:shop@localhost/shop"\n')
+    imports = "\n".join(f"import {name}" for name in IMPORTS)
+    (target / "conftest.py").write_text(_CONFTEST.format(imports=imports) + _CRASHING_CONFTEST)
+    pair = (
+        "def test_{0}_crashes(crash):\n    crash()\n\n\ndef test_{0}_goes_on(note):\n    note('there')\n"
+    )
+    (target / "test_crashes.py").write_text("\n\n".join(pair.format(one) for one in range(crashes)))
+    return target
 
 
 def _duration(rng: random.Random) -> float:

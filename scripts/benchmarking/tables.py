@@ -74,6 +74,33 @@ def spans(
     return "\n".join(rows)
 
 
+def dispatch(timed: Mapping[str, Sequence[Measurement]], serial: str) -> str:
+    """A sentence: the CPU time per test that parallel contenders need over the serial one's."""
+    base = timed[serial]
+    tests = sum(base[0].outcomes.values())
+    costs = [
+        f"`{name}` {(_median(runs, 'cpu') - _median(base, 'cpu')) / tests * 1000:.2f} ms"
+        for name, runs in timed.items()
+        if name != serial
+    ]
+    return f"CPU per test over that of `{serial}`, start and end included: {', '.join(costs)}."
+
+
+def replacements(waits: Mapping[str, Sequence[float]]) -> str:
+    """Seconds from a worker's death to the first statement of the next test in its successor."""
+    rows = ["| | crashes | median s | range |", "|---|---|---|---|"]
+    for name, seconds in waits.items():
+        median = statistics.median(seconds)
+        rows.append(
+            f"| `{name}` | {len(seconds)} | {median:.3f} | {min(seconds):.3f}-{max(seconds):.3f} |"
+        )
+    about = (
+        "From a worker's SIGKILL to the next test's first statement in its successor, with the imports"
+        " of the trivial suite. dbsafe also replaces the worker's PostgreSQL; xdist's stands ready."
+    )
+    return about + "\n\n" + "\n".join(rows)
+
+
 def _median(runs: Sequence[Measurement], field: str) -> float:
     return statistics.median(getattr(run, field) for run in runs) if runs else 0.0
 
