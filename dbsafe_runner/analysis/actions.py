@@ -11,6 +11,9 @@ from dbsafe_runner.analysis.values import Link
 class Kind(enum.Enum):
     """What an action is."""
 
+    # Members are singletons; hashing them by name would be slow, and they are looked up all the time.
+    __hash__ = object.__hash__
+
     CONNECT = "connects"
     READ = "reads"
     WRITE = "writes"

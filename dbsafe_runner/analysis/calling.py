@@ -175,10 +175,12 @@ def bind_parameters(machine: Machine, function: Function, receiver: Value | None
         env.names[parameter.arg] = value
     if parameters.vararg is not None:
         env.names[parameters.vararg.arg] = Seq(args[len(names) :])
-    known = {parameter.arg for parameter in (*names, *parameters.kwonlyargs)}
-    env.names.update({name: value for name, value in given.kwargs.items() if name in known})
+    rest: dict[str, Value] = {}
+    if given.kwargs:
+        known = {parameter.arg for parameter in (*names, *parameters.kwonlyargs)}
+        for name, value in given.kwargs.items():
+            (env.names if name in known else rest)[name] = value
     if parameters.kwarg is not None:
-        rest = {name: value for name, value in given.kwargs.items() if name not in known}
         env.names[parameters.kwarg.arg] = Map(rest)
     _fill_missing(machine, function, env)
     return env
@@ -187,17 +189,14 @@ def bind_parameters(machine: Machine, function: Function, receiver: Value | None
 def _fill_missing(machine: Machine, function: Function, env: Env) -> None:
     parameters = function.node.args
     names = [*parameters.posonlyargs, *parameters.args]
-    defaults: dict[str, ast.expr] = {}
-    for parameter, default in zip(reversed(names), reversed(parameters.defaults), strict=False):
-        defaults[parameter.arg] = default
-    for parameter, keyword_default in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
-        if keyword_default is not None:
-            defaults[parameter.arg] = keyword_default
+    defaults = [None] * (len(names) - len(parameters.defaults)) + parameters.defaults
     outer = function.outer or function.module.env
-    for parameter in (*names, *parameters.kwonlyargs):
+    for parameter, default in zip(
+        (*names, *parameters.kwonlyargs), (*defaults, *parameters.kw_defaults), strict=True
+    ):
         value = env.names.get(parameter.arg)
-        if value is None and parameter.arg in defaults:
-            value = machine.evaluate(defaults[parameter.arg], outer)
+        if value is None and default is not None:
+            value = machine.evaluate(default, outer)
         if value is None or value is UNKNOWN:
             value = lookup.from_annotation(machine, parameter.annotation, outer)
         env.names[parameter.arg] = value

@@ -182,12 +182,10 @@ def _comprehension(
 
 def _round(machine: Machine, node: Any, element: Value, inner: Env) -> Value:
     """Return what one round of a comprehension yields, given the element of its first loop."""
-    from dbsafe_runner.analysis.statements import bind
-
     for position, generator in enumerate(node.generators):
         if position:
             element = lookup.element(machine, machine.evaluate(generator.iter, inner))
-        bind(machine, generator.target, element, inner)
+        machine.bind(generator.target, element, inner)
         for condition in generator.ifs:
             machine.evaluate(condition, inner)
     if isinstance(node, ast.DictComp):

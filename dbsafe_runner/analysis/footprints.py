@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable
 
@@ -287,6 +288,7 @@ class Sum:
         return Weight.HEAVY if heavy else Weight.LIGHT
 
 
+@functools.lru_cache(maxsize=8)
 def _memory_of(text: str) -> Weight:
     """Return what the libraries that a test file imports need."""
     names = set(_LARGE_IMPORT.findall(text))

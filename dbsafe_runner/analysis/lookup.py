@@ -45,9 +45,10 @@ _BUILTINS = frozenset(dir(builtins))
 def name(machine: Machine, wanted: str, env: Env) -> Value:
     """Return what a name stands for in a scope."""
     scope: Env | None = env
-    while scope is not None:
+    top = env.module.env
+    while scope is not None and scope is not top:
         found = scope.names.get(wanted)
-        if found is not None and scope is not env.module.env:
+        if found is not None:
             if isinstance(found, Lazy):
                 found = scope.names[wanted] = imported(machine, found)
             return found
@@ -57,7 +58,9 @@ def name(machine: Machine, wanted: str, env: Env) -> Value:
 
 def global_name(machine: Machine, space: ModuleSpace, wanted: str) -> Value:
     """Return what a module calls `wanted`; a built-in when the module has no such name."""
-    found = machine.modules.name(space, wanted)
+    found = space.env.names.get(wanted) if space.followed and not machine.patches else None
+    if found is None:
+        found = machine.modules.name(space, wanted)
     if found is None:
         starred = _starred(machine, space, wanted) if space.starred else None
         return starred if starred is not None else External(wanted)
@@ -110,11 +113,12 @@ def imported(machine: Machine, lazy: Lazy) -> Value:
 
 def attribute(machine: Machine, receiver: Value, wanted: str, node: ast.AST) -> Value:
     """Return an attribute of a value."""
+    if not isinstance(receiver, Choice):
+        handler = _ATTRIBUTES.get(type(receiver))
+        return Method(receiver, wanted) if handler is None else handler(machine, receiver, wanted, node)
     result: Value = UNKNOWN
-    for option in options(receiver):
-        handler = _ATTRIBUTES.get(type(option))
-        found = handler(machine, option, wanted, node) if handler is not None else Method(option, wanted)
-        result = join(result, found) if option is not receiver else found
+    for option in receiver.options:
+        result = join(result, attribute(machine, option, wanted, node))
     return result
 
 

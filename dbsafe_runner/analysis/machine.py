@@ -35,6 +35,7 @@ MOST_STEPS = 60_000
 
 
 _NOTHING_CHANGED = 1 << 62
+_FORMS = expressions.HANDLERS
 
 
 class TooMuchError(Exception):
@@ -133,12 +134,16 @@ class Machine:
         self.steps += 1
         if self.steps > MOST_STEPS:
             raise TooMuchError
-        handler = expressions.HANDLERS.get(type(node))
+        handler = _FORMS.get(type(node))
         return handler(self, node, env) if handler is not None else UNKNOWN
 
     def execute(self, body: list[ast.stmt], env: Env) -> bool:
         """Follow statements; return whether the block ended early (return, raise, break)."""
         return statements.execute(self, body, env)
+
+    def bind(self, target: ast.expr, value: Value, env: Env) -> None:
+        """Give a name, attribute, item or pattern of names a value."""
+        statements.bind(self, target, value, env)
 
     def call(self, function: Value, call: calling.Call) -> Value:
         """Return what calling a value returns, recording what it does."""
@@ -165,7 +170,7 @@ class Machine:
             self.doubt("calls nested too deep to follow", given.node, 0.2)
             self.changed()
             return UNKNOWN
-        if sum(frame.node is function.node for frame in self.frames) > 1:
+        if [frame.node for frame in self.frames].count(function.node) > 1:
             return UNKNOWN
         key = fingerprints.of_call(function, receiver, given.args, given.kwargs, self.patches)
         memory = self.passing if function.module.path == self.passing_file else self.memory

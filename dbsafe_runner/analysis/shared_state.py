@@ -64,8 +64,11 @@ class _Uses:
 
 def shared(space: ModuleSpace, file: str, tests: list[Test]) -> dict[str, list[Share]]:
     """Return, by node id, the variables by which a test hangs on others of its file."""
-    changed = _changed_names(space.text)
-    names = (_module_variables(space.tree) | _wide_fixtures(space, tests)) & changed
+    names = _module_variables(space.tree) | _wide_fixtures(space, tests)
+    if "global " in space.text or any(f"{n}." in space.text or f"{n}[" in space.text for n in names):
+        names &= _changed_names(space.text)
+    else:
+        names = set()
     classes = _class_variables(space)
     if not names and not classes:
         return {}
