@@ -24,15 +24,18 @@ _OUTCOME_STYLES = {
     Outcome.MOCKED: "bad",
     Outcome.NOT_RUN: "bad",
 }
+#: Leaky tests that are named without -v.
+_LEAKY_SHOWN = 3
 _SHOWN_VERDICTS = (Verdict.FLAKY, Verdict.VICTIM, Verdict.BRITTLE)
 
 
-def closing_lines(progress: Progress, reports: Iterable[Path]) -> list[StyledLine]:
-    """What to say at the end of the run."""
+def closing_lines(progress: Progress, reports: Iterable[Path], verbosity: int = 0) -> list[StyledLine]:
+    """What to say at the end of the run; with -v also every leak."""
     lines = [_verdict(progress)]
     rows = [
         *_speed(progress),
         *_findings(progress),
+        *_leaky(progress, verbosity),
         *_levels(progress),
         *_resets(progress),
         *_namespaces(progress),
@@ -119,6 +122,18 @@ def _findings(progress: Progress) -> list[tuple[str, str]]:
         rows.append(("slow", f"{counted(len(progress.slow), 'test')} ran longer than {least}"))
     if progress.leaks:
         rows.append(("leaks", f"{counted(len(progress.leaks), 'leak')} found and ended"))
+    return rows
+
+
+def _leaky(progress: Progress, verbosity: int) -> list[tuple[str, str]]:
+    """The tests that left something behind, the first few by name."""
+    if not progress.leaky:
+        return []
+    told = [f"{nodeid}: {'; '.join(left)}" for nodeid, left in progress.leaky.items()]
+    shown = told if verbosity > 0 else told[:_LEAKY_SHOWN]
+    rows = [("leaky", f"{counted(len(told), 'test')} left something behind"), *(("", t) for t in shown)]
+    if len(shown) < len(told):
+        rows.append(("", f"and {len(told) - len(shown)} more, which -v lists"))
     return rows
 
 

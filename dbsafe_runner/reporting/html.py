@@ -14,7 +14,8 @@ from typing import Any, Final
 import jinja2
 import markupsafe
 
-from dbsafe_runner.reporting.formatting import counted, seconds_text
+from dbsafe_runner.reporting.curves import make_curves
+from dbsafe_runner.reporting.formatting import counted, seconds_text, size_text
 from dbsafe_runner.reporting.results import RunReport, TestInfo
 from dbsafe_runner.reporting.timeline import make_lanes
 
@@ -45,6 +46,8 @@ def as_html(report: RunReport) -> str:
         hidden_failures=len(bad) - len(bad[:MOST_FAILURES]),
         lanes=lanes,
         ticks=_ticks(whole),
+        curves=make_curves(report),
+        leaky=[test for test in report.tests if test.leaks],
         levels=_LEVELS,
         data=markupsafe.Markup(_data(report)),  # noqa: S704 - escaped by _data.
     )
@@ -60,6 +63,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["seconds"] = seconds_text
+    environment.filters["size"] = size_text
     return environment.get_template("report.html.j2")
 
 

@@ -62,6 +62,8 @@ class Progress:
         self.vitals: events.Vitals | None = None
         #: The most memory that all processes of the run took, in bytes.
         self.memory_peak = 0
+        #: Tests that left something behind, with what, in words.
+        self.leaky: dict[str, tuple[str, ...]] = {}
         #: Slow tests, each with the longest time after which it was called so.
         self.slow: dict[str, float] = {}
         self._predicted_done = 0.0
@@ -184,6 +186,8 @@ class Progress:
         self.done += 1
         self.outcomes[result.outcome] += 1
         self.verdicts[result.verdict] += 1
+        if event.leaks:
+            self.leaky[result.nodeid] = event.leaks
         seconds = result.seconds
         self.test_seconds += seconds
         self.longest = max(self.longest, seconds)

@@ -23,6 +23,7 @@ from _pytest.outcomes import Exit
 from dbsafe_runner.domain.changes import Changes, ResetReport
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.workers import after_fork, outcomes, teardown
+from dbsafe_runner.workers.leak_watch import LeakWatch
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
 from dbsafe_runner.workers.supply import Fed, Supply, Undecided
 from dbsafe_runner.workers.tenant import (
@@ -59,6 +60,7 @@ class Child:
         self._tenant = tenant
         self._settings = settings
         self._supply = Supply(channel, session.items)
+        self._leaks = LeakWatch(tenant, self._look_at_test)
         self._reports: list[pytest.TestReport] = []
         #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
         self._built: dict[str, float] = {}
@@ -89,6 +91,7 @@ class Child:
         """Run until the dispatcher says stop, the namespace is spent, or a test ends the session."""
         self._take_over_teardown()
         self._session.config.pluginmanager.register(self, "dbsafe-child")
+        self._session.config.pluginmanager.register(self._leaks, "dbsafe-leaks")
         self._listening = True
         try:
             self._loop()
@@ -152,6 +155,7 @@ class Child:
         self._opened = 0
         self._failed = False
         self._tenant.take_connections()
+        self._leaks.begin()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._supply.upcoming())
 
     def _after_test(self, fed: Fed) -> str:
@@ -216,6 +220,8 @@ class Child:
     def _report(self, fed: Fed) -> None:
         reports = self._reports
         fields: dict[str, Any] = {"test": fed.index, "connections": self._opened}
+        if leaks := self._leaks.found(passed=not any(report.failed for report in reports)):
+            fields["leaks"] = leaks
         if self._seen is not None:
             fields["changes"] = change_fields(self._seen)
         if self._blind:

@@ -276,6 +276,7 @@ class Ledger:
                 connections=seen.get("connections", 0),
                 built=seen.get("built", {}),
                 observed="connections" in seen and not seen.get("unseen", False),
+                leaks=tuple(seen.get("leaks", ())),
             )
         )
 

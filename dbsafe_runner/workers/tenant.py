@@ -62,6 +62,10 @@ class Tenant:
         self._namespace: Namespace | None = None
         self._keeper: Keeper | None = None
         self._failed = ""
+        #: Transactions of the suite that were open at the last look.
+        self.open_transactions = 0
+        #: Called before each connection that the suite opens, in the thread that does.
+        self.on_connecting: Callable[[], None] = lambda: None
         #: Whether no session of ours may stay where the suite would count it.
         self.discreet = False
         #: Connections that the suite has opened since the last `take_connections`.
@@ -119,6 +123,7 @@ class Tenant:
     def connected(self, _target: redirect.Target) -> None:
         """Count a connection that the suite opened."""
         self._connections += 1
+        self.on_connecting()
 
     def started_program(self, _arguments: Sequence[str]) -> None:
         """Count a program that was led to the namespace: whether it connects is not seen here."""
@@ -134,7 +139,12 @@ class Tenant:
 
         Raises NamespaceLostError when the server is gone.
         """
-        return self._ask(lambda keeper: keeper.look())
+        return self._counted(self._ask(lambda keeper: keeper.look()))
+
+    def _counted(self, changes: Changes | None) -> Changes | None:
+        if changes is not None:
+            self.open_transactions = changes.open_transactions
+        return changes
 
     def rebase(self) -> None:
         """Make what there is now the baseline: a fixture of session or package scope did it.
@@ -142,11 +152,12 @@ class Tenant:
         Raises NamespaceLostError.
         """
 
-        def look_and_rebase(keeper: Keeper) -> None:
-            keeper.look()
+        def look_and_rebase(keeper: Keeper) -> Changes:
+            changes = keeper.look()
             keeper.rebase()
+            return changes
 
-        self._ask(look_and_rebase)
+        self._counted(self._ask(look_and_rebase))
 
     def mark(self) -> None:
         """Say that what is held open now belongs to a fixture of wider scope than the test.
