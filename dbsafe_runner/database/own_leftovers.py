@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
@@ -97,9 +98,7 @@ def removable(found: Found, now: float, *, templates: bool, kept: bool = False) 
     return True
 
 
-def remove_leftovers(
-    sessions: Sessions, *, templates: bool = False, kept: bool = False
-) -> list[str]:
+def remove_leftovers(sessions: Sessions, *, templates: bool = False, kept: bool = False) -> list[str]:
     """Remove what runs that are over left behind; the names of what was removed.
 
     Raises:
@@ -113,11 +112,8 @@ def remove_leftovers(
             places.append(sessions.open_at_home)
         for number, place in enumerate(places):
             with place() as connection:
-                if _settled(connection):
-                    last = number == len(places) - 1
-                    removed += _remove(
-                        connection, "schema" if last and number else "", templates=templates, kept=kept
-                    )
+                only = "schema" if number and number == len(places) - 1 else ""
+                removed += _remove(connection, only, _due(connection, templates=templates, kept=kept))
     return removed
 
 
@@ -126,13 +122,23 @@ def _settled(connection: Connection) -> bool:
     return row is not None and row[0] >= SETTLED
 
 
-def _remove(connection: Connection, only: str, *, templates: bool, kept: bool) -> list[str]:
-    removed = []
+def _due(connection: Connection, *, templates: bool, kept: bool) -> Callable[[Found], bool]:
+    """What tells whether something is to be removed now."""
+    settled = _settled(connection)
     now = time.time()
+
+    def due(found: Found) -> bool:
+        is_kept = found.tag is not None and bool(found.tag.kept)
+        # What is kept belongs to no run any more: that no run claims it says nothing new.
+        return (settled or is_kept) and removable(found, now, templates=templates, kept=kept)
+
+    return due
+
+
+def _remove(connection: Connection, only: str, due: Callable[[Found], bool]) -> list[str]:
+    removed = []
     for found in find(connection):
-        if only and found.what != only:
-            continue
-        if not removable(found, now, templates=templates, kept=kept):
+        if (only and found.what != only) or not due(found):
             continue
         # Another run may be removing it at this moment, or be using it by now.
         with contextlib.suppress(psycopg.Error):

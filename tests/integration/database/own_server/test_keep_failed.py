@@ -1,0 +1,70 @@
+"""`--keep-failed` on a user's server: the database or schema stays, and goes with `dbsafe db clean`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DBSAFE = Path(sys.executable).parent / "dbsafe"
+
+SETUP = """
+import os
+import psycopg
+
+def main():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("create table items (name text)")
+"""
+TESTS = """
+import os
+import psycopg
+
+def test_fails():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("insert into items values ('left')")
+    assert 0
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("user", "kind"), [("maker", "database"), ("plain", "schema")])
+def test_what_a_failed_test_left_can_be_looked_at(user_server, tmp_path, user, kind):
+    url = user_server.url("postgres" if user == "maker" else "plain_db", user)
+    (tmp_path / "made.py").write_text(SETUP)
+    (tmp_path / "test_one.py").write_text(TESTS)
+    (tmp_path / "runner.toml").write_text('[database]\nsetup = "made:main"\ninputs = ["made.py"]\n')
+    path = f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "DBSAFE"))}
+    environment = {**kept, "PATH": path, "DATABASE_URL": url, "NO_COLOR": "1", "COLUMNS": "200"}
+
+    def dbsafe(*arguments: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [DBSAFE, *arguments, "--database", url],
+            cwd=tmp_path,
+            env=environment,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return done.stdout
+
+    out = dbsafe("run", "--keep-failed")
+    found = re.search(rf"the {kind} (\S+) on .*\n? +hint: `dbsafe db psql (\S+)`", out)
+    assert found, out
+    assert found[1] == found[2]
+    assert "s3cret" not in out
+    assert f"{found[1]}  kept for test_one.py::test_fails" in dbsafe("db", "status")
+    dbsafe("run", "--co")
+    rows = dbsafe("db", "psql", found[1], stdin="select name from items;\n")
+    assert " left" in rows, rows
+    assert f"{found[1]}, removed" in dbsafe("db", "clean")
+    assert found[1] not in dbsafe("db", "status")
+    assert user_server.ours() == []
