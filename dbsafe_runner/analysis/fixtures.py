@@ -7,23 +7,20 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import calling, classes, known_fixtures, lookup, parametrize
+from dbsafe_runner.analysis import calling, classes, known_fixtures, locating, lookup, parametrize
 from dbsafe_runner.analysis.actions import Action
-from dbsafe_runner.analysis.machine import Frame, Machine, TooMuchError
-from dbsafe_runner.analysis.modules import Definition, ModuleSpace
+from dbsafe_runner.analysis.fixture_results import FixtureResult, guarded, links_of, run_fixture
+from dbsafe_runner.analysis.machine import Frame, Machine
+from dbsafe_runner.analysis.modules import ModuleSpace
 from dbsafe_runner.analysis.values import (
     MOCK,
     UNKNOWN,
     Bound,
-    Class,
     Env,
     Function,
     Instance,
     Lib,
-    Map,
-    Seq,
     Value,
-    options,
 )
 from dbsafe_runner.domain.test import FixtureDef, Test
 
@@ -33,19 +30,6 @@ if TYPE_CHECKING:
 #: Scopes by how wide they are; what is wider than a test is not its own doing.
 OWN, BATCH, WIDE = "own", "batch", "wide"
 _REACH = {"function": OWN, "class": BATCH, "module": BATCH, "package": WIDE, "session": WIDE}
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class FixtureResult:
-    """What a fixture gives and does."""
-
-    value: Value
-    setup: list[Action]
-    teardown: list[Action]
-    patches: dict[tuple[str, str], Value]
-    reach: str
-    #: The values that it was made from: results are remembered under their identities.
-    given: list[Value] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -86,7 +70,11 @@ class Walker:
         file = self._machine.sources.absolute(test.file)
         walk.files.add(file)
         space = self._space(file, walk)
-        cls = _find_class(self._machine, space, test.cls) if space is not None and test.cls else None
+        cls = (
+            locating.class_named(self._machine, space, test.cls)
+            if space is not None and test.cls
+            else None
+        )
         walk.ancestors = classes.ancestors(self._machine, cls) if cls is not None else []
         visit = _Visit(self, self._machine, test, walk, Instance(cls) if cls is not None else None)
         visit.variant = variant
@@ -176,7 +164,7 @@ class _Visit:
         walk = self._walk
         walk.files.add(fixture.file)
         space = self._machine.modules.space(fixture.file)
-        found = _definition(space, fixture) if space is not None else None
+        found = locating.definition_of(space, fixture) if space is not None else None
         if space is None or found is None:
             walk.problems[fixture.file] = self._machine.sources.problem(fixture.file) or (
                 f"fixture {fixture.name} was not found where pytest says it is"
@@ -204,7 +192,7 @@ class _Visit:
         parametrized: dict[str, Value] = {}
         before: tuple[str, ...] = _XUNIT_FUNCTION
         after: tuple[str, ...] = _XUNIT_FUNCTION_AFTER
-        function = _test_function(machine, space, self._test, self._receiver)
+        function = locating.test_function(machine, space, self._test, self._receiver)
         if self._receiver is not None:
             before, after = _XUNIT_METHOD, _XUNIT_METHOD_AFTER
             self._members(_XUNIT_CLASS, walk.batch)
@@ -282,114 +270,6 @@ _XUNIT_METHOD = ("setup_method", "setUp", "asyncSetUp")
 _XUNIT_METHOD_AFTER = ("asyncTearDown", "tearDown", "teardown_method")
 _XUNIT_FUNCTION = ("setup_function",)
 _XUNIT_FUNCTION_AFTER = ("teardown_function",)
-
-
-def guarded(machine: Machine, work: Callable[[], object]) -> list[Action]:
-    """Return what some work does; work that is too much or too deep ends in a doubt."""
-    outer, machine.trace = machine.trace, []
-    frames = machine.frames
-    machine.steps, depth = 0, machine.depth
-    try:
-        work()
-    except (TooMuchError, RecursionError):
-        machine.frames, machine.depth = frames, depth
-        machine.doubt("too much code to follow", None, 0.55)
-    done, machine.trace = machine.trace, outer
-    return done
-
-
-def run_fixture(
-    machine: Machine, space: ModuleSpace, node: Definition, given: dict[str, Value], reach: str
-) -> FixtureResult:
-    """Follow a fixture; what comes after its `yield` is teardown."""
-    function = Function(node, space)
-    value: Value = UNKNOWN
-    mark: int | None = None
-    patches = dict(machine.patches)
-    finalizers, machine.finalizers = machine.finalizers, []
-
-    def at_yield(given_out: Value) -> None:
-        nonlocal value, mark
-        value, mark = given_out, len(machine.trace)
-
-    def work() -> None:
-        nonlocal value
-        call = calling.Call(machine, [], given, node, space.env)
-        env = calling.bind_parameters(machine, function, None, call)
-        frame = machine.run_function(function, env, at_yield)
-        if mark is None and frame.returned is not None:
-            value = frame.returned
-        if value is UNKNOWN:
-            value = lookup.from_annotation(machine, node.returns, space.env)
-
-    actions = guarded(machine, work)
-    late, machine.finalizers = machine.finalizers, finalizers
-    position = len(actions) if mark is None else mark
-    made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new}
-    teardown = [*actions[position:], *late]
-    return FixtureResult(value, actions[:position], teardown, made, reach, list(given.values()))
-
-
-def links_of(value: Value, depth: int = 3) -> set[str]:
-    """Return the names of the connections inside a value."""
-    found: set[str] = set()
-    if isinstance(value, Lib) and value.link is not None:
-        found.add(value.link.name)
-    inner: list[Value] = []
-    if isinstance(value, Seq):
-        inner = value.items
-    elif isinstance(value, Map):
-        inner = list(value.items.values())
-    elif isinstance(value, Instance | Lib):
-        inner = list(value.attrs.values())
-    if depth:
-        for one in inner[:16]:
-            found |= links_of(one, depth - 1)
-    return found
-
-
-def _definition(
-    space: ModuleSpace, fixture: FixtureDef
-) -> tuple[Definition, ast.ClassDef | None] | None:
-    """Return the function that defines a fixture: by its name, nearest to the line that pytest gave."""
-    found = space.definitions(fixture.function.rpartition(".")[2]) or space.definitions(fixture.name)
-    return min(found, key=lambda one: abs(_first_line(one[0]) - fixture.line), default=None)
-
-
-def _first_line(node: Definition) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
-def _find_class(machine: Machine, space: ModuleSpace, dotted: str) -> Class | None:
-    value: Value | None = None
-    for part in dotted.replace("::", ".").split("."):
-        if value is None:
-            value = machine.modules.name(space, part)
-        else:
-            value = classes.member(machine, value, part) if isinstance(value, Class) else None
-        value = next((one for one in options(value) if isinstance(one, Class)), None) if value else None
-    return value if isinstance(value, Class) else None
-
-
-def _test_function(
-    machine: Machine, space: ModuleSpace, test: Test, receiver: Instance | None
-) -> Function | None:
-    name = test.function.partition("[")[0]
-    if receiver is not None:
-        member = classes.member(machine, receiver.cls, name)
-        return _unwrapped(member)
-    found = _unwrapped(machine.modules.name(space, name))
-    if found is None:
-        nodes = space.definitions(name)
-        node = min(nodes, key=lambda one: abs(one[0].lineno - test.line), default=None)
-        return Function(node[0], space) if node is not None else None
-    return found
-
-
-def _unwrapped(value: Value | None) -> Function | None:
-    if isinstance(value, Lib) and value.kind == "wrapped":
-        return _unwrapped(value.attrs["function"])
-    return value if isinstance(value, Function) else None
 
 
 def _entered_patches(machine: Machine, function: Function) -> bool:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import strings
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.catalogue import orms
+from dbsafe_runner.analysis.fixture_results import FixtureResult
 from dbsafe_runner.analysis.transactions import GUARD
 from dbsafe_runner.analysis.values import HOLE, UNKNOWN, Lib, Link, Value
-
-if TYPE_CHECKING:
-    from dbsafe_runner.analysis.fixtures import FixtureResult
 
 _LIBRARY = re.compile(r"/(site-packages|dist-packages)/|/lib/python3[^/]*/|/_pytest/")
 _SMELLS_OF_DATABASE = re.compile(
@@ -66,8 +63,6 @@ def find(name: str) -> KnownFixture | None:
 
 def result(known: KnownFixture | None, name: str = "", reach: str = "own") -> FixtureResult:
     """Return what a library's fixture gives and does."""
-    from dbsafe_runner.analysis.fixtures import FixtureResult
-
     if known is None:
         return FixtureResult(_guess(name), [], [], {}, reach)
     setup: list[Action] = []

@@ -1,4 +1,4 @@
-"""How long static analysis takes: 1,000 test files. By hand: pytest tests/benchmarks/test_analysis.py -s"""
+"""How long static analysis takes. By hand: pytest tests/benchmarks/test_analysis.py -s"""
 
 from __future__ import annotations
 
