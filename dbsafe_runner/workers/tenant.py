@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
+#: Namespaces that are asked for when one after the other turns out to be dead.
+_ATTEMPTS = 3
+
 
 class NoNamespaceError(Exception):
     """The dispatcher could not give this worker a namespace; the message says why."""
@@ -85,16 +88,30 @@ class Tenant:
             if self._failed:
                 raise NoNamespaceError(self._failed)
             if self._namespace is None:
-                self._channel.send("lease", worker=self._name)
-                answer = self._channel.receive("leased")
-                if answer.fields.get("error"):
-                    self._failed = answer["error"]
-                    raise NoNamespaceError(self._failed)
-                namespace = namespace_from_fields(answer["namespace"])
-                if namespace.kind is not NamespaceKind.MOCK:
-                    self._keeper = _keeper(namespace, discreet=self.discreet)
-                self._namespace = namespace
+                self._namespace = self._lease()
             return self._namespace.endpoint
+
+    def _lease(self) -> Namespace:
+        """Get a namespace that can be observed: one that dies just as it is given out is replaced."""
+        for _ in range(_ATTEMPTS):
+            self._channel.send("lease", worker=self._name)
+            answer = self._channel.receive("leased")
+            if answer.fields.get("error"):
+                self._failed = answer["error"]
+                break
+            namespace = namespace_from_fields(answer["namespace"])
+            if namespace.kind is NamespaceKind.MOCK:
+                return namespace
+            from dbsafe_runner.database.link import LinkError
+
+            try:
+                self._keeper = _keeper(namespace, discreet=self.discreet)
+            except LinkError as error:
+                self._failed = f"its PostgreSQL does not answer: {error}"
+                continue
+            self._failed = ""
+            return namespace
+        raise NoNamespaceError(self._failed)
 
     def resolve(self, _target: redirect.Target) -> Endpoint:
         """Answer the redirection: where a connection to the suite's server goes."""
