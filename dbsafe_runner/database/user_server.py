@@ -194,8 +194,8 @@ def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
             "server-unreachable",
             "The server that namespaces are to be made on cannot be connected to.",
             cause=_without_secrets(str(error), dsn),
-            hint="Check the URL given as --database, as [database] server or in DATABASE_URL; --embedded "
-            "uses servers of dbsafe's own.",
+            hint="Check the URL given as --database, as [database] server or in DATABASE_URL; "
+            "--embedded uses servers of dbsafe's own.",
             exit_code=ExitCode.SERVER,
         ) from None
 

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,8 @@ from dbsafe_runner.database.leases import Leases, Metrics, room
 from dbsafe_runner.database.making import Made, Maker, Workplace
 from dbsafe_runner.database.own_leftovers import remove_leftovers
 from dbsafe_runner.database.provider import Keepsake, ProviderClosedError, Report, TemplateInfo, not_kept
+from dbsafe_runner.database.server_health import Health
+from dbsafe_runner.database.strays import Stray, StrayFinder
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import ExitCode, UserError
@@ -69,6 +70,9 @@ class UserServerProvider:
         self._warm: collections.deque[concurrent.futures.Future[Made]] = collections.deque()
         self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-clones")
         self._leases = Leases()
+        self._health = Health(place.patience, place.closing, self._leases.metrics)
+        self._finder: StrayFinder | None = None
+        self._strays: list[Stray] = []
         self._expected = 0
         self._report: Report = lambda _text: None
         self._pulse: threading.Thread | None = None
@@ -106,7 +110,7 @@ class UserServerProvider:
     def prepare(self, report: Report) -> TemplateInfo:
         """See `NamespaceProvider.prepare`."""
         started = time.monotonic()
-        self._report = report
+        self._report = self._health.report = report
         address, facts = self._place.address, self._place.facts
         report(f"PostgreSQL {facts.version} at {address.shown}: {self._why}")
         self._makers.submit(remove_leftovers, self._place.sessions)
@@ -117,6 +121,9 @@ class UserServerProvider:
             self._check_open()
             raise _server_error(error, address.mask(str(error))) from error
         self._check_open()
+        with self._place.sessions.session() as connection:
+            shared = {address.database} if self.kind is NamespaceKind.SCHEMA else set()
+            self._finder = StrayFinder(connection, sorted({*self._place.closed} - shared))
         self._pulse = threading.Thread(target=self._beat, name="dbsafe-leases", daemon=True)
         self._pulse.start()
         return TemplateInfo(facts.version, key, time.monotonic() - started, reused)
@@ -153,7 +160,7 @@ class UserServerProvider:
         with self._lock:
             self._expected = max(self._expected, count)
             while not self._closed and len(self._warm) < count:
-                self._warm.append(self._makers.submit(self._patiently, self._maker.make))
+                self._warm.append(self._makers.submit(self._health.patiently, self._maker.make))
 
     def release(self, namespace: Namespace) -> None:
         """See `NamespaceProvider.release`."""
@@ -164,9 +171,12 @@ class UserServerProvider:
         leaks = self._sessions_in(made)
         with self._lock:
             self._leases.end(namespace.name, leaks)
-        with contextlib.suppress(psycopg.Error, UserError, ProviderClosedError):
-            # What cannot be removed now belongs to a run that is over soon: the janitor gets it.
+        try:
             self._maker.remove(made)
+        except (psycopg.Error, UserError, ProviderClosedError):
+            # The server may be gone for a while; what cannot be removed in the end the janitor gets.
+            with self._lock:
+                self._made[namespace.name] = made
 
     def keep(self, namespace: Namespace, nodeid: str) -> Keepsake:
         """See `NamespaceProvider.keep`."""
@@ -252,7 +262,7 @@ class UserServerProvider:
         told = False
         while True:
             self._check_open()
-            free = self.free_connections()
+            free = self._health.patiently(self.free_connections)
             with self._lock:
                 connections = self._leases.share(free, self._expected)
             if connections:
@@ -270,30 +280,18 @@ class UserServerProvider:
             future = (
                 self._warm.popleft()
                 if self._warm
-                else self._makers.submit(self._patiently, self._maker.make)
+                else self._makers.submit(self._health.patiently, self._maker.make)
             )
         try:
             return future.result()
         except concurrent.futures.CancelledError:
             raise ProviderClosedError from None
 
-    def _patiently(self, work: Callable[[], Made]) -> Made:
-        """Do it again while the server is being restarted or has no connection left."""
-        deadline = time.monotonic() + self._place.patience
-        pause = 0.1
-        while True:
-            try:
-                return work()
-            except (psycopg.OperationalError, UserError) as error:
-                if isinstance(error, UserError) and error.code != "server-unreachable":
-                    raise
-                self._check_open()
-                if time.monotonic() >= deadline:
-                    raise
-            with self._lock:
-                self._leases.metrics.recoveries += 1
-            self._place.closing.wait(pause)
-            pause = min(2 * pause, 2.0)
+    def take_strays(self) -> list[Stray]:
+        """Connections past the redirection that were found since the last call."""
+        with self._lock:
+            taken, self._strays = self._strays, []
+        return taken
 
     def _sessions_in(self, made: Made) -> int:
         if self.kind is not NamespaceKind.DATABASE:
@@ -305,15 +303,30 @@ class UserServerProvider:
         return 0
 
     def _beat(self) -> None:
-        """Keep the claim and the leases alive until the run ends."""
-        while not self._place.closing.wait(PULSE):
-            with contextlib.suppress(UserError, psycopg.Error):
-                recovered = self._place.claim.renew()
-                now = time.monotonic()
-                with self._lock:
-                    self._leases.metrics.recoveries += recovered
-                    for name in self._leases.namespaces:
-                        self._leases.renew(name, now)
+        """Keep the claim and the leases alive until the run ends, and see who connects where."""
+        pause = PULSE
+        while not self._place.closing.wait(pause):
+            try:
+                if self._place.claim.renew() and not self._health.lost:
+                    self._leases.metrics.recoveries += 1
+                self._look_for_strays()
+            except (UserError, psycopg.Error):
+                self._health.failed()
+                pause = max(PULSE, self._health.pause)
+                continue
+            self._health.answered()
+            pause = PULSE
+            now = time.monotonic()
+            with self._lock:
+                for name in self._leases.namespaces:
+                    self._leases.renew(name, now)
+
+    def _look_for_strays(self) -> None:
+        if self._finder is not None:
+            with self._place.sessions.session() as connection:
+                found = self._finder.find(connection)
+            with self._lock:
+                self._strays += found
 
     def _check_open(self) -> None:
         if self._closed or self._place.closing.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+#: What is the same on all versions is tried on one.
+ONE_VERSION = pytest.mark.parametrize("user_server", ["18"], indirect=True)
 DBSAFE = Path(sys.executable).parent / "dbsafe"
 
 SETUP = """
@@ -177,6 +180,80 @@ def test_what_a_killed_run_left_is_shown_and_cleaned(user_server, project):
     assert "error[no-such-namespace]" in missing.stderr
 
 
+SLOW = """
+import os
+import time
+import psycopg
+import pytest
+
+URL = os.environ["DATABASE_URL"]
+
+@pytest.mark.parametrize("number", range(30))
+def test_writes(number):
+    with psycopg.connect(URL) as connection:
+        connection.execute("insert into items (name) values (%s)", [f"test {number}"])
+        time.sleep(0.1)
+        assert connection.execute("select max(name) from items").fetchone() == ("two",)
+"""
+
+
+@ONE_VERSION
+@pytest.mark.slow
+def test_a_server_that_restarts_in_the_middle_costs_no_test(user_server, project):
+    for name in "ab":
+        (project / f"test_{name}.py").write_text(SLOW)
+    (project / "test_c.py").unlink()
+    url = user_server.url("postgres", "maker")
+    run = subprocess.Popen(
+        [DBSAFE, "run", "--database", url],
+        cwd=project,
+        env=environment(project, url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    working = "select from pg_stat_activity where datname ~ '^dbsafe_[0-9a-f]{12}_' and query ~ 'items'"
+    deadline = time.monotonic() + 100
+    while len(user_server.ask(working)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    user_server.server.kill()
+    time.sleep(1)
+    user_server.server.launch()
+    user_server.server.wait()
+    output, _ = run.communicate(timeout=100)
+    assert "60 passed" in output, output
+    assert run.returncode == 0
+    assert "the server answers again" in output
+    results = json.loads((project / ".dbsafe" / "results" / "results.json").read_text())
+    again = [notice["nodeid"] for notice in results["notices"] if notice["code"] == "namespace-lost"]
+    assert again
+    assert results["leases"]["recoveries"] >= 1
+    assert user_server.ours() == []
+
+
+PAST = """
+import subprocess
+import sys
+
+def test_connects_past_the_redirection():
+    code = "import time, psycopg; c = psycopg.connect({url!r}); time.sleep(4)"
+    code = "import sys; sys.path[:] = {path!r}; " + code
+    subprocess.run(["/usr/bin/env", "-i", sys.executable, "-I", "-c", code], check=True)
+"""
+
+
+@ONE_VERSION
+@pytest.mark.slow
+def test_a_connection_past_the_redirection_is_reported(user_server, tmp_path):
+    url = user_server.url("plain_db")
+    (tmp_path / "test_past.py").write_text(PAST.format(url=url, path=sys.path))
+    done = dbsafe(tmp_path, url, "run", "--database", url)
+    assert "warning[connection-past-redirection]" in done.stdout, done.stdout
+    assert "connected to the database plain_db itself" in done.stdout
+    assert "test_past.py::test_connects_past_the_redirection" in done.stdout
+    assert done.returncode == 0
+
+
 OTHERS = """
 import os
 import shutil
@@ -220,6 +297,7 @@ def test_a_database_of_its_own_is_open():
 """
 
 
+@ONE_VERSION
 @pytest.mark.slow
 @pytest.mark.parametrize("open_", [False, True])
 def test_other_databases_of_the_server_are_closed_to_tests(user_server, tmp_path, open_):
