@@ -16,6 +16,8 @@ from dbsafe_runner.database.provider import (
     ProviderClosedError,
     TemplateInfo,
 )
+from dbsafe_runner.database.strays import Stray
+from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.domain.namespace import Namespace
 
 
@@ -155,6 +157,11 @@ class LeaseDesk:
     ) -> None:
         """Have a namespace outlive the run, in the background."""
         self._deliver(self._executor.submit(self._provider.keep, namespace, nodeid), kept, failed)
+
+    def strays(self) -> list[Stray]:
+        """Connections past the redirection to a user's server, found since the last call."""
+        provider = self._provider
+        return provider.take_strays() if isinstance(provider, UserServerProvider) else []
 
     def statements(self, namespace: Namespace) -> list[str]:
         """What was sent to a stand-in for PostgreSQL since the last call."""

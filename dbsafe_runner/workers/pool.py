@@ -288,6 +288,7 @@ class Pool:
         """Do what time rather than a message brings about."""
         now = self.now()
         self.endings.look_around(now)
+        self.tenancy.look_around()
         self.limits.look_around(now)
         self.staffing.look_around(now)
         if self.ledger is not None:

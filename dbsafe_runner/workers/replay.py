@@ -92,7 +92,7 @@ class Replay:
         )
 
     def _mocked(self, fields: dict[str, Any]) -> pytest.TestReport:
-        """Make the report of a test whose outcome counts for nothing: pytest knows no word but skipped."""
+        """Make the report of a test whose outcome counts for nothing; pytest calls that skipped."""
         item = self._session.items[fields["test"]]
         path, line, _ = item.location
         return pytest.TestReport(

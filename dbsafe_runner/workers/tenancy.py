@@ -77,6 +77,21 @@ class Tenancy:
         if not slot.confirms:
             self._pool.emit(events.NamespaceReset(self._pool.now(), slot.name, report))
 
+    def look_around(self) -> None:
+        """Report connections that tests opened past the redirection."""
+        for stray in self._pool.desk.strays():
+            owner = next((slot for slot in self._pool.slots.values() if slot.pid in stray.pids), None)
+            running = owner.running if owner is not None else None
+            ledger = self._pool.ledger
+            self._pool.notice(
+                "warning",
+                "connection-past-redirection",
+                f"{stray.name} (pid {stray.pids[0]}) connected to the database {stray.database} itself.",
+                hint="What a test does there is neither kept apart nor undone. Let it take the server "
+                "from DATABASE_URL or PGHOST and PGPORT.",
+                nodeid=ledger.nodeid(running) if ledger is not None and running is not None else "",
+            )
+
     def statements(self, worker: str) -> list[str]:
         """What a worker sent to its stand-in for PostgreSQL since the last call."""
         slot = self._pool.slots.get(worker)
