@@ -130,7 +130,9 @@ class UsageInfo(_Model):
         description="Of a worker: 1.0 is one processor. Of the run: part of the whole machine, 0 to 1."
     )
     processors_mean: float
-    connections_peak: int = pydantic.Field(description="To PostgreSQL, open at the same time.")
+    connections_peak: int = pydantic.Field(
+        description="To PostgreSQL, open at the same time; for a moment one of dbsafe's may be among them."
+    )
     connections_mean: float
 
 

@@ -91,6 +91,7 @@ class Feeding:
         slot.fed.popleft()
         slot.busy += now - slot.since
         slot.still_births = 0
+        slot.sessions = (message.fields.get("changes") or {}).get("sessions", 0)
         slot.tests_run += 1
         if slot.assignment is not None:
             slot.ran.append((slot.assignment.batch.id, test))

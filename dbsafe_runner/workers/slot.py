@@ -50,6 +50,8 @@ class Slot:
     oversized: bool = False
     #: Its memory has been looked at.
     weighed: bool = False
+    #: Sessions of its tests that were open after the latest one, as far as that was observed.
+    sessions: int = 0
     #: How often the running test has been called slow.
     called_slow: int = 0
     #: When it was first seen leaving with nothing but its session's teardown left; 0 while it is not.
@@ -96,6 +98,7 @@ class Slot:
         self.unfed.clear()
         self.fed.clear()
         self.waiting = False
+        self.sessions = 0
         self.oversized = False
         self.weighed = False
         self.called_slow = 0

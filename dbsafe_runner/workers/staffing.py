@@ -95,7 +95,7 @@ class Staffing:
             self._vitals.look(self._processes(), {})
             self._due = now + _FIRST
             return
-        sample = self._vitals.look(self._processes(), self._sockets())
+        sample = self._vitals.look(self._processes(), self._connections())
         self._due = now + max(self._interval, self._vitals.cost / _COST)
         self._pool.emit(
             events.Vitals(
@@ -199,13 +199,20 @@ class Staffing:
             if slot.pid and slot.state is not State.GONE and slot.exit_code is None
         }
 
-    def _sockets(self) -> dict[str, str]:
-        """The sockets of servers that one worker has to itself."""
-        found = {}
+    def _connections(self) -> dict[str, int]:
+        """Of each worker's tests: as of now on a server of its own, else after its last test."""
+        from dbsafe_runner.workers.vitals import connected, unix_sockets
+
+        found, sockets = {}, {}
         for slot in self._pool.slots.values():
+            found[slot.name] = slot.sessions
             namespace = slot.namespace
             if namespace is not None and namespace.kind is NamespaceKind.SERVER:
-                found[slot.name] = f"{namespace.endpoint.host}/.s.PGSQL.{namespace.endpoint.port}"
+                sockets[slot.name] = f"{namespace.endpoint.host}/.s.PGSQL.{namespace.endpoint.port}"
+        if sockets:
+            counted = connected(unix_sockets(), sockets)
+            # One of them is that by which the worker observes.
+            found.update({name: max(count - 1, 0) for name, count in counted.items()})
         return found
 
     def _load(self, sample: Sample) -> Load:

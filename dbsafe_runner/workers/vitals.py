@@ -68,12 +68,12 @@ class Vitals:
         #: Seconds that the last look took.
         self.cost = 0.0
 
-    def look(self, workers: Mapping[str, int], sockets: Mapping[str, str]) -> Sample:
+    def look(self, workers: Mapping[str, int], connections: Mapping[str, int]) -> Sample:
         """Measure.
 
         Args:
             workers: process ids by name.
-            sockets: the Unix sockets of PostgreSQL servers that one worker alone uses, by its name.
+            connections: how many each worker's tests have open, where that is known.
         """
         now = time.monotonic()
         seconds, self._at = max(now - self._at, 1e-3), now
@@ -81,7 +81,6 @@ class Vitals:
         memory = psutil.virtual_memory()
         members = _members() if _PROC.is_dir() else _members_elsewhere()
         below = _families(members)
-        connections = connected(_unix_sockets(), sockets) if sockets else {}
         found = {
             name: self._worker(_tree(pid, below), members, seconds, connections.get(name, 0))
             for name, pid in workers.items()
@@ -202,7 +201,8 @@ def _seconds_waited(pid: int) -> float:
         return 0.0
 
 
-def _unix_sockets() -> str:
+def unix_sockets() -> str:
+    """The table of all Unix sockets of the machine; empty where there is none."""
     try:
         return Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
     except OSError:
