@@ -30,7 +30,7 @@ _SHOWN_VERDICTS = (Verdict.FLAKY, Verdict.VICTIM, Verdict.BRITTLE)
 
 
 def closing_lines(progress: Progress, reports: Iterable[Path], verbosity: int = 0) -> list[StyledLine]:
-    """What to say at the end of the run; with -v also every leak."""
+    """What to say at the end of the run; with -v also every leak, and the leases."""
     lines = [_verdict(progress)]
     rows = [
         *_speed(progress),
@@ -39,6 +39,7 @@ def closing_lines(progress: Progress, reports: Iterable[Path], verbosity: int = 
         *_levels(progress),
         *_resets(progress),
         *_namespaces(progress),
+        *(_leases(progress) if verbosity > 0 else ()),
         *_memory(progress),
     ]
     paths = [str(path) for path in reports]
@@ -154,6 +155,22 @@ def _resets(progress: Progress) -> list[tuple[str, str]]:
         return []
     median = seconds_text(statistics.median(seconds))
     return [("resets", f"{len(seconds):,}, median {median}, {seconds_text(sum(seconds))} in all")]
+
+
+def _leases(progress: Progress) -> list[tuple[str, str]]:
+    """What the leases of namespaces on a user's server came to."""
+    leases = progress.finished.leases if progress.finished is not None else {}
+    if not leases:
+        return []
+    granted = int(leases["granted"])
+    mean = seconds_text(leases["waited"] / max(granted, 1))
+    parts = [
+        f"{granted:,} granted after {mean} on average, {seconds_text(leases['longest_wait'])} at most",
+        f"at most {leases['peak']:.0f} at a time with {leases['peak_connections']:.0f} connections",
+        f"{counted(int(leases['leaks']), 'session')} left open",
+        f"server found again {leases['recoveries']:.0f} times",
+    ]
+    return [("leases", ", ".join(parts))]
 
 
 def _namespaces(progress: Progress) -> list[tuple[str, str]]:
