@@ -287,3 +287,15 @@ def refused(error: psycopg.Error, what: str) -> UserError:
         hint="`dbsafe db status` shows what dbsafe has there, `dbsafe db clean` removes leftovers.",
         exit_code=ExitCode.SERVER,
     )
+
+
+def rows_hidden(role: str, tables: Sequence[str]) -> UserError:
+    """The error that names tables whose row-level security applies to our role."""
+    return UserError(
+        "rows-hidden",
+        f"Row-level security hides rows of some tables from {role}: a reset could not bring them back.",
+        cause="\n".join(tables),
+        hint=f"ALTER ROLE {role} BYPASSRLS, on a server that is for tests; or --embedded for servers of "
+        "dbsafe's own.",
+        exit_code=ExitCode.SERVER,
+    )

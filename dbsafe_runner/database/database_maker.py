@@ -26,17 +26,24 @@ from dbsafe_runner.database.clones import (
     publish,
     read_dress,
     refused,
+    rows_hidden,
 )
 from dbsafe_runner.database.making import Made, Workplace, mapping, numbered
 from dbsafe_runner.database.provider import Report
 from dbsafe_runner.database.sessions import Connection, build_lock
 from dbsafe_runner.database.sources import Source
-from dbsafe_runner.database.user_server import can_log_in
+from dbsafe_runner.database.user_server import can_log_in, connect
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint
 
 #: Databases of a server that are nobody's state.
 _MAINTENANCE: Final = frozenset(("postgres", "template0", "template1"))
+
+
+_HIDING: Final = """
+select oid::regclass::text from pg_class
+ where relkind in ('r', 'p') and row_security_active(oid) order by 1
+"""
 
 
 class DatabaseMaker:
@@ -52,6 +59,8 @@ class DatabaseMaker:
         #: Databases of this run alone, beside its namespaces.
         self._own: list[str] = []
         self._suite_logs_in = False
+        #: No table of the template hides rows from our role.
+        self._checked = False
 
     def prepare(self, report: Report) -> tuple[str, bool]:
         """See `Maker.prepare`."""
@@ -71,7 +80,10 @@ class DatabaseMaker:
         with place.sessions.session() as connection:
             for name, template, dress in zip(names, self._templates, self._dresses, strict=True):
                 self._clone(connection, name, template, dress)
-        return Made(names, self._endpoint(names), place.direct.dsn(names[0]), names[0])
+        made = Made(names, self._endpoint(names), place.direct.dsn(names[0]), names[0])
+        if not self._checked and not place.facts.superuser:
+            self._check_rows_are_seen(made)
+        return made
 
     def remove(self, made: Made) -> None:
         """See `Maker.remove`."""
@@ -109,6 +121,17 @@ class DatabaseMaker:
         with self._place.sessions.session() as connection:
             for name in self._own:
                 drop_database(connection, name)
+
+    def _check_rows_are_seen(self, made: Made) -> None:
+        """Refuse tables with rows that our role cannot see: a reset would lose them unnoticed."""
+        hidden: list[str] = []
+        for name in made.names:
+            with contextlib.closing(connect(self._place.direct.dsn(name))) as connection:
+                hidden += [table for (table,) in connection.execute(_HIDING).fetchall()]
+        if hidden:
+            self.remove(made)
+            raise rows_hidden(self._place.facts.role, hidden)
+        self._checked = True
 
     def _clone(self, connection: Connection, name: str, template: str, dress: Dress) -> None:
         try:

@@ -32,6 +32,12 @@ select pg_terminate_backend(pid) from pg_locks
    and database = (select oid from pg_database where datname = current_database())
    and relation in (select oid from pg_class where relnamespace = to_regnamespace(%s)::oid)
 """
+#: What no schema has of its own.
+_ALWAYS: Final = (
+    "large objects and advisory locks belong to the database: all workers share them, and they are not "
+    "reset",
+    "what a test names with its schema (public.orders) is the source, not the worker's copy",
+)
 _EXISTS: Final = "select from pg_namespace where nspname = %s"
 
 
@@ -116,7 +122,7 @@ class SchemaMaker:
 
     def _read(self, connection: Connection, source: str) -> None:
         lacking = self._check_gaps(connection, source)
-        self._place.limits += [f"A schema for each worker: {text}." for text in lacking]
+        self._place.limits += [f"A schema for each worker: {text}." for text in (*_ALWAYS, *lacking)]
         self._script = read_script(connection, source, self._place.new_name("y"))
 
     def _clone(self, connection: Connection, name: str) -> None:

@@ -286,3 +286,38 @@ def test_the_warm_pool_is_ahead(user_server, source, provide):
     # The copy of the source, and three clones of it.
     assert len(user_server.ours()) == 4
     assert provider.acquire("gw0").generation == 1
+
+
+FORCED = (
+    "create table secrets (id int, tenant text)",
+    "insert into secrets values (1, 'a'), (2, 'b')",
+    "alter table secrets enable row level security",
+    "alter table secrets force row level security",
+    "create policy own on secrets using (tenant = current_setting('app.tenant', true))",
+)
+
+
+def test_rows_that_row_security_hides_from_our_role_are_not_lost_unnoticed(user_server, source, provide):
+    user_server.do(*FORCED, database=source, user="maker")
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    with pytest.raises(UserError) as caught:
+        provider.acquire("gw0")
+    assert caught.value.code == "rows-hidden"
+    assert caught.value.cause == "secrets"
+
+
+def test_rows_that_row_security_hides_from_a_test_are_brought_back(user_server, source, provide):
+    user_server.do(*FORCED, database=source, user="maker")
+    provider = provide(user_server.url(source))
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    keeper = Keeper(namespace)
+    with user_server.connect(namespace.database, "maker") as connection:
+        connection.execute("set app.tenant = 'b'")
+        assert connection.execute("delete from secrets").rowcount == 1
+    keeper.look()
+    assert not keeper.reset().retire
+    keeper.close()
+    rows = user_server.ask("select id from secrets order by 1", namespace.database)
+    assert rows == [(1,), (2,)]

@@ -247,3 +247,24 @@ def test_what_was_adopted_is_what_the_next_schemas_hold(user_server, schema, pro
     provider.release(namespace)
     with connect(provider.acquire("gw0")) as connection:
         assert connection.execute("select count(*) from items").fetchone() == (1,)
+
+
+FORCED = (
+    "create table secrets (id int, tenant text)",
+    "insert into secrets values (1, 'a'), (2, 'b')",
+    "alter table secrets enable row level security",
+    "alter table secrets force row level security",
+    "create policy own on secrets using (tenant = current_setting('app.tenant', true))",
+)
+
+
+def test_rows_that_row_security_hides_even_from_their_owner_are_not_lost_unnoticed(
+    user_server, schema, provide
+):
+    user_server.do(*FORCED, database="plain_db", user="plain")
+    provider = provide(user_server.url("plain_db", "plain"))
+    with pytest.raises(UserError) as caught:
+        provider.prepare(print)
+    assert caught.value.code == "schema-not-cloned"
+    assert "secrets" in caught.value.cause
+    assert "row-level security" in caught.value.cause
