@@ -9,15 +9,15 @@ import datetime
 import functools
 import json
 import re
-from typing import Any, Final
-
-import jinja2
-import markupsafe
+from typing import TYPE_CHECKING, Any, Final
 
 from dbsafe_runner.reporting.curves import make_curves
 from dbsafe_runner.reporting.formatting import counted, seconds_text, size_text
 from dbsafe_runner.reporting.results import RunReport, TestInfo
 from dbsafe_runner.reporting.timeline import make_lanes
+
+if TYPE_CHECKING:
+    import jinja2
 
 #: Failures that are written out; a page with more could not be read, nor opened quickly.
 MOST_FAILURES: Final = 200
@@ -49,12 +49,15 @@ def as_html(report: RunReport) -> str:
         curves=make_curves(report),
         leaky=[test for test in report.tests if test.leaks],
         levels=_LEVELS,
-        data=markupsafe.Markup(_data(report)),  # noqa: S704 - escaped by _data.
+        data=_data(report),
     )
 
 
 @functools.cache
 def _template() -> jinja2.Template:
+    # Imported late: nothing needs it while the tests run.
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dbsafe_runner.reporting", "templates"),
         autoescape=True,

@@ -19,7 +19,7 @@ from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.reporting.sink import Sink
 from dbsafe_runner.session.parts import allowed_hosts, make_provider
 from dbsafe_runner.session.running import run_pool
-from dbsafe_runner.workers.recorder import RECORD
+from dbsafe_runner.workers.launch import RECORD
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import serial_environment
 from dbsafe_runner.workers.run_directory import run_directory

@@ -18,6 +18,9 @@ from typing import Any
 
 from dbsafe_runner.workers.protocol import encode
 
+#: The variable that names the file in which a serial run is written down.
+RECORD = "DBSAFE_RECORD"
+
 
 class Process:
     """A started process, the dispatcher's end of its channel, and the pipe with its output."""

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dbsafe_runner.workers.launch import RECORD
 from dbsafe_runner.workers.outcomes import outcome_of
-
-#: The variable that names the file.
-RECORD = "DBSAFE_RECORD"
 
 
 class Recorder:
