@@ -92,10 +92,10 @@ def test_there_are_fewer_workers_while_they_take_too_much(project: Project) -> N
         **{
             f"test_{letter}": """
                 import pytest, time
-                @pytest.mark.parametrize("n", range(6))
+                @pytest.mark.parametrize("n", range(4))
                 def test_it(n):
                     held = bytearray(b"x") * (70 * 2**20)
-                    time.sleep(0.4)
+                    time.sleep(0.3)
             """
             for letter in "abcdefgh"
         },
