@@ -187,7 +187,10 @@ class Pool:
             self._hello(peer, message)
             return
         slot = self.slot_of(peer)
-        assert slot is not None
+        if slot is None:
+            # Whoever this is, it is none of ours.
+            peer.close()
+            return
         assert self.feeding is not None
         assert self.ledger is not None
         if slot.confirms and message.kind in {"ok", "done", "need", "warn"}:
@@ -217,7 +220,10 @@ class Pool:
         self.emit(events.Notice(self.now(), kind, code, message, hint, nodeid))
 
     def _hello(self, peer: Peer, message: Message) -> None:
-        slot = self.slots[message["worker"]]
+        slot = self.slots.get(message["worker"])
+        if slot is None or slot.state is not State.STARTING:
+            peer.close()
+            return
         slot.peer, slot.pid, slot.state = peer, message["pid"], State.IDLE
         assert self.feeding is not None
         assert self.collected is not None

@@ -1,6 +1,7 @@
 """The protocol between the dispatcher, the zygote and the workers: framed messages over Unix sockets.
 
-A frame is two unsigned 32-bit big-endian lengths, a JSON object (the header) and a blob. The header is
+A frame is a mark, two lengths (unsigned 32-bit big-endian each), a JSON object (the header) and a blob.
+What each kind has to carry is in `dbsafe_runner.workers.grammar`. The header is
 read by the dispatcher; the blob (pickled pytest reports) only by the zygote, so that the dispatcher
 passes reports on without opening them. This module knows frames, not what they mean; that is:
 
@@ -30,7 +31,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-_LENGTHS = struct.Struct(">II")
+from dbsafe_runner.workers import grammar
+
+_LENGTHS = struct.Struct(">4sII")
+#: Starts every frame: what something else wrote into the stream is told from a frame at once.
+_MARK = b"dbsf"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class ProtocolError(Exception):
 def encode(kind: str, fields: dict[str, Any], blob: bytes = b"") -> bytes:
     """Make one frame. Raises TypeError or ValueError for fields that are not JSON."""
     header = json.dumps({"kind": kind, **fields}, separators=(",", ":")).encode()
-    return _LENGTHS.pack(len(header), len(blob)) + header + blob
+    return _LENGTHS.pack(_MARK, len(header), len(blob)) + header + blob
 
 
 class Decoder:
@@ -75,8 +80,13 @@ class Decoder:
         buffer += data
         position = 0
         try:
-            while len(buffer) - position >= _LENGTHS.size:
-                header_length, blob_length = _LENGTHS.unpack_from(buffer, position)
+            while True:
+                mark = bytes(buffer[position : position + len(_MARK)])
+                if not _MARK.startswith(mark):
+                    raise ProtocolError(f"not a frame: {bytes(buffer[position : position + 80])!r}")
+                if len(buffer) - position < _LENGTHS.size:
+                    break
+                _, header_length, blob_length = _LENGTHS.unpack_from(buffer, position)
                 if header_length > self.longest_header:
                     raise ProtocolError(f"a header of {header_length} bytes")
                 start = position + _LENGTHS.size
@@ -94,9 +104,12 @@ class Decoder:
     def _message(header: bytes, blob: bytes) -> Message:
         try:
             fields = json.loads(header)
-            return Message(fields.pop("kind"), fields, blob)
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            kind = fields.pop("kind")
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise ProtocolError(f"not a message header: {header[:80]!r}") from error
+        if wrong := grammar.flaw(kind, fields):
+            raise ProtocolError(wrong)
+        return Message(kind, fields, blob)
 
 
 class Channel:
@@ -177,7 +190,11 @@ class Channel:
             raise ChannelClosedError(str(error)) from error
         if not data:
             raise ChannelClosedError("the other end closed the channel")
-        self._inbox.extend(self._decoder.feed(data))
+        try:
+            self._inbox.extend(self._decoder.feed(data))
+        except ProtocolError as error:
+            # Nothing that comes behind it can be told apart any more.
+            raise ChannelClosedError(str(error)) from error
 
     def close(self) -> None:
         """Close this end."""

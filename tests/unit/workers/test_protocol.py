@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbsafe_runner.workers.entries import pack_entry, unpack_entries
+from dbsafe_runner.workers.grammar import flaw
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Decoder, ProtocolError, encode
 
 FIELDS = st.dictionaries(
@@ -17,7 +18,7 @@ FIELDS = st.dictionaries(
 )
 
 
-@given(st.lists(st.tuples(st.text(min_size=1), FIELDS, st.binary()), max_size=5), st.data())
+@given(st.lists(st.tuples(st.text("xyz\u00e9", min_size=1), FIELDS, st.binary()), max_size=5), st.data())
 def test_a_stream_is_read_back_however_it_is_cut(messages, data) -> None:
     stream = b"".join(encode(kind, fields, blob) for kind, fields, blob in messages)
     decoder, found, position = Decoder(), [], 0
@@ -30,8 +31,28 @@ def test_a_stream_is_read_back_however_it_is_cut(messages, data) -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [b"\xff" * 8, b"\0\0\0\2\0\0\0\0{]", b"\0\0\0\2\0\0\0\0{}", b"\0\0\0\2\0\0\0\0[]"],
-    ids=["endless", "no-json", "no-kind", "no-object"],
+    [
+        b"x",
+        b"dbsf" + b"\xff" * 8,
+        b"dbsf\0\0\0\2\0\0\0\0{]",
+        b"dbsf\0\0\0\2\0\0\0\0{}",
+        b"dbsf\0\0\0\2\0\0\0\0[]",
+        encode("need", {}),
+        encode("need", {"idle": 1}),
+        encode("ok", {"test": True, "connections": 0, "seconds": [], "started": 0.0}),
+        encode("run", {"batch": 1, "tests": None, "reset": "each-test"}),
+    ],
+    ids=[
+        "no-mark",
+        "endless",
+        "no-json",
+        "no-kind",
+        "no-object",
+        "field-lacking",
+        "wrong-type",
+        "truth-for-number",
+        "null",
+    ],
 )
 def test_what_is_no_message_is_refused(stream: bytes) -> None:
     with pytest.raises(ProtocolError):
@@ -69,3 +90,46 @@ def test_a_forked_copy_is_silent() -> None:
 @given(st.lists(st.tuples(st.text(), st.dictionaries(st.text(), st.integers()), st.binary())))
 def test_entries_are_read_back(entries) -> None:
     assert list(unpack_entries(b"".join(pack_entry(*entry) for entry in entries))) == entries
+
+
+@given(st.binary(max_size=60), st.integers(0, 40))
+def test_whatever_comes_is_a_message_or_refused(garbage: bytes, cut: int) -> None:
+    whole = encode("halt", {"why": "exit", "message": ""}, b"blob")
+    for stream in (garbage, whole + garbage, whole[:cut] + garbage):
+        decoder = Decoder()
+        found = []
+        try:
+            for start in range(0, len(stream), 7):
+                found += decoder.feed(stream[start : start + 7])
+        except ProtocolError:
+            continue
+        assert all(message.kind for message in found)
+
+
+@given(
+    st.sampled_from(["need", "ok", "done", "hello", "lease", "reset", "collected", "run", "fork"]),
+    st.dictionaries(
+        st.sampled_from(["idle", "test", "seconds", "worker", "pid", "report", "tests", "settings"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+            max_leaves=4,
+        ),
+    ),
+)
+def test_a_message_that_is_let_in_has_what_its_kind_has_to_carry(kind: str, fields: dict) -> None:
+    try:
+        (message,) = Decoder().feed(encode(kind, fields))
+    except ProtocolError:
+        return
+    assert flaw(message.kind, message.fields) == ""
+
+
+def test_garbage_ends_a_channel_like_its_closing() -> None:
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours)
+    theirs.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises(ChannelClosedError, match="not a frame"):
+        channel.receive()
+    channel.close()
+    theirs.close()
