@@ -65,7 +65,7 @@ class Vitals:
         self._looks = 0
         #: Bytes of all processes that are no worker's: servers, mostly, which hardly change.
         self._rest = 0
-        #: Seconds that the last look took.
+        #: Seconds of a processor that the last look took; waiting for one is no cost.
         self.cost = 0.0
 
     def look(self, workers: Mapping[str, int], connections: Mapping[str, int]) -> Sample:
@@ -75,7 +75,7 @@ class Vitals:
             workers: process ids by name.
             connections: how many each worker's tests have open, where that is known.
         """
-        now = time.monotonic()
+        now, spent = time.monotonic(), time.thread_time()
         seconds, self._at = max(now - self._at, 1e-3), now
         processors, io_wait = self._look_at_machine()
         memory = psutil.virtual_memory()
@@ -101,7 +101,7 @@ class Vitals:
             found,
             self._waiting(workers.values(), seconds),
         )
-        self.cost = time.monotonic() - now
+        self.cost = time.thread_time() - spent
         return sample
 
     def _look_at_machine(self) -> tuple[float, float]:

@@ -13,7 +13,7 @@ KEEPS = """
     KEPT = []
     def keep():
         KEPT.append(bytearray(b"x") * (24 * 2**20))
-        time.sleep(0.3)
+        time.sleep(0.4)
 """
 
 
@@ -92,10 +92,10 @@ def test_there_are_fewer_workers_while_they_take_too_much(project: Project) -> N
         **{
             f"test_{letter}": """
                 import pytest, time
+                @pytest.fixture(scope="module", autouse=True)
+                def held(): return bytearray(b"x") * (70 * 2**20)
                 @pytest.mark.parametrize("n", range(4))
-                def test_it(n):
-                    held = bytearray(b"x") * (70 * 2**20)
-                    time.sleep(0.3)
+                def test_it(n): time.sleep(0.4)
             """
             for letter in "abcdefgh"
         },
