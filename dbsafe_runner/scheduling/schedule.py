@@ -171,6 +171,10 @@ class Schedule:
         running = self._running.get(worker)
         if running is None or self._stop_on_failure or self._stopped:
             return 0
+        batch = running.piece.batch
+        if batch.splittable and not batch.durations_known and not len(self._ready):
+            # Late in the run an idle worker may take it, and the test before it may be a long one.
+            return 0
         return running.ahead()
 
     # -- progress --------------------------------------------------------------------------------

@@ -159,6 +159,24 @@ def test_feeding_ahead(seconds, known, expected):
     assert schedule.feed_ahead("gw0", 0.0) == 0
 
 
+@pytest.mark.parametrize(
+    ("known", "splittable", "expected"), [(False, True, 0), (False, False, 1), (True, True, 2)]
+)
+def test_late_in_the_run_nothing_unknown_is_fed_that_others_could_take(known, splittable, expected):
+    given = {"durations_known": known, "splittable": splittable}
+    schedule = schedule_of(
+        *(batch(n, range(n * 12, n * 12 + 12), [0.01] * 12, **given) for n in range(2))
+    )
+    schedule.next("gw0", 0.0)
+    schedule.started("gw0", 0, 0.0)
+    assert schedule.feed_ahead("gw0", 0.0) >= 1
+    while schedule.queued():
+        for test in given_to(schedule.next("gw1", 0.0)):
+            schedule.finished("gw1", test, 0.0, 0.01)
+        schedule.batch_ended("gw1", 0.0)
+    assert schedule.feed_ahead("gw0", 0.0) == expected
+
+
 def test_nothing_is_fed_ahead_when_the_run_stops_on_failure():
     schedule = schedule_of(batch(0, range(5), [0.001] * 5), stop_on_failure=True)
     schedule.next("gw0", 0.0)
