@@ -546,6 +546,10 @@ def test_any_plan_has_each_test_once_and_can_be_run(suite, data):
         for name in suite.kinds[one.nodeid].footprint.shares:
             sharing = [k.nodeid for k in suite.kinds.values() if name in k.footprint.shares]
             assert {owner[nodeid] for nodeid in sharing} == {owner[one.nodeid]}
+    together = {owner[test.nodeid] for test in suite.tests if test.xdist_group}
+    assert len(together) <= 1
+    alone = {owner[nodeid] for nodeid, kind in suite.kinds.items() if kind.exclusive}
+    assert all(plan.batches[number].exclusive for number in alone)
     for conflict in request.conflicts:
         first, second = owner[conflict.first], owner[conflict.second]
         back = not conflict.ordered and comes_after(plan, first, second)
