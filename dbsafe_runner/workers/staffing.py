@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Seconds from the first worker's birth to the first look, and between two looks.
 _FIRST, _INTERVAL, _LIVE_INTERVAL, _WATCHFUL_INTERVAL = 0.3, 1.0, 0.5, 0.25
 #: Looking may take this part of a processor: what takes long is done less often.
-_COST = 0.01
+_COST = 0.008
 #: A worker is too large only if it has grown by this factor over what a fresh one takes.
 _GROWN = 1.25
 #: So many replacements of large workers are told.
