@@ -230,6 +230,7 @@ class HistoryStore:
              where exists (
                 select 1 from result join run on run.id = result.run
                  where result.test = test.id
+                   and test.id not in (select test from dependency)
                    and (outcome = 'passed' and verdict = 'clear' and workers > 1 or verdict = 'failed'))
             """
         )

@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 #: Seconds of trials that any run may spend, and the share of the run's own test time beyond that.
 _LEAST_BUDGET = 20.0
 _BUDGET_SHARE = 0.5
-#: A trial behind tests of other files is worth it only while those took less than this many seconds,
-#: and behind all of them only while that is less than `_SHORT_PREFIX`, where nothing speaks for them.
+#: A trial behind tests of other files is worth it only while those took less than this many seconds.
 _LONGEST_PREFIX = 20.0
-_SHORT_PREFIX = 2.0
 #: Trials that say nothing (their server died under them) are made again, so often in all.
 _MOST_REPEATS = 3
 _FAILURES = frozenset({Outcome.FAILED.value, Outcome.ERROR.value})
@@ -375,13 +373,15 @@ class Confirming:
     def _others(self, test: int, in_file: tuple[int, ...]) -> tuple[int, ...]:
         """The tests before it in a serial run that it may need, those of its file among them.
 
-        All of them where that is quick, or where it has never run without them; else those that left
-        something in the database, or that share state in the process.
+        None of another file where an earlier run has shown that it needs none. Else all of them, or, where
+        that takes too long, those that left something in the database or share state in the process.
         """
+        if test in self._alone:
+            return in_file
         ledger = self._pool.ledger
         assert ledger is not None
         every = tuple(range(test))
-        if self._seconds(every) < (_SHORT_PREFIX if test in self._alone else _LONGEST_PREFIX):
+        if self._seconds(every) < _LONGEST_PREFIX:
             return every
         near = set(in_file)
         some = tuple(t for t in every if t in near or t in ledger.left or t in self._shares)

@@ -131,7 +131,7 @@ def _kill_server(scene: Scene) -> bool:
 def _fill_disk(scene: Scene) -> bool:
     filler = scene.stage.servers / "filler"
     try:
-        with filler.open("wb") as file, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, _free(scene) - 4096)
             while True:
                 file.write(b"\0" * 65536)
