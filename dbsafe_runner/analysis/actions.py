@@ -33,8 +33,10 @@ class Kind(enum.Enum):
     END = "ends a transaction"
     #: Answers a request with an error; `what` is the HTTP status.
     REJECT = "rejects a request"
-    #: A reason to run with nothing beside it.
+    #: A reason to run with nothing beside it; `flag`: only while the current directory is the project's.
     ALONE = "must run alone"
+    #: The current directory is another one from here on.
+    MOVE = "changes the directory"
     #: Something that could not be followed; `weight` says how much it may matter.
     DOUBT = "is not known"
     #: A reason to expect much CPU time or memory.

@@ -96,7 +96,7 @@ class Sum:
         """Return the footprint with the facts that have nothing to do with what remains of writes."""
         reads = [action for action in self._own if action.kind is Kind.READ]
         cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
-        alone = [action for action in self._own if action.kind is Kind.ALONE]
+        alone = self._alone()
         ordered = marks.order(self._test)
         self._tell(0, alone, "")
         self._tell(1, cluster, "changes the cluster: ")
@@ -120,6 +120,15 @@ class Sum:
             confidence=max(self._confidence(), _LEAST_IN_SCRATCH if scratch else 0.0),
             evidence=self._sorted_evidence(),
         )
+
+    def _alone(self) -> list[Action]:
+        """Return the reasons to run alone; relative paths are the test's own once it has moved away."""
+        found, moved = [], any(action.kind is Kind.MOVE for action in self._walk.batch)
+        for action in self._own:
+            moved = moved or action.kind is Kind.MOVE
+            if action.kind is Kind.ALONE and not (action.flag and moved):
+                found.append(action)
+        return found
 
     def _add_django(self) -> None:
         """Put Django's own set-up and teardown around a test that asks for it by class or mark."""

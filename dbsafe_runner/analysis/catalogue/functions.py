@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import strings
 from dbsafe_runner.analysis.actions import Kind
-from dbsafe_runner.analysis.catalogue import alchemy, doubles, drivers, orms, stdlib, verbs, web
+from dbsafe_runner.analysis.catalogue import alchemy, doubles, drivers, files, orms, stdlib, verbs, web
 from dbsafe_runner.analysis.catalogue.packages import INSTANCES, KNOWN_PACKAGES
 from dbsafe_runner.analysis.catalogue.tables import Entry, externals
 from dbsafe_runner.analysis.sql import looks_like_sql
@@ -203,6 +203,8 @@ def call_on_unknown(machine: Machine, receiver: Value, name: str, call: Call) ->
         return UNKNOWN
     if name in {"submit", "run_in_executor", "run_until_complete", "create_task", "start_soon"}:
         return stdlib.call_builtin(machine, "asyncio.to_thread", call) or UNKNOWN
+    if name == "isolated_filesystem":
+        return files.changes_directory(machine, call)
     del receiver
     if name in {"save", "delete", "asave", "adelete", "bulk_create", "get_or_create"}:
         machine.act(Kind.WRITE, orms.DJANGO, call.node, verbs.ANY_TABLE, orms.PERHAPS)

@@ -11,9 +11,9 @@ from dbsafe_runner.analysis.catalogue import (
     alchemy,
     doubles,
     drivers,
+    files,
     functions,
     orms,
-    stdlib,
     verbs,
     web,
 )
@@ -75,7 +75,7 @@ def attribute(machine: Machine, lib: Lib, wanted: str) -> Value | None:
     if kind == "super":
         return _of_super(machine, lib, wanted)
     if kind == "path":
-        return stdlib.path_attribute(lib, wanted)
+        return files.path_attribute(lib, wanted)
     same = _SAME_CONNECTION.get((kind, wanted))
     if same is not None:
         return Lib(same, lib.link) if same else lib
@@ -274,7 +274,7 @@ def enter_unknown(machine: Machine, value: Value, node: ast.AST) -> Value:
 
 
 def _special_path(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
-    return stdlib.path_method(machine, lib, name, call)
+    return files.path_method(machine, lib, name, call)
 
 
 def _special_inert(_machine: Machine, lib: Lib, _name: str, _call: Call) -> Value:
@@ -290,6 +290,8 @@ def _special_django_client(machine: Machine, _lib: Lib, name: str, call: Call) -
 
 
 def _special_monkeypatch(machine: Machine, _lib: Lib, name: str, call: Call) -> Value:
+    if name == "chdir":
+        return files.changes_directory(machine, call)
     return doubles.patch_now(machine, name, call) if name == "setattr" else UNKNOWN
 
 
@@ -343,7 +345,7 @@ def _special_seq_result(_machine: Machine, _lib: Lib, _name: str, _call: Call) -
 
 _SPECIAL = {
     "path": _special_path,
-    "file": lambda machine, lib, name, _call: stdlib.file_method(machine, lib, name),
+    "file": lambda machine, lib, name, _call: files.file_method(machine, lib, name),
     "inert": _special_inert,
     "sql": _special_sql,
     "App": web.call_app,

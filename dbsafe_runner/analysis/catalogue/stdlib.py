@@ -1,4 +1,4 @@
-"""The standard library, as far as it matters: files, ports, processes, threads, dynamic code."""
+"""The standard library, as far as it matters: ports, processes, threads, dynamic code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import lookup, strings
 from dbsafe_runner.analysis.actions import Kind
-from dbsafe_runner.analysis.catalogue import verbs
+from dbsafe_runner.analysis.catalogue import files, verbs
 from dbsafe_runner.analysis.values import (
     HOLE,
     UNKNOWN,
@@ -54,17 +54,6 @@ _SERVERS = {
     "HTTPServer", "ThreadingHTTPServer", "TCPServer", "UDPServer", "ThreadingTCPServer", "make_server",
     "start_server", "create_server",
 }  # fmt: skip
-_FILE_WRITES = {
-    "write_text",
-    "write_bytes",
-    "touch",
-    "mkdir",
-    "unlink",
-    "rename",
-    "replace",
-    "rmdir",
-    "symlink_to",
-}
 
 
 def call_builtin(machine: Machine, name: str, call: Call) -> Value | None:
@@ -80,7 +69,7 @@ def call_builtin(machine: Machine, name: str, call: Call) -> Value | None:
         _fixed_port(machine, call)
         return UNKNOWN
     if plain.startswith(("os.path.", "pathlib.", "importlib.resources.", "os.fspath")):
-        return _path_function(last, call)
+        return files.path_function(last, call)
     return None
 
 
@@ -119,100 +108,6 @@ def port_in(values: list[Value]) -> int:
         if number is not None and 0 < number < 65536:
             return number
     return 0
-
-
-def _path_function(last: str, call: Call) -> Value:
-    texts = [strings.spelled(argument) for argument in call.args]
-    if last in {
-        "Path",
-        "PurePath",
-        "PosixPath",
-        "files",
-        "join",
-        "fspath",
-        "abspath",
-        "realpath",
-        "normpath",
-    }:
-        joined = texts[0] if texts else "."
-        for text in texts[1:]:
-            joined = strings.join_path(joined, text)
-        return strings.path(joined) if last[0].isupper() or last == "files" else Const(joined)
-    if last == "dirname" and texts:
-        return Const(texts[0].rpartition("/")[0] or HOLE)
-    if last == "basename" and texts:
-        return Const(texts[0].rpartition("/")[2])
-    return UNKNOWN
-
-
-def path_attribute(path: Lib, name: str) -> Value | None:
-    """Return an attribute of a path."""
-    text = text_of(path.attrs.get("text")) or HOLE
-    if name == "parent":
-        return strings.path(text.rpartition("/")[0] or (HOLE if HOLE in text else "."))
-    if name in {"name", "stem"}:
-        return Const(text.rpartition("/")[2])
-    return None
-
-
-def path_method(machine: Machine, path: Lib, name: str, call: Call) -> Value:
-    """Follow a method of a path."""
-    text = text_of(path.attrs.get("text")) or HOLE
-    if name in {"joinpath", "with_name", "with_suffix"}:
-        joined = text
-        for argument in call.args:
-            joined = strings.join_path(joined, strings.spelled(argument))
-        return strings.path(joined if name == "joinpath" else HOLE)
-    if name in {"resolve", "absolute", "expanduser", "as_posix"}:
-        return path
-    if name in {"read_text", "read_bytes"}:
-        return Const(file_text(machine, text))
-    if name == "open":
-        return _open_file(machine, text, strings.spelled(call.argument(0, "mode") or Const("r")), call)
-    if name in {"glob", "rglob", "iterdir"}:
-        return Seq([strings.path(f"{text}/{HOLE}")])
-    if name in _FILE_WRITES:
-        _fixed_file(machine, text, call)
-    return UNKNOWN
-
-
-def file_text(machine: Machine, path: str) -> str:
-    """Return the text of a file of the project, or HOLE."""
-    if HOLE in path or not path.endswith((".sql", ".ddl", ".psql")):
-        return HOLE
-    absolute = machine.sources.absolute(path)
-    text = machine.sources.text(absolute)
-    if machine.frames:
-        machine.sources.depends(machine.frames[-1].space.path, absolute)
-    return text if text is not None else HOLE
-
-
-def _open(machine: Machine, call: Call) -> Value:
-    first = call.argument(0, "file")
-    mode = strings.spelled(call.argument(1, "mode") or Const("r"))
-    return _open_file(machine, strings.spelled(first) if first is not None else HOLE, mode, call)
-
-
-def _open_file(machine: Machine, path: str, mode: str, call: Call) -> Value:
-    if any(letter in mode for letter in "wax+"):
-        _fixed_file(machine, path, call)
-        return Lib("file", None, {"text": Const(HOLE)})
-    return Lib("file", None, {"path": Const(path)})
-
-
-def file_method(machine: Machine, file: Lib, name: str) -> Value:
-    """Follow a method of an open file."""
-    path = text_of(file.attrs.get("path"))
-    if name in {"read", "readlines"} and path is not None:
-        return Const(file_text(machine, path))
-    return UNKNOWN
-
-
-def _fixed_file(machine: Machine, path: str, call: Call) -> None:
-    if HOLE not in path and path not in {"", ".", "/dev/null"}:
-        machine.act(
-            Kind.ALONE, None, call.node, what=f"writes the fixed file {machine.sources.relative(path)}"
-        )
 
 
 def _getattr(machine: Machine, call: Call) -> Value:
@@ -329,8 +224,10 @@ def _closing(_machine: Machine, call: Call) -> Value:
 
 
 _BUILTINS: dict[str, Callable[[Machine, Call], Value]] = {
-    "open": _open,
-    "io.open": _open,
+    "open": files.open_call,
+    "io.open": files.open_call,
+    "os.chdir": files.changes_directory,
+    "contextlib.chdir": files.changes_directory,
     "getattr": _getattr,
     "setattr": _setattr,
     "exec": _dynamic,

@@ -313,6 +313,32 @@ def test_ports_and_files_of_its_own_do_not(footprint, body: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("moves", "path", "alone"),
+    [
+        ("monkeypatch.chdir(tmp_path)", "out.json", False),
+        ("os.chdir(tmp_path)", "out.json", False),
+        ("monkeypatch.chdir(tmp_path)", "/srv/out.json", True),
+        ("pass", "out.json", True),
+    ],
+)
+def test_relative_paths_are_the_tests_own_once_it_has_moved_away(
+    footprint, moves: str, path: str, alone: bool
+) -> None:
+    head = "import os\nimport pytest\nfrom pathlib import Path\n"
+    fixture = f"@pytest.fixture\ndef away(tmp_path, monkeypatch):\n    {moves}\n"
+    write = f"    Path({path!r}).write_text('x')\n"
+    assert footprint(f"{head}{fixture}def test_it(away):\n{write}").alone is alone
+    body = f"def test_it(tmp_path, monkeypatch):\n    {moves}\n{write}"
+    assert footprint(f"{head}{body}").alone is alone
+
+
+def test_a_directory_that_may_be_there_already_needs_nobody_to_wait(footprint) -> None:
+    head = "from pathlib import Path\ndef test_it():\n    "
+    assert not footprint(f"{head}Path('out').mkdir(exist_ok=True)\n").alone
+    assert footprint(f"{head}Path('out').mkdir()\n").alone
+
+
+@pytest.mark.parametrize(
     ("command", "expected"),
     [
         ("['git', 'status']", NONE),
