@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Seconds for the stacks to be written, then between SIGTERM and SIGKILL.
 _STEPS = (0.2, 1.0)
+#: Seconds for the stacks where nothing else is waited for.
+_AT_ONCE = 0.05
 #: Seconds that an interrupted worker has for its teardown.
 _PATIENCE = 10.0
 #: Seconds between a worker's goodbye and its end, for exit hooks and for saving coverage.
@@ -175,15 +177,18 @@ class Endings:
             # It was asked to stop collecting, and has not heard.
             self.kill_all()
 
-    def condemn(self, slot: Slot, sentence: str) -> None:
-        """End a worker that will not end by itself: its stacks first, then TERM, then KILL."""
+    def condemn(self, slot: Slot, sentence: str, *, at_once: bool = False) -> None:
+        """End a worker that will not end by itself: its stacks first, then TERM, then KILL.
+
+        `at_once` leaves TERM out: what it does meanwhile harms others.
+        """
         if slot.sentence:
             return
         slot.sentence = sentence
-        slot.step = 0
+        slot.step = 1 if at_once else 0
         with contextlib.suppress(OSError):
             os.kill(slot.pid, DUMP_SIGNAL)
-        slot.deadline = self._pool.now() + _STEPS[0]
+        slot.deadline = self._pool.now() + (_AT_ONCE if at_once else _STEPS[0])
 
     def _next_step(self, slot: Slot, now: float) -> None:
         slot.step += 1

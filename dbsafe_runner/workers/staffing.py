@@ -169,6 +169,7 @@ class Staffing:
                     slot,
                     f"memory: the test's worker took {_size(vitals.memory)}, and the whole run may "
                     f"take {_size(limit)}",
+                    at_once=True,
                 )
             elif vitals.memory > max(share, self._fresh * _GROWN) and not slot.confirms:
                 self._mark(slot, vitals.memory, share)

@@ -83,7 +83,8 @@ class Dispatcher:
     def nodeid(self, test: int) -> str:
         return f"test_{test}"
 
-    def condemn(self, slot: Slot, sentence: str) -> None:
+    def condemn(self, slot: Slot, sentence: str, *, at_once: bool = False) -> None:
+        assert at_once
         self.condemned[slot.name] = sentence
 
     # What a test looks at.
