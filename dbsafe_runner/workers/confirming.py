@@ -373,7 +373,7 @@ class Confirming:
     def _others(self, test: int, in_file: tuple[int, ...]) -> tuple[int, ...]:
         """The tests before it in a serial run that it may need, those of its file among them.
 
-        None of another file where an earlier run has shown that it needs none. Else all of them, or, where
+        None of another file where an earlier run has shown that it needs none. Else all, or, where
         that takes too long, those that left something in the database or share state in the process.
         """
         if test in self._alone:
