@@ -85,7 +85,8 @@ class Adaptation:
         self._least = min(least, workers)
         self._most = most if live else workers
         self._live = live
-        self._changed = 0.0
+        #: When the number was last changed; the first change need not wait.
+        self._changed = -SETTLE_DOWN
         #: Numbers of workers from here on were too high, until then.
         self._banned, self._banned_until = most + 1, 0.0
         self._ban = FIRST_BAN

@@ -94,10 +94,10 @@ def test_there_are_fewer_workers_while_they_take_too_much(project: Project) -> N
                 import pytest, time
                 @pytest.fixture(scope="module", autouse=True)
                 def held(): return bytearray(b"x") * (70 * 2**20)
-                @pytest.mark.parametrize("n", range(4))
+                @pytest.mark.parametrize("n", range(3))
                 def test_it(n): time.sleep(0.4)
             """
-            for letter in "abcdefgh"
+            for letter in "abcdefghijkl"
         },
     )
     run = project.dbsafe("--max-memory", "300MiB", workers=4)

@@ -167,7 +167,7 @@ def test_bounds_and_pace_hold_whatever_comes(
 ) -> None:
     workers = min(workers, most)
     adaptation = Adaptation(workers, 2, most, live=is_live)
-    now, last = 0.0, 0.0
+    now, last = 0.0, -1.0
     for wait, load in samples:
         now += wait
         before = adaptation.workers
