@@ -40,20 +40,26 @@ def parse_source(text: str) -> Source:
         user = values.get("user") or getpass.getuser()
         port = int(values.get("port", "0").split(",")[0] or 0)
     except (ValueError, psycopg.Error, KeyError, OSError) as error:
-        raise UserError(
-            "bad-source",
-            "The database URL of the suite cannot be read.",
-            # The URL itself stays out of it: it may hold a password.
-            cause=str(error) if "://" in text else "It is neither a URL nor a libpq connection string.",
-            hint="Write it as postgresql://user:password@host:port/database.",
-            exit_code=ExitCode.USAGE,
-        ) from None
+        # The URL itself stays out of it: it may hold a password.
+        what = str(error) if "://" in text else "It is neither a URL nor a libpq connection string."
+        raise bad_source(what) from None
     return Source(
         user=user,
         database=values.get("dbname") or user,
         password=values.get("password", ""),
         host=values.get("host", ""),
         port=port,
+    )
+
+
+def bad_source(cause: str) -> UserError:
+    """The error for a URL of the suite's that cannot be read; the URL must not be in `cause`."""
+    return UserError(
+        "bad-source",
+        "The database URL of the suite cannot be read.",
+        cause=cause,
+        hint="Write it as postgresql://user:password@host:port/database.",
+        exit_code=ExitCode.USAGE,
     )
 
 

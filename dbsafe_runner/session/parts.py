@@ -18,7 +18,7 @@ from dbsafe_runner.database.binaries import choose
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.mock_provider import MockProvider
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
-from dbsafe_runner.database.sources import parse_source
+from dbsafe_runner.database.sources import bad_source, parse_source
 from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
@@ -44,11 +44,20 @@ def sources(config: Config) -> tuple[str, ...]:
 
 
 def targets(config: Config) -> tuple[Target, ...]:
-    """The servers that the suite means; the user's own is never connected to but by way of these."""
+    """The servers that the suite means; the user's own is never connected to but by way of these.
+
+    Raises:
+        UserError: `bad-source`.
+    """
     database = config.database
     servers = () if database.server in {AUTO, EMBEDDED} else (database.server, database.direct)
     urls = (*sources(config), *filter(None, servers))
-    return tuple(Target.parse(url) for url in dict.fromkeys(urls))
+    for url in urls:
+        parse_source(url)
+    try:
+        return tuple(Target.parse(url) for url in dict.fromkeys(urls))
+    except ValueError:
+        raise bad_source("It is neither a URL nor a libpq connection string.") from None
 
 
 def choice_of(config: Config) -> Choice | None:
