@@ -79,7 +79,7 @@ def _play(
         for problem in problems:
             _tell(f"  {problem}")
             bad.append(f"{line}: {problem}")
-        if problems and options.evidence:
+        if (problems or played.judgement.gave_up) and options.evidence:
             options.evidence.mkdir(parents=True, exist_ok=True)
             (options.evidence / f"{counts.rounds}.txt").write_text(
                 f"{line}\n" + "\n".join(problems) + f"\n\n{played.output}"

@@ -1,7 +1,8 @@
 """What is right: the outcomes of a run that was hit, held against those of a serial run.
 
 A test may end otherwise than serially only as failed, and only when its text names the fault. A run
-may end without all outcomes only with an error that says why, and what it has reported until then must be right.
+may end without all outcomes only with an error that says why; what it has reported until then must be
+right.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -83,7 +83,7 @@ def pytest_runtest_setup(item):
 class Stage:
     """Directories below `root`: the project, temporary files, and servers."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: Sequence[str] = FILES) -> None:
         self.root = root
         self.project = root / "p"
         self.servers = root / "s"
@@ -93,7 +93,7 @@ class Stage:
         source = Path(dbsafe_runner.__file__).parent / "demo_project"
         shutil.copytree(source, self.project, ignore=shutil.ignore_patterns(".*", "__pycache__"))
         for path in (self.project / "tests").glob("test_*.py"):
-            if path.stem.removeprefix("test_") not in FILES:
+            if path.stem.removeprefix("test_") not in files:
                 path.unlink()
         (self.project / "tests" / "test_known.py").write_text(KNOWN)
         (self.project / "conftest.py").write_text(PLUGIN)
@@ -197,12 +197,12 @@ def _what(process: psutil.Process) -> str:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
+def stage(files: Sequence[str] = FILES) -> Iterator[Stage]:
     """A stage in memory, where there is any; everything that is left on it is ended."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     root = Path(tempfile.mkdtemp(prefix="dbf-", dir=memory))
     root.chmod(0o711)
-    made = Stage(root)
+    made = Stage(root, files)
     try:
         yield made
     finally:
