@@ -49,7 +49,7 @@ _RELATION_COLUMNS = (
 _DEPENDENCIES = """(c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
     and c.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and c.refobjsubid <> 0
     and c.objid in (select seqrelid from pg_catalog.pg_sequence))
-    and c.refobjid <> all (array(select oid from temporary))"""
+    and c.refobjid not in (select oid from temporary)"""
 #: Columns that say to which type or function a row belongs, in catalogs that say nothing else of that.
 _OTHERS_COLUMNS = ("enumtypid", "rngtypid", "aggfnoid")
 # Where the namespace is a schema, what else is described may belong to other schemas.
@@ -220,15 +220,15 @@ def _kept(name: str, columns: Collection[str]) -> str:
         relations.append("c.oid")
     outside = [f"c.{column}" for column in _OTHERS_COLUMNS if column in columns]
     conditions = [
-        f"{column} <> all (array(select oid from temporary_schemas))"  # noqa: S608
+        f"{column} not in (select oid from temporary_schemas)"  # noqa: S608
         for column in schemas
     ]
     conditions += [
-        f"{column} <> all (array(select oid from temporary))"  # noqa: S608
+        f"{column} not in (select oid from temporary)"  # noqa: S608
         for column in relations
     ]
     conditions += [
-        f"{column} <> all (array(select oid from others))"  # noqa: S608
+        f"{column} not in (select oid from others)"  # noqa: S608
         for column in outside
     ]
     if name == "pg_description":
