@@ -1,4 +1,4 @@
-"""Store: the history file, and the only place that speaks SQLite. What is kept is in `schema.sql`.
+"""Store: what is read from the history and written to it. What is kept is in `schema.sql`.
 
 A history that cannot be used never costs a run: it is set aside (nothing is deleted) or left alone, the
 run goes on with one in memory, and `problems` says why. It decides nothing about tests.
@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.resources
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.history.files import (
+    APPLICATION,
+    VERSION,
+    connect,
+    create,
+    identity,
+    in_memory,
+    is_damage,
+)
 from dbsafe_runner.history.forecasts import RUNS, Timing
 from dbsafe_runner.history.observed import Observation, merge
 from dbsafe_runner.history.records import (
@@ -29,9 +37,6 @@ from dbsafe_runner.history.records import (
     observation_of,
 )
 
-VERSION = 1
-#: Marks a SQLite file as a history of ours: "dbsf".
-_APPLICATION = 0x64627366
 #: Results kept of each test, and the states of its code of which observations are kept.
 KEPT_RESULTS = 30
 KEPT_CODES = 3
@@ -39,8 +44,6 @@ KEPT_CODES = 3
 KEPT_RUNS = 500
 #: What is kept beyond that is deleted in every so manieth run.
 _TIDY_EVERY = 10
-#: Seconds to wait for another run that writes.
-_PATIENCE = 10.0
 
 _UNTIMED = (Outcome.NOT_RUN.value, Outcome.ERROR.value)
 
@@ -82,20 +85,20 @@ class HistoryStore:
 
     def _opened(self) -> sqlite3.Connection:
         if self.path is None:
-            return _in_memory()
+            return in_memory()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = _connect(str(self.path))
+            connection = connect(str(self.path))
         except OSError as error:
             return self._unusable(error)
         except sqlite3.Error as error:
             return self._failed(error)
         try:
-            found = _identity(connection)
-            if found == (_APPLICATION, VERSION):
+            found = identity(connection)
+            if found == (APPLICATION, VERSION):
                 return connection
             if found is None:
-                return _create(connection)
+                return create(connection)
             connection.close()
             return self._not_ours(found)
         except sqlite3.Error as error:
@@ -103,18 +106,18 @@ class HistoryStore:
             return self._failed(error)
 
     def _failed(self, error: sqlite3.Error) -> sqlite3.Connection:
-        return self._damaged(error) if _is_damage(error) else self._unusable(error)
+        return self._damaged(error) if is_damage(error) else self._unusable(error)
 
     def _not_ours(self, found: tuple[int, int]) -> sqlite3.Connection:
         application, version = found
-        if application != _APPLICATION:
+        if application != APPLICATION:
             self._problem(
                 "history-not-ours",
                 f"{self.path} is a SQLite database of something else; it was left as it is, and nothing"
                 " of this run is kept.",
                 "Set `history` under [run] to another file.",
             )
-            return _in_memory()
+            return in_memory()
         return self._set_aside(f"version-{version}", f"was written by a newer dbsafe (format {version})")
 
     def _damaged(self, error: sqlite3.Error) -> sqlite3.Connection:
@@ -128,9 +131,9 @@ class HistoryStore:
             for tail in ("", "-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
                     Path(f"{self.path}{tail}").rename(f"{target}{tail}")
-            connection = _connect(str(self.path))
-            if _identity(connection) is None:
-                _create(connection)
+            connection = connect(str(self.path))
+            if identity(connection) is None:
+                create(connection)
         except (OSError, sqlite3.Error) as error:
             return self._unusable(error)
         self._problem(
@@ -147,15 +150,15 @@ class HistoryStore:
             f"The history {self.path} cannot be used, so this run is not remembered: {reason}.",
             "Set `history` under [run] to a file in a directory that can be written to.",
         )
-        return self._read_only() or _in_memory()
+        return self._read_only() or in_memory()
 
     def _read_only(self) -> sqlite3.Connection | None:
         """The file for reading alone, with what the last run that could write left in it."""
         if self.path is None or not self.path.is_file():
             return None
         try:
-            connection = _connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1")
-            if _identity(connection) == (_APPLICATION, VERSION):
+            connection = connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1")
+            if identity(connection) == (APPLICATION, VERSION):
                 return connection
             connection.close()
         except sqlite3.Error:
@@ -164,7 +167,7 @@ class HistoryStore:
 
     def _start_over(self, error: sqlite3.Error) -> bool:
         """After a failure in the middle: whether there is a new file to go on with."""
-        if self.path is None or not _is_damage(error):
+        if self.path is None or not is_damage(error):
             if not any(problem.code == "history-not-kept" for problem in self.problems):
                 self._unusable(error)
             return False
@@ -330,64 +333,6 @@ class HistoryStore:
                and id not in (select other from dependency)
             """
         )
-
-
-def _in_memory() -> sqlite3.Connection:
-    return _create(_connect(":memory:"))
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    # The low byte is the kind of error, what is above it says more.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    # What is set here writes nothing: the file may be somebody else's, or damaged.
-    connection = sqlite3.connect(
-        path, timeout=_PATIENCE, isolation_level=None, uri=path.startswith("file:")
-    )
-    try:
-        connection.execute("pragma foreign_keys = on")
-        connection.execute("pragma synchronous = normal")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _identity(connection: sqlite3.Connection) -> tuple[int, int] | None:
-    """(application, version) of the file, or None when it is empty; all as of one moment."""
-    alone = not connection.in_transaction
-    if alone:
-        connection.execute("begin")
-    (tables,) = connection.execute("select count(*) from sqlite_schema").fetchone()
-    (application,) = connection.execute("pragma application_id").fetchone()
-    (version,) = connection.execute("pragma user_version").fetchone()
-    if alone:
-        connection.execute("commit")
-    return (application, version) if tables or application or version else None
-
-
-def _create(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Make the tables, unless another run has made them a moment ago."""
-    schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-    # Readers and a writer at the same time; where the file system cannot, it stays as it is.
-    with contextlib.suppress(sqlite3.OperationalError):
-        connection.execute("pragma journal_mode = wal")
-    connection.execute("begin immediate")
-    if _identity(connection) is None:
-        for statement in _statements(schema):
-            connection.execute(statement)
-        connection.execute(f"pragma application_id = {_APPLICATION}")
-        connection.execute(f"pragma user_version = {VERSION}")
-    connection.execute("commit")
-    return connection
-
-
-def _statements(script: str) -> list[str]:
-    # executescript would commit first, and another run could be between.
-    return [statement for statement in script.split(";\n") if statement.strip()]
 
 
 def _free_name(path: Path, suffix: str) -> Path:
