@@ -242,18 +242,8 @@ class Pool:
 
     def _collected(self, message: Message) -> None:
         self.collected = message
-        tests = tuple(catalogue.decode(message.blob))
-        suite = CollectedSuite(
-            tests,
-            Path(message["rootdir"]),
-            message["maxfail"],
-            frozenset(message["urgent"]),
-            deselected=message["deselected"],
-            python_path=tuple(message["python_path"]),
-            django_settings=message["django_settings"],
-            unsafe=tuple(message["unsafe"]),
-            start_seconds=self.now(),
-        )
+        suite = _suite_of(message, self.now())
+        tests = suite.tests
         files: dict[str, int] = {}
         for test in tests:
             files[test.file] = files.get(test.file, 0) + 1
@@ -373,6 +363,21 @@ class Pool:
         self.selector.close()
         self._listener.close()
         self.mailbox.close()
+
+
+def _suite_of(message: Message, seconds: float) -> CollectedSuite:
+    """What the zygote says that it has collected, so many seconds after it was started."""
+    return CollectedSuite(
+        tuple(catalogue.decode(message.blob)),
+        Path(message["rootdir"]),
+        message["maxfail"],
+        frozenset(message["urgent"]),
+        deselected=message["deselected"],
+        python_path=tuple(message["python_path"]),
+        django_settings=message["django_settings"],
+        unsafe=tuple(message["unsafe"]),
+        start_seconds=seconds,
+    )
 
 
 def _zygote_died(code: int) -> UserError:
