@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Seconds from the first worker's birth to the first look, and between two looks.
 _FIRST, _INTERVAL, _LIVE_INTERVAL, _WATCHFUL_INTERVAL = 0.3, 1.0, 0.5, 0.25
+#: Seconds after which the dispatcher looks at the clock again, in any case.
+_TICK = 0.1
 #: Looking may take this part of a processor: what takes long is done less often.
 _COST = 0.008
 #: A worker is too large only if it has grown by this factor over what a fresh one takes.
@@ -69,7 +71,7 @@ class Staffing:
             self._interval = _WATCHFUL_INTERVAL
         elif live is not None:
             self._interval = _LIVE_INTERVAL
-        self._due = self._pool.now() + _FIRST
+        self._due = self._pool.now() + (_TICK if self._pool.settings.max_memory else _FIRST)
         self._pool.emit(events.PoolResized(self._pool.now(), workers, 0, "as planned"))
 
     def dismisses(self, slot: Slot) -> bool:
@@ -84,7 +86,11 @@ class Staffing:
 
     def look_around(self, now: float) -> None:
         """Look at the vitals when it is time to, and do what follows from them."""
-        if now < self._due or self._pool.finishing:
+        if self._pool.finishing:
+            return
+        if self._vitals is not None and self._pool.settings.max_memory:
+            self._end_the_largest(self._vitals)
+        if now < self._due:
             return
         if self._vitals is None:
             # Imported late: it brings psutil with it, which runs of less than a second do not need.
@@ -152,6 +158,19 @@ class Staffing:
 
     # --- memory ----------------------------------------------------------------------------------
 
+    def _end_the_largest(self, vitals: Vitals) -> None:
+        """End the tests whose workers alone take more than the whole run may."""
+        limit = self._pool.settings.max_memory
+        for name, memory in vitals.larger_than(limit).items():
+            slot = self._pool.slots.get(name)
+            if slot is not None and slot.running is not None:
+                self._pool.endings.condemn(
+                    slot,
+                    f"memory: the test's worker took {_size(memory)}, and the whole run may take "
+                    f"{_size(limit)}",
+                    at_once=True,
+                )
+
     def _weigh(self, sample: Sample) -> None:
         """Find the workers that take more than they may."""
         limit = self._pool.settings.max_memory
@@ -164,14 +183,7 @@ class Staffing:
             if not slot.weighed:
                 slot.weighed = True
                 self._fresh = min(self._fresh, vitals.memory) or vitals.memory
-            if vitals.memory > limit and slot.running is not None:
-                self._pool.endings.condemn(
-                    slot,
-                    f"memory: the test's worker took {_size(vitals.memory)}, and the whole run may "
-                    f"take {_size(limit)}",
-                    at_once=True,
-                )
-            elif vitals.memory > max(share, self._fresh * _GROWN) and not slot.confirms:
+            if vitals.memory > max(share, self._fresh * _GROWN) and not slot.confirms:
                 self._mark(slot, vitals.memory, share)
 
     def _mark(self, slot: Slot, memory: int, share: int) -> None:

@@ -19,6 +19,7 @@ from dbsafe_runner.domain.events import WorkerVitals
 from dbsafe_runner.workers.control_group import ControlGroup
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PROC = Path("/proc")
 #: How often the processes that are no worker's are measured, in looks: a server is eight of them.
 _REST_EVERY = 5
@@ -65,6 +66,8 @@ class Vitals:
         self._looks = 0
         #: Bytes of all processes that are no worker's: servers, mostly, which hardly change.
         self._rest = 0
+        #: The processes of each worker, as of the last look.
+        self._trees: dict[str, list[int]] = {}
         #: Seconds of a processor that the last look took; waiting for one is no cost.
         self.cost = 0.0
 
@@ -81,12 +84,13 @@ class Vitals:
         memory = psutil.virtual_memory()
         members = _members() if _PROC.is_dir() else _members_elsewhere()
         below = _families(members)
+        self._trees = {name: _tree(pid, below) for name, pid in workers.items()}
         found = {
-            name: self._worker(_tree(pid, below), members, seconds, connections.get(name, 0))
-            for name, pid in workers.items()
+            name: self._worker(tree, members, seconds, connections.get(name, 0))
+            for name, tree in self._trees.items()
         }
         if self._looks % _REST_EVERY == 0:
-            inside = {pid for worker in workers.values() for pid in _tree(worker, below)}
+            inside = {pid for tree in self._trees.values() for pid in tree}
             others = (pid for pid in _tree(self._own, below) if pid not in inside)
             self._rest = sum(map(proportional_size, others))
         self._looks += 1
@@ -103,6 +107,20 @@ class Vitals:
         )
         self.cost = time.thread_time() - spent
         return sample
+
+    def larger_than(self, limit: int) -> dict[str, int]:
+        """The workers that take more memory than `limit`, with what they take, in bytes.
+
+        Costs microseconds, as only those are measured exactly that may be among them: measuring takes
+        the longer the larger a process is. Children are those of the last look.
+        """
+        found = {}
+        for name, tree in self._trees.items():
+            if sum(map(_private_size, tree)) > limit:
+                size = sum(map(proportional_size, tree))
+                if size > limit:
+                    found[name] = size
+        return found
 
     def _look_at_machine(self) -> tuple[float, float]:
         before, self._machine = self._machine, psutil.cpu_times()
@@ -141,6 +159,15 @@ def proportional_size(pid: int) -> int:
         return _resident_size(pid)
     _, found, rest = text.partition(b"\nPss:")
     return int(rest.split(None, 1)[0]) * 1024 if found else 0
+
+
+def _private_size(pid: int) -> int:
+    """What a process has in memory that is no file, in bytes; pages shared since a fork count whole."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_bytes().split()
+        return (int(fields[1]) - int(fields[2])) * _PAGE
+    except (OSError, IndexError):
+        return _resident_size(pid)
 
 
 def _resident_size(pid: int) -> int:

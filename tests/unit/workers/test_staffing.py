@@ -34,6 +34,9 @@ class ScriptedVitals:
         self.memory: dict[str, int] = {}
         self.rest = 0
 
+    def larger_than(self, limit: int) -> dict[str, int]:
+        return {name: memory for name, memory in self.memory.items() if memory > limit}
+
     def look(self, workers: Mapping[str, int], connections: Mapping[str, int]) -> Sample:
         found = {
             name: WorkerVitals(0.1, self.memory.get(name, 10 * MIB), connections.get(name, 0))

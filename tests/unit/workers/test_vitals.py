@@ -65,6 +65,8 @@ def test_a_worker_is_measured_with_its_children(busy: subprocess.Popen[str]) -> 
     assert 80 * 2**20 < found.memory < 300 * 2**20
     assert found.connections == 3
     assert sample.memory > found.memory
+    assert set(vitals.larger_than(70 * 2**20)) == {"gw0"}
+    assert vitals.larger_than(400 * 2**20) == {}
     assert 0 <= sample.processors <= 1
     assert 0 < sample.available <= sample.total
 
