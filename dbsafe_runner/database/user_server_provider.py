@@ -9,6 +9,8 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 import threading
@@ -334,8 +336,14 @@ class UserServerProvider:
 
 
 def scratch_directory() -> Path:
-    """A private directory for files of this run."""
-    return Path(tempfile.mkdtemp(prefix="dbsafe-"))
+    """A private directory for files of this run.
+
+    It looks like the dispatcher's (`dbsafe_runner.workers.run_directory`), so that what a killed run leaves
+    is removed with those. Its lock is held until the process ends.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="dbsafe-run-"))
+    fcntl.flock(os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), fcntl.LOCK_EX)
+    return directory
 
 
 def new_ending() -> tuple[Ending, threading.Event]:

@@ -11,11 +11,14 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _PREFIX = "dbsafe-run-"
 _LOCK = "lock"
+#: Seconds that a run may take from making its directory to locking it.
+_GRACE = 60.0
 
 
 @contextlib.contextmanager
@@ -24,7 +27,8 @@ def run_directory() -> Iterator[Path]:
     parent = Path(tempfile.gettempdir())
     if len(str(parent)) > 60:
         parent = Path("/tmp")  # noqa: S108  # Names of sockets are limited to about 100 bytes.
-    _remove_leftovers(parent)
+    for place in {parent, Path(tempfile.gettempdir())}:
+        _remove_leftovers(place)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -38,9 +42,16 @@ def run_directory() -> Iterator[Path]:
 def _remove_leftovers(parent: Path) -> None:
     for directory in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if directory.stat().st_uid != os.getuid():
+            state = directory.stat()
+            if state.st_uid != os.getuid():
                 continue
-            lock = os.open(directory / _LOCK, os.O_RDWR)
+            try:
+                lock = os.open(directory / _LOCK, os.O_RDWR)
+            except FileNotFoundError:
+                # Its run is just making it, or was killed while it did.
+                if state.st_mtime < time.time() - _GRACE:
+                    shutil.rmtree(directory, ignore_errors=True)
+                continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(directory, ignore_errors=True)
