@@ -338,7 +338,7 @@ class UserServerProvider:
 def scratch_directory() -> Path:
     """A private directory for files of this run.
 
-    It looks like the dispatcher's (`dbsafe_runner.workers.run_directory`), so that what a killed run leaves
+    It looks like the dispatcher's (`dbsafe_runner.workers.run_directory`): what a killed run leaves
     is removed with those. Its lock is held until the process ends.
     """
     directory = Path(tempfile.mkdtemp(prefix="dbsafe-run-"))
