@@ -192,6 +192,15 @@ def limits_of(provider: NamespaceProvider) -> tuple[str, ...]:
     return provider.limits if isinstance(provider, UserServerProvider) else ()
 
 
+#: A seed for the order of batches: for scripts/agreement, which tries many.
+BATCH_ORDER: Final = "DBSAFE_BATCH_ORDER"
+
+
+def _order(environment: Mapping[str, str]) -> int | None:
+    given = environment.get(BATCH_ORDER, "")
+    return int(given) if given.isdecimal() else None
+
+
 def pool_settings(config: Config, request: RunRequest, directory: Path, workers: int) -> PoolSettings:
     """What the dispatcher needs to know. `directory` is a private one for its sockets."""
     return PoolSettings(
@@ -212,6 +221,7 @@ def pool_settings(config: Config, request: RunRequest, directory: Path, workers:
         seed=secrets.randbits(32),
         environment=dict(os.environ),
         prepare_early=bool(config.database.setup or sources(config)),
+        order=_order(os.environ),
         confirm=config.run.confirm,
         retries=config.run.retries,
         flaky_passes=config.verdict.flaky == "pass",

@@ -23,7 +23,9 @@ class Feeding:
     def __init__(self, pool: Pool, planned: PlannedRun, suite: CollectedSuite) -> None:
         self._pool = pool
         stops = bool(suite.maxfail)
-        self.schedule = Schedule(planned.plan, stop_on_failure=stops, urgent=suite.urgent)
+        self.schedule = Schedule(
+            planned.plan, stop_on_failure=stops, urgent=suite.urgent, order=pool.settings.order
+        )
         self._batches = len(planned.plan.batches)
         self._tests = len(planned.classifications)
         self._splittable = any(batch.splittable for batch in planned.plan.batches)

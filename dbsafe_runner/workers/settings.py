@@ -54,6 +54,8 @@ class PoolSettings:
     live: tuple[int, int] | None = None
     #: Keep the namespaces of failed tests for a look.
     keep_failed: bool = False
+    #: A seed for the order in which batches are handed out; None for longest first.
+    order: int | None = None
     #: Stop once the plan is made: no worker is started and no test is run.
     collect_only: bool = False
 
