@@ -8,6 +8,7 @@ does not know what the statements are for, and makes no threads.
 from __future__ import annotations
 
 import importlib.resources
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -143,6 +144,7 @@ class Link:
 
     def _open(self) -> None:
         self._conn = pq.PGconn.connect(self._conninfo)
+        _ALL.add(self)
         if self._conn.status != pq.ConnStatus.OK:
             message = self._conn.error_message.decode(errors="replace").strip()
             self._conn.finish()
@@ -150,6 +152,11 @@ class Link:
         self.generation += 1
         self.pid = self._conn.backend_pid
         self._prepared: dict[str, bytes] = {}
+
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor of its socket; -1 when it has none."""
+        return self._conn.socket if self.usable else -1
 
     @property
     def usable(self) -> bool:
@@ -280,3 +287,12 @@ def _error(result: pq.abc.PGresult, conn: pq.abc.PGconn) -> LinkError:
     state = result.error_field(pq.DiagnosticField.SQLSTATE)
     message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or conn.error_message
     return LinkError(message.decode(errors="replace").strip(), state.decode() if state else "")
+
+
+#: Every session of this process, while somebody holds it.
+_ALL: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+def own_descriptors() -> set[int]:
+    """The sockets of our sessions in this process: those of the suite are the others."""
+    return {link.descriptor for link in list(_ALL)}

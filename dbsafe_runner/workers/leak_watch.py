@@ -6,6 +6,7 @@ the worker's namespace.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Generator
 from typing import Any
@@ -33,7 +34,7 @@ class LeakWatch:
     def __init__(self, tenant: Tenant, look: Callable[[], None]) -> None:
         self._tenant = tenant
         self._look = look
-        self._leaks = Leaks()
+        self._leaks = Leaks(own=_own_descriptors)
         self._leaks.watch_files()
         tenant.on_connecting = self._leaks.connecting
         #: Transactions that were open before the test, or that wider fixtures hold.
@@ -75,3 +76,9 @@ class LeakWatch:
             _sleep(_GRACE)
             self._look()
         return self._tenant.open_transactions > self._held
+
+
+def _own_descriptors() -> set[int]:
+    # While nothing has been leased there are none, and the module that would know is not loaded.
+    link = sys.modules.get("dbsafe_runner.database.link")
+    return link.own_descriptors() if link is not None else set()

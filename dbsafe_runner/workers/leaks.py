@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Collection
 from types import FrameType
 
 #: Seconds that what is just ending may take to be gone, and all such waiting of one worker together.
@@ -47,9 +48,11 @@ class Leaks:
 
     Args:
         directory: where temporary files are made; by default that of this process.
+        own: tells the descriptors of connections that are dbsafe's own.
     """
 
-    def __init__(self, directory: str = "") -> None:
+    def __init__(self, directory: str = "", own: Callable[[], set[int]] = set) -> None:
+        self._own = own
         self._directory = directory or tempfile.gettempdir()
         #: Names for temporary files that the test drew.
         self._drawn: list[str] = []
@@ -76,7 +79,7 @@ class Leaks:
         self._threads.update(threading.enumerate())
         self._children |= _child_processes()
         if self._sockets is not None:
-            self._sockets |= _sockets()
+            self._sockets |= _sockets(self._own())
             self._opened = 0
 
     def connecting(self) -> None:
@@ -84,7 +87,7 @@ class Leaks:
         if _called_by_a_pool(sys._getframe(1)):  # noqa: SLF001 - the way to see who asks.
             return
         if self._sockets is None:
-            self._sockets = _sockets()
+            self._sockets = _sockets(self._own())
         self._opened += 1
 
     def found(self, *, connections: bool = True) -> list[str]:
@@ -101,7 +104,7 @@ class Leaks:
         left += [text for pid in sorted(children) if (text := self._process(pid))]
         left += [f"file {path}" for path in self._files()]
         if connections and self._opened and self._sockets is not None:
-            count = min(self._opened, len(_sockets() - self._sockets))
+            count = min(self._opened, len(_sockets(self._own()) - self._sockets))
             left += [f"connection to PostgreSQL, {count} left open"] if count > 0 else []
         self.begin()
         return left
@@ -207,8 +210,8 @@ def _has_ended(pid: int) -> bool:
     return state in {b"", b"Z", b"X"}
 
 
-def _sockets() -> set[str]:
-    """The sockets of this process that lead to a PostgreSQL server, by inode."""
+def _sockets(own: Collection[int]) -> set[str]:
+    """The sockets of this process that lead to a PostgreSQL server, by inode, but for our own."""
     found: set[str] = set()
     try:
         descriptors = _listdir("/proc/self/fd")
@@ -217,7 +220,7 @@ def _sockets() -> set[str]:
     for name in descriptors:
         try:
             link = _readlink(f"/proc/self/fd/{name}")
-            if link.startswith("socket:") and _leads_to_postgres(int(name)):
+            if link.startswith("socket:") and int(name) not in own and _leads_to_postgres(int(name)):
                 found.add(link)
         except OSError:
             continue

@@ -63,6 +63,10 @@ TIDY = """
         connection = psycopg.connect(URL)
         connection.execute("select 1")
         connection.close()
+    def test_writes():
+        with psycopg.connect(URL) as connection:
+            connection.execute("create table if not exists things (id int)")
+            connection.execute("insert into things values (1)")
     def test_uses_a_pool(): assert POOL.submit(int, "3").result() == 3
     def test_tidies_up(tmp_path):
         with tempfile.TemporaryDirectory(), tempfile.NamedTemporaryFile(): pass
