@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.workers.launch import Process, start_pytest
 from dbsafe_runner.workers.peer import Peer
 from dbsafe_runner.workers.settings import PlannedRun
@@ -95,7 +96,15 @@ class Births:
             "colour": settings.colour,
             "sources": [list(source) for source in self._pool.tenancy.sources],
             "allow_hosts": list(settings.allow_hosts),
+            "set_up_once": self._private_server
+            and settings.start != "spawn"
+            and not settings.collect_only,
         }
+
+    @property
+    def _private_server(self) -> bool:
+        """Whether each worker has a server for itself."""
+        return self._pool.desk.kind == NamespaceKind.SERVER.value
 
     def _keeping(self, slot: Slot) -> dict[str, Any]:
         """Whether it has to leave its namespace as a failed test left it."""
@@ -120,4 +129,5 @@ class Births:
             "socket": str(settings.run_directory / "dispatcher"),
             "sources": [list(source) for source in pool.tenancy.sources],
             "allow_hosts": list(settings.allow_hosts),
+            "private_server": self._private_server,
         }

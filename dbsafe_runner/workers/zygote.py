@@ -23,7 +23,7 @@ import pytest
 from _pytest._io import TerminalWriter
 from _pytest.outcomes import Exit
 
-from dbsafe_runner.workers import after_fork, catalogue, fork_safety, redirect
+from dbsafe_runner.workers import after_fork, catalogue, django_databases, fork_safety, redirect
 from dbsafe_runner.workers.child import Child
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Message
 from dbsafe_runner.workers.pytest_plugin import Collection, DbsafePlugin
@@ -135,11 +135,18 @@ class _Zygote(_Role):
         self._children: dict[int, tuple[str, int]] = {}
         self._finish: Message | None = None
         self._discreet = False
+        self._has_set_up = False
         self._poller = select.poll()
         self._poller.register(self._channel.fileno(), select.POLLIN)
         _quiet_failures(session.config)
         factory = getattr(session.config, "_tmp_path_factory", None)
         self._basetemp = str(factory.getbasetemp()) if factory is not None else ""
+        if self._start["set_up_once"] and django_databases.come_first(session):
+            # Workers inherit it, and the state of its server becomes their template. Spawned ones
+            # inherit nothing.
+            self._has_set_up = not self._reasons_not_to_fork()
+            if self._has_set_up:
+                django_databases.set_up(session)
         self._announce(session, collection)
         if redirect.loaded_drivers() or self._start["sources"]:
             # Every worker will need it: imported here, its memory is shared and its time spent once.
@@ -270,6 +277,8 @@ class _Zygote(_Role):
     def _end(self, session: pytest.Session) -> None:
         """End the session as the run ended, so that pytest prints and exits accordingly."""
         assert self._finish is not None
+        if self._has_set_up:
+            django_databases.forget(session)
         reporter = session.config.pluginmanager.getplugin("terminalreporter")
         if reporter is not None:
             reporter._tw = self._visible_writer(reporter)  # noqa: SLF001
@@ -326,6 +335,8 @@ def _settle(session: pytest.Session, channel: Channel, settings: dict[str, Any])
         channel.send("notice", code="worker-step-failed", message=message, nodeid="")
 
     after_fork.settle(session.config, settings, warn)
+    if settings["private_server"]:
+        django_databases.keep_names(settings["worker"])
 
 
 def _guard_forks(channel: Channel, tenant: Tenant) -> None:
