@@ -35,6 +35,7 @@ from dbsafe_runner.database.sources import Source
 from dbsafe_runner.database.user_server import can_log_in, connect
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint
+from dbsafe_runner.errors import UserError
 
 #: Databases of a server that are nobody's state.
 _MAINTENANCE: Final = frozenset(("postgres", "template0", "template1"))
@@ -59,22 +60,42 @@ class DatabaseMaker:
         #: Databases of this run alone, beside its namespaces.
         self._own: list[str] = []
         self._suite_logs_in = False
+        self._report: Report = lambda _text: None
+        self._rebuilding = threading.Lock()
         #: No table of the template hides rows from our role.
         self._checked = False
 
     def prepare(self, report: Report) -> tuple[str, bool]:
         """See `Maker.prepare`."""
+        self._report = report
         self._choose_login()
         if self._place.request.setup:
             return self._obtain(report)
         return self._copy_sources(report), False
 
     def make(self) -> Made:
-        """See `Maker.make`.
+        """See `Maker.make`. A template that something else has dropped meanwhile is made again, once.
 
         Raises:
-            UserError: `namespace-refused`.
+            UserError: `namespace-refused`, and what `prepare` raises.
         """
+        templates = self._templates
+        try:
+            return self._make()
+        except UserError as error:
+            if not isinstance(error.__cause__, errors.InvalidCatalogName):
+                raise
+        with self._rebuilding:
+            if self._templates == templates and not self._has_templates():
+                self._report("the template is gone from the server: making it again")
+                self.prepare(self._report)
+        return self._make()
+
+    def _has_templates(self) -> bool:
+        with self._place.sessions.session() as connection:
+            return exists(connection, [name for name in self._templates if name])
+
+    def _make(self) -> Made:
         place = self._place
         names = numbered(place.new_name(), len(self._templates))
         with place.sessions.session() as connection:

@@ -321,3 +321,32 @@ def test_rows_that_row_security_hides_from_a_test_are_brought_back(user_server, 
     keeper.close()
     rows = user_server.ask("select id from secrets order by 1", namespace.database)
     assert rows == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("with_setup", [True, False])
+def test_a_template_that_somebody_drops_is_made_again(user_server, source, provide, with_setup):
+    def templates() -> list[str]:
+        like = "dbsafe\\_t\\_%" if with_setup else "dbsafe\\_%\\_t%"
+        return [
+            name
+            for (name,) in user_server.ask(
+                f"select datname from pg_database where datname like '{like}'"
+            )
+        ]
+
+    request = {"setup": TABLE, "sources": (Source("maker", "app"),), "fresh": True} if with_setup else {}
+    for name in templates():
+        user_server.do(f"alter database {name} is_template false", f"drop database {name}")
+    provider = provide(user_server.url("postgres" if with_setup else source, "maker"), **request)
+    provider.prepare(print)
+    provider.acquire("gw0")
+    for name in templates():
+        user_server.do(f"alter database {name} is_template false", f"drop database {name} with (force)")
+    assert templates() == []
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        one, two = threads.map(provider.acquire, ["gw1", "gw2"])
+    table, database = ("made", "app") if with_setup else ("items", source)
+    for namespace in (one, two):
+        with connect(namespace, database) as connection:
+            assert connection.execute(f"select count(*) > 0 from {table}").fetchone() == (True,)
+    assert len(templates()) == 1
