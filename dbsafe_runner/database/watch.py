@@ -218,12 +218,7 @@ class Watch:
             return
         if not (files or sighting.undone or sighting.everything or base.unlogged):
             return
-        for (database, file), size in sighting.wear.items():
-            if (
-                database == oid
-                and (relation := base.relations.get(base.files.get(file, ""))) is not None
-            ):
-                relation.wear += size
+        self._note_wear(oid, base, sighting)
         undone = {base.files.get(file, "") for (database, file) in sighting.undone if database == oid}
         rolled_back = {base.relations[one].name for one in undone & base.relations.keys()}
         rolled_back &= base.catalogs.known.keys()
@@ -244,6 +239,14 @@ class Watch:
             if (relation := base.relations.get(one)) is not None and relation.kind == "S"
         }
         window.touched |= {(name, one) for one in changed}
+
+    @staticmethod
+    def _note_wear(oid: str, base: Baseline, sighting: Sighting) -> None:
+        """Add up what was written to each relation, which a restoration has to tidy up."""
+        for (database, file), size in sighting.wear.items():
+            relation = base.relations.get(base.files.get(file, "")) if database == oid else None
+            if relation is not None:
+                relation.wear += size
 
     def _suspects(
         self, base: Baseline, files: Collection[str], sighting: Sighting, window: Window

@@ -43,6 +43,10 @@ def upgrade() -> None:
         deferrable=True,
         initially="DEFERRED",
     )
+    _create_logins()
+
+
+def _create_logins() -> None:
     op.create_table(
         "login_attempts",
         sa.Column("email", sa.Text, nullable=False),

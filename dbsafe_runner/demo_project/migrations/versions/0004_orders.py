@@ -33,6 +33,10 @@ def upgrade() -> None:
     )
     op.execute("ALTER SEQUENCE order_number_seq OWNED BY orders.number")
     op.create_index("orders_customer", "orders", ["customer_id"])
+    _create_parts()
+
+
+def _create_parts() -> None:
     op.create_table(
         "order_lines",
         sa.Column("order_id", sa.Integer, sa.ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
