@@ -40,6 +40,9 @@ class Pulse:
     prepared: int
     #: When one of the sessions last began or ended something, as text; "" when that is not known.
     last_activity: str = ""
+    #: How many transactions sessions that are gone now have ended in the namespace's databases, and at
+    #: least some of those that are there; "" when that is not known.
+    transactions: str = ""
 
     def used_since(self, before: Pulse) -> bool:
         """Whether a session did something since an earlier pulse; True when nobody knows.
@@ -100,7 +103,7 @@ def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] |
     parameters = (as_array(own_sessions), None if databases is None else as_array(databases))
     (row,) = link.repeat(_PULSE if databases is None else _PULSE_SHARED, parameters)
     cells = [cell or "" for cell in row]
-    wal, flushed, next_xid, sessions, inside, settings, slots, prepared, last = cells
+    wal, flushed, next_xid, sessions, inside, settings, slots, prepared, last, transactions = cells
     return Pulse(
         wal=wal,
         flushed=flushed == "t",
@@ -111,4 +114,5 @@ def take_pulse(link: Link, own_sessions: list[int], databases: Collection[str] |
         slots=slots,
         prepared=int(prepared),
         last_activity=last,
+        transactions=transactions,
     )

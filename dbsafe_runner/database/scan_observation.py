@@ -1,8 +1,9 @@
 """The scan observer, for PostgreSQL before 15 or without the right to read WAL: suspects everything.
 
-It knows only whether the server has written any WAL since the look before. If so, every table and every
-catalog is to be compared, which costs the more the more tables there are. What was written and rolled
-back it cannot tell; what is being written it tells by the locks that are held.
+It knows only whether the server has written any WAL since the look before, and, from PostgreSQL 15 on,
+whether anybody has used the namespace's databases meanwhile. If so, every table and every catalog is to
+be compared, which costs the more the more tables there are. What was written and rolled back it cannot
+tell; what is being written it tells by the locks that are held.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ class ScanObserver:
     def __init__(self, link: Link, own_sessions: Callable[[], list[int]]) -> None:
         self._link = link
         self._own_sessions = own_sessions
-        self._from = ""
+        self._before: Pulse | None = None
 
     def start(self, pulse: Pulse) -> None:
         """Begin at `pulse`."""
-        self._from = pulse.wal
+        self._before = pulse
 
     def ours(self, xid: int) -> None:
         """Nothing to leave out: what was brought back compares as equal."""
@@ -48,9 +49,21 @@ class ScanObserver:
         return False
 
     def look(self, pulse: Pulse) -> Sighting:
-        """Suspect everything if any WAL was written."""
-        sighting = Sighting(everything=pulse.wal != self._from)
+        """Suspect everything if any WAL was written, unless nobody was there to write it."""
+        sighting = Sighting(everything=self._may_be_ours(pulse))
         if pulse.open_transactions:
             sighting.locked = set(locked_relations(self._link, self._own_sessions()))
-        self._from = pulse.wal
+        self._before = pulse
         return sighting
+
+    def _may_be_ours(self, pulse: Pulse) -> bool:
+        """Whether what was written may have been written in the namespace.
+
+        On a server that others use, WAL is written all the time. But nobody has written here when no
+        session that is here has done anything, and none that is gone had ended a transaction.
+        """
+        before = self._before
+        if before is None or not pulse.transactions or pulse.prepared or before.prepared:
+            return before is None or pulse.wal != before.wal
+        unused = pulse.transactions == before.transactions and not pulse.used_since(before)
+        return pulse.wal != before.wal and not unused

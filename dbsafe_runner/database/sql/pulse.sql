@@ -11,7 +11,8 @@ select pg_catalog.pg_current_wal_insert_lsn(),
        (select pg_catalog.string_agg(r.slot_name, ' ')
           from pg_catalog.pg_get_replication_slots() as r where not r.temporary),
        (select pg_catalog.count(*) from pg_catalog.pg_prepared_xact()),
-       s.last_activity
+       s.last_activity,
+       ''
   from (select pg_catalog.count(*) as sessions,
                pg_catalog.count(a.xact_start) as open_transactions,
                -- Empty where nothing is tracked, and nobody knows.

@@ -9,7 +9,12 @@ select pg_catalog.pg_current_wal_insert_lsn(),
        '',
        '',
        (select pg_catalog.count(*) from pg_catalog.pg_prepared_xact()),
-       s.last_activity
+       s.last_activity,
+       -- A session tells of its transactions before it is gone from the list above, from PostgreSQL 15 on.
+       case when pg_catalog.current_setting('server_version_num')::int >= 150000 then
+            (select pg_catalog.sum(pg_catalog.pg_stat_get_db_xact_commit(d)
+                                   + pg_catalog.pg_stat_get_db_xact_rollback(d))::text
+               from pg_catalog.unnest($2::oid[]) as d) end
   from (select pg_catalog.count(*) as sessions,
                pg_catalog.count(a.xact_start) filter (where (coalesce(pg_catalog.current_setting('dbsafe.schema', true), '') = ''
             or exists (select from pg_catalog.pg_lock_status() as o
