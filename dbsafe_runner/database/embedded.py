@@ -39,11 +39,15 @@ from dbsafe_runner.database.server import Server, free_port
 from dbsafe_runner.database.sources import Source, create_names
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint, Namespace
+from dbsafe_runner.errors import UserError
 
 T = TypeVar("T")
 
 #: Servers that are made at the same time; copying and starting one keeps about one core busy.
 MAKERS: Final = 4
+
+#: Seconds that a disk which has become full during the run is waited for.
+PATIENCE: Final = 10.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -91,6 +95,7 @@ class EmbeddedProvider:
         self._slots: dict[str, _Slot] = {}
         self._warm: collections.deque[concurrent.futures.Future[_Slot]] = collections.deque()
         self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-servers")
+        self._has_made = False
         self._pristine: concurrent.futures.Future[_Slot] | None = None
         self._run: RunDirectory | None = None
         self._prepared: Prepared | None = None
@@ -279,6 +284,21 @@ class EmbeddedProvider:
             self._discard(slot)
 
     def _make(self) -> _Slot:
+        """Make a server. Once there was one, a full disk is waited for: it may be a test's doing."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                slot = self._make_once()
+            except UserError as error:
+                patient = self._has_made and time.monotonic() < deadline
+                if error.code != "no-space" or not patient:
+                    raise
+            else:
+                self._has_made = True
+                return slot
+            time.sleep(0.2)
+
+    def _make_once(self) -> _Slot:
         run = self._living_run()
         name = str(next(self._numbers))
         state, size = self._state

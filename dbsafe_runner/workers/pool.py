@@ -381,11 +381,11 @@ def _suite_of(message: Message, seconds: float) -> CollectedSuite:
 
 
 def _zygote_died(code: int) -> UserError:
-    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return UserError(
         "zygote-died",
         "The process that collects the suite ended without a word.",
-        cause=f"It ended with {how}.",
+        cause=f"It {how}.",
         hint="Run `pytest --collect-only`: what ends that ends dbsafe's collection too.",
         exit_code=ExitCode.WORKERS,
     )
