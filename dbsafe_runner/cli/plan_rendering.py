@@ -54,7 +54,8 @@ def show(found: Prospect, request: RunRequest) -> None:
     console = console_for(request)
     console.print(_headline(found))
     if found.request.tests:
-        blocks = (_levels(level_rows(found.plan, found.request)), _prediction(found), _comparison(found))
+        rows = level_rows(found.plan, found.request)
+        blocks = (_levels(rows), _prediction(found), _comparison(found), _processors(found))
         for block in (*blocks, *_batches(found, request.verbosity)):
             console.print()
             console.print(block)
@@ -153,6 +154,15 @@ def _comparison(found: Prospect) -> Table:
     return table
 
 
+def _processors(found: Prospect) -> Text:
+    """What the comparison cannot know: how tests slow each other down."""
+    processors = counted(found.cores, "processor")
+    text = f"Durations are taken as they were measured. Here are {processors}: tests that keep them busy"
+    return Text(
+        f"{text} take longer\nthe more workers there are, and gain nothing from more of them.", "dim"
+    )
+
+
 def _batches(found: Prospect, verbosity: int) -> list[Table | Text]:
     plan = found.plan
     ordered = sorted(plan.batches, key=lambda batch: (-batch.total_seconds, batch.id))
@@ -242,6 +252,7 @@ def as_json(found: Prospect) -> str:
         "lower_bound": plan.lower_bound,
         "limited_by": plan.limited_by,
         "known_durations": found.known_durations,
+        "processors": found.cores,
         "alternatives": [
             {
                 "workers": one.workers,

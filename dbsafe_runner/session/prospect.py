@@ -20,7 +20,7 @@ from dbsafe_runner.planning.bounds import lower_bound
 from dbsafe_runner.planning.request import Grouping, PlanRequest
 from dbsafe_runner.session.discovery import discover
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
-from dbsafe_runner.session.parts import make_provider, pool_settings
+from dbsafe_runner.session.parts import make_provider, pool_settings, usable_cores
 from dbsafe_runner.session.planned import plan_of
 from dbsafe_runner.session.plugins import configured_plugins
 from dbsafe_runner.session.sources import SourceFiles
@@ -69,6 +69,8 @@ class Prospect:
     notes: Sequence[Note]
     #: Whether the tests were found in the sources instead of being collected.
     static: bool
+    #: Processors that the run may use.
+    cores: int
 
     @property
     def known_durations(self) -> int:
@@ -166,6 +168,7 @@ def _planned(
         comparisons=_comparisons(plan, request),
         notes=[*problems, *knowledge.notes, *planned],
         static=static,
+        cores=usable_cores(),
     )
 
 
