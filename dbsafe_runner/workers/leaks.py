@@ -30,8 +30,16 @@ _POOL_THREADS = (
     "anyio",
     "sqlalchemy.pool",
 )
-#: Modules that keep connections for later.
-_POOLS = ("sqlalchemy.pool", "psycopg_pool", "psycopg2.pool", "asyncpg.pool", "django.db", "tortoise")
+#: Modules that keep connections for later. All of SQLAlchemy, as its pool is in another greenlet where
+#: connecting is asynchronous.
+_POOLS = (
+    "sqlalchemy.",
+    "psycopg_pool",
+    "psycopg2.pool",
+    "asyncpg.pool",
+    "django.db",
+    "tortoise",
+)
 #: Children that multiprocessing starts for the whole process.
 _HELPERS = (b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
 #: Seconds that listing the temporary directory may take.
