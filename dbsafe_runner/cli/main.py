@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "plan": "plan",
     "explain": "explain",
     "verify": "verify",
+    "benchmark": "benchmark",
     "bisect": "bisect",
     "db": "db",
     "demo": "demo",

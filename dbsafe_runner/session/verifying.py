@@ -79,7 +79,7 @@ def verify(
         UserError: as `run`; also when the serial run ends without running the tests.
     """
     say("Running the suite with dbsafe.")
-    outcomes = _Outcomes()
+    outcomes = Outcomes()
     started = time.monotonic()
     code, pool = run_pool(config, request, [outcomes, *sinks])
     seconds = time.monotonic() - started
@@ -105,13 +105,16 @@ def compare(serial: Mapping[str, str], parallel: Mapping[str, str]) -> tuple[Dif
     )
 
 
-def run_serially(config: Config, request: RunRequest, sources: tuple[Target, ...]) -> SerialRun:
+def run_serially(
+    config: Config, request: RunRequest, sources: tuple[Target, ...], processes: int = 0
+) -> SerialRun:
     """Run plain pytest on one fresh namespace. Its output is not shown.
 
     Args:
         config: the configuration in force.
         request: what to run.
         sources: what the suite connects to, as configured or learned.
+        processes: not 0: that many of pytest-xdist, which share the namespace.
     """
     provider = make_provider(config, fresh=False)
     try:
@@ -121,18 +124,26 @@ def run_serially(config: Config, request: RunRequest, sources: tuple[Target, ...
             provider.learn(source.user, source.database, namespace)
         environment = serial_environment(os.environ, namespace.endpoint, sources, allowed_hosts(config))
         with run_directory() as directory:
-            return _pytest(request, environment, directory)
+            return _pytest(request, environment, directory, processes)
     finally:
         provider.close()
 
 
-def _pytest(request: RunRequest, environment: Mapping[str, str], directory: Path) -> SerialRun:
+def has_xdist(request: RunRequest, environment: Mapping[str, str]) -> bool:
+    """Whether pytest-xdist is loaded when the suite is run."""
+    loads_plugins = not environment.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    installed = importlib.util.find_spec("xdist") is not None
+    return loads_plugins and installed and "no:xdist" not in request.pytest_arguments
+
+
+def _pytest(
+    request: RunRequest, environment: Mapping[str, str], directory: Path, processes: int
+) -> SerialRun:
     record, log = directory / "record", directory / "log"
     arguments = list(request.pytest_arguments)
-    loads_plugins = not environment.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    if loads_plugins and importlib.util.find_spec("xdist") and "no:xdist" not in arguments:
+    if has_xdist(request, environment):
         # The suite's own addopts may ask for several processes.
-        arguments += ["-n", "0"]
+        arguments += ["-n", str(processes)]
     command = [sys.executable, "-m", "pytest", "-p", "dbsafe_runner.workers.recorder", *arguments]
     started = time.monotonic()
     with log.open("wb") as output:
@@ -152,7 +163,7 @@ def _pytest(request: RunRequest, environment: Mapping[str, str], directory: Path
             raise
     seconds = time.monotonic() - started
     outcomes = _read_record(record)
-    if not outcomes and code not in {0, 2, 5}:
+    if not outcomes and not processes and code not in {0, 2, 5}:
         raise _serial_failed(log, code)
     return SerialRun(outcomes, seconds, code)
 
@@ -175,7 +186,7 @@ def _serial_failed(log: Path, code: int) -> UserError:
     )
 
 
-class _Outcomes:
+class Outcomes:
     """A sink that keeps the outcome of each test; an error outweighs what came before it."""
 
     def __init__(self) -> None:
