@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dbsafe_runner.cli.arguments import colour_wanted, verbosity_of
+from dbsafe_runner.cli.process_list import blank_passwords
 from dbsafe_runner.config import Config, RunRequest, load_config
 
 
@@ -17,7 +18,10 @@ def configuration(settings: Mapping[str, object], file: Path | None) -> Config:
     Raises:
         UserError: as `load_config` does.
     """
-    return load_config(Path.cwd(), environment=os.environ, options=settings, file=file)
+    config = load_config(Path.cwd(), environment=os.environ, options=settings, file=file)
+    database = config.database
+    blank_passwords((database.server, database.direct, *database.source))
+    return config
 
 
 def request(config: Config, passed: Sequence[str], *, fresh_template: bool = False) -> RunRequest:

@@ -95,6 +95,11 @@ class UserServerProvider:
         """What does not work there, or is otherwise than asked for; complete after `prepare`."""
         return tuple(self._place.limits)
 
+    def mask(self, text: str) -> str:
+        """A text without the passwords of its URLs."""
+        place = self._place
+        return place.direct.mask(place.address.mask(text))
+
     def fit(self, workers: int) -> int:
         """How many of the wanted workers the server has connections for; at least one.
 

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -185,6 +185,11 @@ def workers_that_fit(provider: NamespaceProvider, workers: int) -> int:
         UserError: `server-unreachable`.
     """
     return provider.fit(workers) if isinstance(provider, UserServerProvider) else workers
+
+
+def mask_of(provider: NamespaceProvider) -> Callable[[str], str] | None:
+    """What leaves the passwords of the user's server out of a text; None without such a server."""
+    return provider.mask if isinstance(provider, UserServerProvider) else None
 
 
 def limits_of(provider: NamespaceProvider) -> tuple[str, ...]:

@@ -24,9 +24,11 @@ from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.reporting.sink import Fanout, Sink
 from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
 from dbsafe_runner.session.learning import SHOWN, lesson_of
+from dbsafe_runner.session.masking import MaskingSink
 from dbsafe_runner.session.parts import (
     lease_metrics,
     limits_of,
+    mask_of,
     obtain_provider,
     pool_settings,
     workers_that_fit,
@@ -69,10 +71,12 @@ class _Run:
     ) -> None:
         self._config = config
         self._request = request
-        self._fanout = fanout
+        self._fanout: Sink = fanout
         self._plugins = plugins
         strategy = chosen_strategy(config)
         self._provider, self._stand_ins = obtain_provider(config, fresh=request.fresh_template)
+        if (mask := mask_of(self._provider)) is not None:
+            self._fanout = MaskingSink(fanout, mask)
         workers = worker_count(config, strategy)
         live = live_range(config, strategy)
         most = workers_that_fit(self._provider, live[1] if live is not None else workers)

@@ -254,6 +254,64 @@ def test_a_connection_past_the_redirection_is_reported(user_server, tmp_path):
     assert done.returncode == 0
 
 
+LOUD = """
+import os
+import subprocess
+import time
+import psycopg
+
+URL = os.environ["DATABASE_URL"]
+
+def test_fails_with_the_url_in_its_hands():
+    url = URL
+    connection = psycopg.connect(url)
+    print("connected to", url)
+    raise AssertionError(url)
+
+def test_connects_where_nobody_is():
+    port = URL.rpartition(":")[2].partition("/")[0]
+    psycopg.connect(URL.replace("plain_db", "no_such_database"))
+
+def test_takes_its_time():
+    subprocess.run(["sleep", "1"], check=True)
+"""
+
+
+@ONE_VERSION
+@pytest.mark.slow
+def test_the_password_is_nowhere(user_server, tmp_path):
+    """Neither in what is printed, nor in any file, nor in the list of processes, whatever fails."""
+    import psutil
+
+    (tmp_path / "test_loud.py").write_text(LOUD)
+    url = user_server.url("plain_db")
+    seen: list[str] = []
+    with (tmp_path.parent / "printed.txt").open("w+") as printed:
+        run = subprocess.Popen(
+            [DBSAFE, "run", "-v", "--showlocals", "--database", url],
+            cwd=tmp_path,
+            env=environment(tmp_path, url),
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        while run.poll() is None:
+            # Until it has read its arguments it cannot blank them.
+            if os.fstat(printed.fileno()).st_size:
+                for process in psutil.process_iter(["cmdline"]):
+                    seen += [part for part in process.info["cmdline"] or [] if "s3cret" in part]
+            time.sleep(0.05)
+        printed.seek(0)
+        output = printed.read()
+    assert run.returncode == 1, output
+    assert "2 failed, 1 passed" in output
+    assert "s3cret" not in output
+    assert seen == []
+    files = [path for path in (tmp_path / ".dbsafe").rglob("*") if path.is_file()]
+    assert {"history.db", "results.json", "report.html", "junit.xml"} <= {path.name for path in files}
+    for path in files:
+        assert b"s3cret" not in path.read_bytes(), path
+
+
 OTHERS = """
 import os
 import shutil
