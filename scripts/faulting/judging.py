@@ -21,9 +21,9 @@ NAMES_A_FAULT = re.compile(
     r"|connection (is|was|to server|has been|refused|failed)|Connection refused|ConnectionDoesNotExist"
     r"|the database system is|No space left|could not (extend|write|create|open|fsync)"
     r"|could not (access|send|receive)"
-    r"|does not exist|SSL SYSCALL|EOF detected|Broken pipe|Bad file descriptor|the worker's PostgreSQL"
+    r"|database .dbsafe\S* does not exist|SSL SYSCALL|EOF detected|Broken pipe|Bad file descriptor|the worker's PostgreSQL"
     r"|its server|was dropped|OperationalError|InterfaceError|connection timeout|Connection reset"
-    r"|no longer usable|socket",
+    r"|no longer usable",
     re.IGNORECASE,
 )
 #: Exit codes of dbsafe's own that say that a run could not go on: server, set-up, workers.
