@@ -20,8 +20,8 @@ NAMES_A_FAULT = re.compile(
     r"|server closed the connection|terminating connection|AdminShutdown|CrashShutdown|CannotConnectNow"
     r"|connection (is|was|to server|has been|refused|failed)|Connection refused|ConnectionDoesNotExist"
     r"|the database system is|No space left|could not (extend|write|create|open|fsync)"
-    r"|could not (access|send|receive)"
-    r"|database .dbsafe\S* does not exist|SSL SYSCALL|EOF detected|Broken pipe|Bad file descriptor|the worker's PostgreSQL"
+    r"|could not (access|send|receive)|database .dbsafe\S* does not exist|SSL SYSCALL"
+    r"|EOF detected|Broken pipe|Bad file descriptor|the worker's PostgreSQL"
     r"|its server|was dropped|OperationalError|InterfaceError|connection timeout|Connection reset"
     r"|no longer usable",
     re.IGNORECASE,
