@@ -27,6 +27,9 @@ from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.database.user_servers import Choice, provider_for
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+#: Directories of further servers' programs: DBSAFE_TEST_SERVERS=/opt/pg13/bin:/opt/pg16/bin
+FURTHER = os.environ.get("DBSAFE_TEST_SERVERS", "").split(os.pathsep)
+FURTHER = [directory for directory in FURTHER if directory]
 PASSWORD = "s3cret word/@:"
 QUOTED = "s3cret%20word%2F%40%3A"
 
@@ -114,12 +117,13 @@ def _start(binaries: Binaries, directory: Path) -> UserServer:
     return UserServer(server, directory, account, binaries.bindir, tls)
 
 
-@pytest.fixture(scope="session", params=["18", "15"])
+@pytest.fixture(scope="session", params=["18", "15", *FURTHER])
 def user_server(request: pytest.FixtureRequest) -> Iterator[UserServer]:
-    """A server with roles of every rank, of two major versions."""
+    """A server with roles of every rank, of two major versions, and of further ones that are named."""
     if request.param == "15" and not DEBIAN_15.exists():
         pytest.skip("PostgreSQL 15 is not installed")
-    binaries = choose(str(DEBIAN_15) if request.param == "15" else "embedded")
+    bindir = {"18": "embedded", "15": str(DEBIAN_15)}.get(request.param, request.param)
+    binaries = choose(bindir)
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     directory = Path(tempfile.mkdtemp(prefix="dbs-own-", dir=memory))
     directory.chmod(0o711)
