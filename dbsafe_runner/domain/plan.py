@@ -22,6 +22,9 @@ class Plan:
     connections: int = 0
     #: Exclusive batches run before all others; else when nothing else can run any more.
     exclusive_first: bool = False
+    #: Seconds that building the fixtures which a whole session shares takes, by name as in a batch's
+    #: `affinity`: once for each process that runs such a batch.
+    session_setup: Mapping[str, float] = dataclasses.field(default_factory=dict)
     predicted_wall: float = 0.0
     #: max(longest chain, total work / workers, exclusive work): no schedule can be shorter.
     lower_bound: float = 0.0

@@ -74,6 +74,8 @@ class Builder:
         self.groups = groups
         self.forecasts = [request.forecast(test) for test in groups.tests]
         self.share = sum(f.seconds for f in self.forecasts) / max(request.workers, 1)
+        #: Name -> seconds of the dear fixtures that a whole session shares, of the batches built so far.
+        self.session_setup: dict[str, float] = {}
 
     def build(self, number: int, item: Draft) -> Batch:
         """One batch, with `number` as its id."""
@@ -83,7 +85,10 @@ class Builder:
         level = max(kind.level for kind in kinds)
         rule = self.request.strategy.levels[level]
         dear = self._dear(item.numbers)
-        setup = sum(cost for name, (cost, scope) in dear.items() if scope != "session")
+        setup = sum(cost for cost, scope in dear.values() if scope != "session")
+        for name, (cost, scope) in dear.items():
+            if scope == "session":
+                self.session_setup[name] = max(cost, self.session_setup.get(name, 0.0))
         seconds = tuple(forecast.seconds for forecast in forecasts)
         splittable = item.splittable and len(tests) > 1
         pays = setup < DEAR_SECONDS or sum(seconds) + setup > self.share

@@ -40,12 +40,14 @@ def make_plan(request: PlanRequest, simulate: Simulate | None = None) -> Plan:
     order = join_circles(groups)
     drafts = draft(request, groups, apart | _ordered_roots(order))
     after = waits(groups, drafts, order, open_conflicts)
+    builder = Builder(request, groups)
     plan = Plan(
-        batches=_batches(request, groups, drafts, after),
+        batches=_batches(builder, drafts, after),
         workers=max(request.workers, 1),
         strategy=request.strategy.name,
         caps=request.strategy.caps(request.workers, request.namespace_kind),
         connections=request.connections,
+        session_setup=dict(sorted(builder.session_setup.items())),
     )
     bound = lower_bound(plan)
     notes = (*groups.notes, *_notes(request, groups, plan))
@@ -59,10 +61,7 @@ def _ordered_roots(order: list[tuple[int, int]]) -> frozenset[int]:
     return frozenset(root for pair in order for root in pair)
 
 
-def _batches(
-    request: PlanRequest, groups: Groups, drafts: list[Draft], after: dict[int, set[int]]
-) -> tuple[Batch, ...]:
-    builder = Builder(request, groups)
+def _batches(builder: Builder, drafts: list[Draft], after: dict[int, set[int]]) -> tuple[Batch, ...]:
     result = []
     for number, item in enumerate(drafts):
         batch = builder.build(number, item)

@@ -52,7 +52,7 @@ class Simulation:
 class _Worker:
     """A simulated worker: its assignment and how far it is."""
 
-    __slots__ = ("assignment", "busy", "last", "lengths", "name", "position", "stop")
+    __slots__ = ("assignment", "built", "busy", "last", "lengths", "name", "position", "stop")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -62,6 +62,8 @@ class _Worker:
         self.position = 0
         self.stop = 0
         self.last = -1
+        #: Fixtures of the whole session that its process has built.
+        self.built: set[str] = set()
 
 
 class _Run:
@@ -70,6 +72,7 @@ class _Run:
     def __init__(self, plan: Plan, costs: Costs, actual: Sequence[float] | None) -> None:
         self.schedule = Schedule(plan)
         self.costs = costs
+        self.session_setup = plan.session_setup
         self.actual = actual
         self.workers = [_Worker(f"gw{number}") for number in range(max(plan.workers, 1))]
         self.by_name = {worker.name: worker for worker in self.workers}
@@ -137,7 +140,17 @@ class _Run:
         first = self.costs.fresh if batch.fresh else 0.0
         first += 0.0 if worker.last == batch.id else batch.setup_seconds
         worker.last = batch.id
+        if self.session_setup:
+            first += self._session_setup(worker, batch)
         self._start_test(worker, now, first)
+
+    def _session_setup(self, worker: _Worker, batch: Batch) -> float:
+        """Seconds in which the worker builds what the batch needs of the whole session's fixtures."""
+        if batch.fresh:
+            worker.built.clear()
+        new = [name for name in batch.affinity - worker.built if name in self.session_setup]
+        worker.built.update(() if batch.fresh else new)
+        return sum(self.session_setup[name] for name in new)
 
     def _start_test(self, worker: _Worker, now: float, extra: float) -> None:
         assignment = worker.assignment

@@ -419,6 +419,17 @@ def test_a_dear_fixture_keeps_its_tests_together_only_while_that_pays(others, sp
         )
 
 
+def test_fixtures_of_the_session_are_counted_for_each_worker():
+    suite = Suite()
+    engine = (FixtureDef("engine", "session", "/p/conftest.py", 1, "engine"),)
+    for number in range(8):
+        suite.add(f"test_{number}.py", "t", 0, seconds=1.0, fixtures=engine, setup={"engine": 2.0})
+    plan = make_plan(suite.request(alternatives=(1, 8)), lambda plan: simulate(plan).wall)
+    assert plan.session_setup == {"engine": 2.0}
+    assert {batch.setup_seconds for batch in plan.batches} == {0.0}
+    assert (plan.alternatives[1], plan.predicted_wall, plan.alternatives[8]) == (10.0, 4.0, 3.0)
+
+
 def test_connections():
     suite = Suite()
     suite.add("test_a.py", "a", level=0)

@@ -131,6 +131,15 @@ def test_fixtures_of_a_batch_in_chunks_are_built_once_per_worker():
     assert simulate(plan).wall == pytest.approx(1.2)
 
 
+@pytest.mark.parametrize(("fresh", "wall"), [(False, 3 + 2), (True, 2 * 3 + 2)])
+def test_fixtures_of_the_session_are_built_once_per_process(fresh, wall):
+    needs = {"affinity": frozenset({"server", "test_a.py::engine"}), "fresh": fresh}
+    batches = [batch(n, [1.0], first=n, **needs) for n in range(2)]
+    costs = {"server": 3.0, "browser": 50.0}
+    assert simulate(plan_of(*batches, workers=1, session_setup=costs)).wall == pytest.approx(wall)
+    assert simulate(plan_of(*batches, workers=2, session_setup=costs)).wall == pytest.approx(4.0)
+
+
 def test_equal_plans_have_equal_simulations():
     for seconds, workers in random_instances(5):
         plan = plan_of(batch(0, seconds, splittable=True), workers=workers)
