@@ -1,7 +1,7 @@
 """Servers of our own that outlive their run: the databases of failed tests, kept for a look.
 
 Each has a directory beside those of the runs, which no run owns and no guardian watches. It goes with
-`dbsafe db clean`, and is a leftover for any later run after `KEPT_SECONDS`, or when its server has ended.
+`dbsafe db clean`, and is a leftover for later runs after `KEPT_SECONDS`, or when its server has ended.
 """
 
 from __future__ import annotations

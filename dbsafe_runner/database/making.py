@@ -147,7 +147,7 @@ class Workplace:
         return f"dbsafe_{self.run}_{letter}{next(self.numbers)}"
 
     def comment(self, before: str = "", worker: str = "", kept: str = "") -> str:
-        """The comment that says that this run made something, who has it, or for which test it is kept."""
+        """The comment that says that this run made something, and who has it or why it is kept."""
         return write_tag(new_tag(self.run, dbsafe_runner.__version__, worker, kept), before)
 
     def key(self, kind: NamespaceKind, login: str, report: Report) -> str:

@@ -109,18 +109,24 @@ class Feeding:
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
         elif not confirming.takes(slot, message):
-            ledger.reported(message, slot.name)
-            if self._pool.settings.keep_failed and message["failures"]:
-                # It leaves without a reset; no trial will bring its state about again.
-                slot.keep = ledger.nodeid(test)
-            self._pool.endings.count_failures()
-            if message["failures"] and self._pool.endings.maxfail > 1:
-                # It waits to hear whether that was one failure too many.
-                self._send(slot, "go")
+            self._reported(slot, message)
         if slot.fed:
             self._started(slot)
         if slot.unfed:
             self._top_up(slot)
+
+    def _reported(self, slot: Slot, message: Message) -> None:
+        """Enter what a test's reports say as it stands."""
+        ledger, endings = self._pool.ledger, self._pool.endings
+        assert ledger is not None
+        ledger.reported(message, slot.name)
+        if self._pool.settings.keep_failed and message["failures"]:
+            # It leaves without a reset; no trial will bring its state about again.
+            slot.keep = ledger.nodeid(message["test"])
+        endings.count_failures()
+        if message["failures"] and endings.maxfail > 1:
+            # It waits to hear whether that was one failure too many.
+            self._send(slot, "go")
 
     def let_go(self, slot: Slot, *, killed: bool) -> None:
         """A worker is gone or going: its unfinished tests are queued again, except its killer."""

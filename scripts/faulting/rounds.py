@@ -113,9 +113,11 @@ class Rounds:
         left = self._left(own=own)
         if not (left or killed or judgement.gave_up or judgement.broken):
             return
+        settled = self._settled
         clean = self._play_clean(own=own)
         judgement.broken += [f"in the run after it: {problem}" for problem in clean.problems]
-        judgement.left = self._left(own=own)
+        # A server that was too young when that run began was not cleaned by it.
+        judgement.left = self._left(own=own and settled)
 
     def _left(self, *, own: bool) -> list[str]:
         left = self._stage.orphans(PATIENCE)
