@@ -92,7 +92,6 @@ class LeaseDesk:
         failed: Callable[[BaseException], None],
     ) -> None:
         """Get a namespace for a worker, after the template is ready."""
-
         prepared, lesson = self._prepared, self._lesson
         assert prepared is not None
 
