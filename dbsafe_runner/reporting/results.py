@@ -49,7 +49,9 @@ class RunInfo(_Model):
     wall: float = pydantic.Field(description="From the start of dbsafe to the last event.")
     span: float = pydantic.Field(description="From the first test to the last.")
     predicted: float = pydantic.Field(0.0, description="The plan's prediction of `span`; 0 is none.")
-    lower_bound: float = pydantic.Field(0.0, description="No schedule can be shorter; 0 is unknown.")
+    lower_bound: float = pydantic.Field(
+        0.0, description="What no schedule could undercut by the plan's predictions; 0 is unknown."
+    )
     limited_by: Text = ""
     levels_corrected: int = pydantic.Field(
         0, description="Tests that were seen to be of another level than the one that was in force."
