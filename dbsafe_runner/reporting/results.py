@@ -133,7 +133,7 @@ class UsageInfo(_Model):
     )
     processors_mean: float
     connections_peak: int = pydantic.Field(
-        description="To PostgreSQL, open at the same time; for a moment one of dbsafe's may be among them."
+        description="To PostgreSQL, open at a time; one of dbsafe's may be among them for a moment."
     )
     connections_mean: float
 
