@@ -73,6 +73,7 @@ def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
     given = {
         "--guard": (["--no-guard"], False),
         "--confirm": (["--no-confirm"], False),
+        "--keep-failed": (["--keep-failed"], True),
         "--workers": (["7"], 7),
         "--retries": (["7"], 7),
         "--timeout": (["7"], 7.0),
