@@ -56,6 +56,8 @@ class Load:
     #: Idle processors' worth of work, and what one worker uses of it.
     idle: float = 0.0
     per_worker: float = 1.0
+    #: Whether a further worker would gain more than its start costs.
+    worth_it: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,7 +132,11 @@ class Adaptation:
             most = min(most, self._banned - 1)
         if now - self._changed < SETTLE_UP or self.workers >= most:
             return None
-        if load.available < TIGHT_MEMORY or load.of_limit + load.each > ROOM_IN_LIMIT:
+        if (
+            not load.worth_it
+            or load.available < TIGHT_MEMORY
+            or load.of_limit + load.each > ROOM_IN_LIMIT
+        ):
             return None
         if not self._live:
             return Change(self.workers + 1, "there is memory again", memory=True)

@@ -30,6 +30,11 @@ class Births:
         self._count = 0
         self._spawning = False
 
+    @property
+    def spawning(self) -> bool:
+        """Whether each worker is a new process that imports the suite for itself."""
+        return self._spawning
+
     def zygote(self) -> Process:
         """Start the process that collects. Raises OSError."""
         return self._start(self._fields())

@@ -27,6 +27,8 @@ _FIRST, _INTERVAL, _LIVE_INTERVAL, _WATCHFUL_INTERVAL = 0.3, 1.0, 0.5, 0.25
 _TICK = 0.1
 #: Looking may take this part of a processor: what takes long is done less often.
 _COST = 0.008
+#: A spawned worker is started while what is left takes this many times as long as collecting.
+_WORTH = 4.0
 #: A worker is too large only if it has grown by this factor over what a fresh one takes.
 _GROWN = 1.25
 #: So many replacements of large workers are told.
@@ -43,6 +45,7 @@ class Staffing:
         self._caps: Mapping[int, Mapping[Level, int]] = {}
         self._vitals: Vitals | None = None
         self._due = float("inf")
+        self._began = 0.0
         self._interval = _INTERVAL
         #: What the smallest worker took when it was first looked at, in bytes.
         self._fresh = 0
@@ -71,7 +74,8 @@ class Staffing:
             self._interval = _WATCHFUL_INTERVAL
         elif live is not None:
             self._interval = _LIVE_INTERVAL
-        self._due = self._pool.now() + (_TICK if self._pool.settings.max_memory else _FIRST)
+        self._began = self._pool.now()
+        self._due = self._began + (_TICK if self._pool.settings.max_memory else _FIRST)
         self._pool.emit(events.PoolResized(self._pool.now(), workers, 0, "as planned"))
 
     def dismisses(self, slot: Slot) -> bool:
@@ -88,6 +92,7 @@ class Staffing:
         """Look at the vitals when it is time to, and do what follows from them."""
         if self._pool.finishing:
             return
+        self._let_latecomers_go()
         if self._vitals is not None and self._pool.settings.max_memory:
             self._end_the_largest(self._vitals)
         if now < self._due:
@@ -119,9 +124,34 @@ class Staffing:
             # With nothing left to hand out, another number of workers would change nothing.
             return
         before = self._adaptation.workers
-        change = self._adaptation.decide(now, self._load(sample))
+        change = self._adaptation.decide(now, self._load(sample, now))
         if change is not None:
             self._resize(before, change)
+
+    def _let_latecomers_go(self) -> None:
+        """Do not wait for workers that are still importing the suite when all tests have ended."""
+        feeding = self._pool.feeding
+        if feeding is None or feeding.something_left or not self._pool.births.spawning:
+            return
+        for slot in self._pool.slots.values():
+            if slot.state is State.STARTING and slot.process is not None and not slot.confirms:
+                slot.said_bye = True
+                slot.process.kill()
+
+    def _worth_it(self, now: float) -> bool:
+        """Whether a further worker will have done something before the run is over.
+
+        A forked one is there at once. A spawned one imports the suite first: what is left has to take
+        several times as long, going by what has been done so far.
+        """
+        pool = self._pool
+        assert pool.feeding is not None
+        assert pool.ledger is not None
+        if not pool.births.spawning or pool.collected is None:
+            return True
+        done = len(pool.ledger.seconds)
+        left = (now - self._began) * int(pool.feeding.schedule.remaining()) / max(done, 1)
+        return done > 0 and left > _WORTH * float(pool.collected["seconds"])
 
     def _resize(self, before: int, change: Change) -> None:
         pool = self._pool
@@ -228,7 +258,7 @@ class Staffing:
             found.update({name: max(count - 1, 0) for name, count in counted.items()})
         return found
 
-    def _load(self, sample: Sample) -> Load:
+    def _load(self, sample: Sample, now: float) -> Load:
         limit = self._pool.settings.max_memory
         count = max(len(sample.workers), 1)
         cores = os.cpu_count() or 1
@@ -244,6 +274,7 @@ class Staffing:
             idle=(1 - sample.processors) * cores,
             # What its server uses is a worker's doing as well, and is not told apart from others' work.
             per_worker=max(own, sample.processors * cores) / count,
+            worth_it=self._worth_it(now),
         )
 
 

@@ -51,7 +51,12 @@ class Dispatcher:
 
     def __init__(self, settings: Settings, workers: int) -> None:
         self.settings = settings
-        self.births = self.feeding = self.schedule = self.endings = self
+        self.births = self.feeding = self.schedule = self.endings = self.ledger = self
+        self.spawning = False
+        self.something_left = True
+        self.collected = {"seconds": 2.0}
+        self.seconds: dict[int, float] = {}
+        self.left_to_do = 100
         self.finishing = False
         self.needs_more_workers = True
         self.told: list[RunEvent] = []
@@ -76,6 +81,9 @@ class Dispatcher:
         slot.reborn()
         slot.state, slot.pid = State.BUSY, 1000 + len(self.slots)
         slot.fed.append(7)
+
+    def remaining(self) -> int:
+        return self.left_to_do
 
     def limit(self, caps: Mapping[Level, int]) -> None:
         self.caps = caps
@@ -155,6 +163,38 @@ def test_with_nothing_left_to_hand_out_the_number_stays() -> None:
     stage.play(10)
     assert stage.pool.sizes() == [2]
     assert any(isinstance(event, Vitals) for event in stage.pool.told)
+
+
+def test_a_spawned_worker_is_started_only_while_it_can_still_be_of_use() -> None:
+    stage = Stage(2, live=(2, 8))
+    stage.pool.spawning = True
+    stage.vitals.processors = 0.1
+    # 50 of 60 tests in the first two seconds: the rest is over before another worker is there.
+    stage.pool.seconds, stage.pool.left_to_do = dict.fromkeys(range(50), 0.1), 10
+    stage.play(3)
+    assert stage.pool.sizes() == [2]
+    stage.pool.seconds, stage.pool.left_to_do = dict.fromkeys(range(10), 0.1), 1000
+    stage.play(3)
+    assert stage.pool.sizes()[-1] == 8
+
+
+def test_nobody_waits_for_a_worker_that_is_still_importing() -> None:
+    stage = Stage(2)
+    killed = []
+
+    class Importing:
+        def kill(self) -> None:
+            killed.append("gw1")
+
+    slot = stage.pool.slots["gw1"]
+    slot.state, slot.process = State.STARTING, Importing()  # type: ignore[assignment]
+    stage.pool.spawning = True
+    stage.play(1)
+    assert killed == []
+    stage.pool.something_left = False
+    stage.staffing.look_around(2.0)
+    assert killed == ["gw1"]
+    assert slot.said_bye
 
 
 def test_short_memory_sends_workers_away_and_brings_them_back() -> None:
