@@ -114,7 +114,8 @@ class _Analyser:
         sums: dict[object, Sum] = {}
         of: dict[str, Sum] = {}
         for test, variant in _variants(tests):
-            key = (dataclasses.replace(test, index=0, nodeid=""), variant)
+            # All that a test is but its place and its name, in which its parameters are.
+            key = (test.line, test.cls, test.function, test.fixtures, test.marks, variant)
             if key not in sums:
                 walk = self._walker.walk(test, variant)
                 roots |= walk.files

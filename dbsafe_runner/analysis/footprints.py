@@ -176,10 +176,10 @@ class Sum:
 
     def _tolerated(self, action: Action) -> Action:
         """Turn DDL that passes over what a wider fixture has already done into a read."""
-        done_before = (action.tables, action.what) in self._before and "drop" not in action.what.lower()
-        if action.kind is Kind.DDL and action.flag and done_before:
-            return action._replace(kind=Kind.READ, tables=NO_TABLES)
-        return action
+        if action.kind is not Kind.DDL or not action.flag or "drop" in action.what.lower():
+            return action
+        done_before = (action.tables, action.what) in self._before
+        return action._replace(kind=Kind.READ, tables=NO_TABLES) if done_before else action
 
     def _booked(self) -> Ledger:
         walk, ledger = self._walk, Ledger()
@@ -247,7 +247,8 @@ class Sum:
 
     def _note(self, rank: int, what: str, file: str, line: int) -> None:
         key = (rank, what, file, line)
-        self._evidence.setdefault(key, Evidence(Source.STATIC, what, file, line))
+        if key not in self._evidence:
+            self._evidence[key] = Evidence(Source.STATIC, what, file, line)
 
     def _place(self, action: Action) -> tuple[str, int]:
         return self._sources.relative(action.file) if action.file else "", action.line
