@@ -14,6 +14,9 @@ from dbsafe_runner.workers.slot import Slot, State
 if TYPE_CHECKING:
     from dbsafe_runner.workers.pool import Pool
 
+#: Seconds that a worker may say nothing between two tests, in which it tears down and resets.
+SILENCE = 60.0
+
 #: Tests that were running when the time was up: so many are named.
 _NAMED = 5
 
@@ -37,6 +40,9 @@ class Limits:
                 self._watch_test(slot, slot.running, now)
             elif slot.state is State.LEAVING and not slot.said_bye:
                 self._watch_teardown(slot, now)
+            elif slot.state is State.BUSY and now - slot.heard > max(self._settings.timeout, SILENCE):
+                # It has reported its tests and neither asks for more nor ends: it was stopped, say.
+                self._pool.endings.condemn(slot, f"said nothing for {now - slot.heard:.0f} s")
 
     def _watch_test(self, slot: Slot, test: int, now: float) -> None:
         seconds = now - slot.since

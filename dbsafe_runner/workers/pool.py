@@ -188,11 +188,11 @@ class Pool:
             return
         slot = self.slot_of(peer)
         if slot is None:
-            # Whoever this is, it is none of ours.
             peer.close()
             return
         assert self.feeding is not None
         assert self.ledger is not None
+        slot.heard = self.now()
         if slot.confirms and message.kind in {"ok", "done", "need", "warn"}:
             assert self.confirming is not None
             self.confirming.heard(slot, message)

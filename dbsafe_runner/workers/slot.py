@@ -44,6 +44,8 @@ class Slot:
     unfed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
     #: Tests that were sent and have not ended; the first one is running.
     fed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
+    #: When it last said something, on the dispatcher's clock.
+    heard: float = 0.0
     #: When the running test started, on the dispatcher's clock.
     since: float = 0.0
     #: It takes more memory than its share, and leaves after its batch.

@@ -345,3 +345,26 @@ def test_spawned_workers_that_do_not_live_show_what_they_printed(project: Projec
     assert run.code == 67
     assert "error[workers-do-not-start]" in run.out
     assert "only one of us" in run.out
+
+
+def test_a_worker_that_is_stopped_is_replaced(project: Project) -> None:
+    project.write(
+        test_one="""
+            import os, signal
+            from pathlib import Path
+            def test_1():
+                if not Path("stopped").exists():
+                    Path("stopped").touch()
+                    os.kill(os.getpid(), signal.SIGSTOP)
+            def test_2(): pass
+        """,
+        test_two="import time\ndef test_3(): time.sleep(1)",
+    )
+    run = project.dbsafe("--timeout", "2", "--no-confirm")
+    assert run.outcomes == {
+        "test_one.py::test_1": "failed",
+        "test_one.py::test_2": "passed",
+        "test_two.py::test_3": "passed",
+    }, run.out
+    assert "ran longer than 2 s" in run.test("test_1")["text"]
+    wait_until_none_is_left(project)
