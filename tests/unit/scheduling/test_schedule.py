@@ -287,3 +287,20 @@ def test_reports_that_cannot_be_true_are_refused():
         schedule.next("gw0", 0.0)
     with pytest.raises(ValueError, match="there already"):
         schedule.add_worker("gw1")
+
+
+def test_other_caps_hold_from_then_on():
+    level = Level.READ_ONLY
+    batches = [batch(number, [number], [1.0], level=level) for number in range(4)]
+    schedule = schedule_of(*batches, workers=3, caps={level: 1})
+    assert given_to(schedule.next("gw0", 0.0)) == (0,)
+    assert isinstance(schedule.next("gw1", 0.0), Wait)
+    schedule.limit({level: 2})
+    assert given_to(schedule.next("gw1", 0.0)) == (1,)
+    assert isinstance(schedule.next("gw2", 0.0), Wait)
+    schedule.limit({})
+    assert given_to(schedule.next("gw2", 0.0)) == (2,)
+    schedule.limit({level: 1})
+    schedule.finished("gw0", 0, 1.0, 1.0)
+    schedule.batch_ended("gw0", 1.0)
+    assert isinstance(schedule.next("gw0", 1.0), Wait)
