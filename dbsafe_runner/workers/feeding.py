@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Wait
+from dbsafe_runner.workers.hits import hit_by
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
@@ -98,14 +99,9 @@ class Feeding:
         if slot.assignment is not None:
             slot.ran.append((slot.assignment.batch.id, test))
         self.schedule.finished(slot.name, test, now, now - slot.since)
-        lost = message.fields.get("lost")
-        if lost and test not in self._again:
+        if test not in self._again and self._was_hit(message):
             self._again.add(test)
             self.schedule.requeue([test])
-            nodeid = self.nodeid(test)
-            self._pool.notice(
-                "warning", "namespace-lost", f"The test is run again: {lost}.", nodeid=nodeid
-            )
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
         elif not confirming.takes(slot, message):
@@ -114,6 +110,17 @@ class Feeding:
             self._started(slot)
         if slot.unfed:
             self._top_up(slot)
+
+    def _was_hit(self, message: Message) -> bool:
+        """Whether something else than the test is to blame for how it ended, and tell so."""
+        confirming = self._pool.confirming
+        code, what = "namespace-lost", message.fields.get("lost", "")
+        if not what and message.fields.get("failures") and confirming is not None and confirming.able:
+            code, what = "test-hit", hit_by(message.fields["reason"])
+        if what:
+            nodeid = self.nodeid(message["test"])
+            self._pool.notice("warning", code, f"The test is run again: {what}.", nodeid=nodeid)
+        return bool(what)
 
     def _reported(self, slot: Slot, message: Message) -> None:
         """Enter what a test's reports say as it stands."""

@@ -159,3 +159,34 @@ def test_a_program_that_closes_nothing_and_a_pool_of_threads(project: Project) -
     project.dbsafe()
     run = project.dbsafe()
     assert run.code == 0, run.out
+
+
+def test_a_test_whose_session_was_ended_is_run_again_once(project: Project) -> None:
+    project.write(
+        test_one="""
+            import os, signal
+            from pathlib import Path
+            from dbhelp import connect
+
+            def ended(mark):
+                with connect() as c:
+                    if not (mark and Path(mark).exists()):
+                        if mark: Path(mark).touch()
+                        pid = c.info.backend_pid
+                        with connect() as other: other.execute(f"select pg_terminate_backend({pid})")
+                    c.execute("select 1")
+
+            def test_once(): ended("once")
+            def test_each_time(): ended("")
+            def test_after(): ended("once")
+        """
+    )
+    run = project.dbsafe(workers=1)
+    assert run.outcomes == {
+        "test_one.py::test_once": "passed",
+        "test_one.py::test_each_time": "failed",
+        "test_one.py::test_after": "passed",
+    }, run.out
+    assert run.notices().count("test-hit") == 2
+    assert "The test is run again: its session was ended." in run.out
+    assert run.test("test_each_time")["verdict"] == "failed"
