@@ -153,11 +153,12 @@ class Catalogs:
 
 def describe_catalogs(link: Link) -> list[Catalog]:
     """Return the catalogs of the server that `link` leads to; they are the same in all its databases."""
+    ((superuser,),) = link.query("select pg_catalog.current_setting('is_superuser')")
     columns: dict[tuple[str, str, bool], list[tuple[str, bool]]] = {}
     for name, oid, shared, column, regproc in link.query(_COLUMNS):
         key = name or "", oid or "", shared == "t"
         columns.setdefault(key, []).append((column or "", regproc == "t"))
-    return [_catalog(*key, found) for key, found in columns.items()]
+    return [_catalog(*key, found, whole=superuser == "on") for key, found in columns.items()]
 
 
 def _read(link: Link, parts: list[str], *marks: str) -> list[tuple[str, int, list[str]]]:
@@ -181,7 +182,9 @@ def _part(catalog: Catalog, picked: str) -> str:
     )
 
 
-def _catalog(name: str, oid: str, shared: bool, columns: list[tuple[str, bool]]) -> Catalog:
+def _catalog(
+    name: str, oid: str, shared: bool, columns: list[tuple[str, bool]], *, whole: bool
+) -> Catalog:
     volatile = _VOLATILE.get(name, frozenset())
     # The text of a regproc depends on which other functions there are.
     values = [
@@ -191,6 +194,14 @@ def _catalog(name: str, oid: str, shared: bool, columns: list[tuple[str, bool]])
     ]
     names = {column for column, _ in columns}
     key = next((column for column in ("oid", *_RELATION_COLUMNS) if column in names), "")
+    belongs = key or next((one for one in ("objid", "objoid") if one in names), "")
+    kept = _kept(name, names)
+    if not whole and belongs and name not in _WHOLE and name != "pg_depend":
+        # What came with PostgreSQL only superusers can change, but for the schema public, which is the
+        # database's owner's; it is most of what there is.
+        own = f"c.{belongs} >= {_FIRST_OWN_OID}"
+        schemas = "c.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass"
+        kept = f"({own} or {schemas}) and {kept}" if name == "pg_description" else f"{own} and {kept}"
     return Catalog(
         name=name,
         oid=oid,
@@ -198,8 +209,8 @@ def _catalog(name: str, oid: str, shared: bool, columns: list[tuple[str, bool]])
         has_oid="oid" in names,
         row=f"row({', '.join(values)})::text",
         key=f"c.{key}" if key else "'0'",
-        kept=_kept(name, names),
-        own=_own(name, key or next((one for one in ("objid", "objoid") if one in names), "")),
+        kept=kept,
+        own=_own(name, belongs),
     )
 
 

@@ -350,3 +350,30 @@ def test_a_template_that_somebody_drops_is_made_again(user_server, source, provi
         with connect(namespace, database) as connection:
             assert connection.execute(f"select count(*) > 0 from {table}").fetchone() == (True,)
     assert len(templates()) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "alter table items add column more int",
+        "comment on column items.name is 'called'",
+        "comment on schema public is 'ours'",
+        "grant usage on schema public to other",
+        "create function one() returns int language sql as 'select 1'",
+        "alter sequence items_id_seq increment 3",
+        "create type mood as enum ('sad')",
+        "alter table items enable row level security",
+        "drop table items",
+    ],
+)
+def test_an_ordinary_roles_schema_changes_are_seen(user_server, source, provide, statement):
+    user_server.do("alter schema public owner to maker", database=source)
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    keeper = Keeper(namespace)
+    user_server.do("insert into items (name) values ('x')", database=namespace.database, user="maker")
+    assert not keeper.look().ddl
+    user_server.do(statement, database=namespace.database, user="maker")
+    assert keeper.look().ddl
+    keeper.close()
