@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 #: Seconds from the first worker's birth to the first look, and between two looks.
 _FIRST, _INTERVAL, _LIVE_INTERVAL, _WATCHFUL_INTERVAL = 0.3, 1.0, 0.5, 0.25
-#: Seconds after which the dispatcher looks at the clock again, in any case.
-_TICK = 0.1
+#: Seconds between two glances at what may have to be ended at once.
+_GLANCE = 0.1
 #: Looking may take this part of a processor: what takes long is done less often.
 _COST = 0.008
 #: A spawned worker is started while what is left takes this many times as long as collecting.
@@ -45,6 +45,7 @@ class Staffing:
         self._caps: Mapping[int, Mapping[Level, int]] = {}
         self._vitals: Vitals | None = None
         self._due = float("inf")
+        self._glance_due = 0.0
         self._began = 0.0
         self._interval = _INTERVAL
         #: What the smallest worker took when it was first looked at, in bytes.
@@ -75,7 +76,7 @@ class Staffing:
         elif live is not None:
             self._interval = _LIVE_INTERVAL
         self._began = self._pool.now()
-        self._due = self._began + (_TICK if self._pool.settings.max_memory else _FIRST)
+        self._due = self._began + (_GLANCE if self._pool.settings.max_memory else _FIRST)
         self._pool.emit(events.PoolResized(self._pool.now(), workers, 0, "as planned"))
 
     def dismisses(self, slot: Slot) -> bool:
@@ -90,8 +91,10 @@ class Staffing:
 
     def look_around(self, now: float) -> None:
         """Look at the vitals when it is time to, and do what follows from them."""
-        if self._pool.finishing:
+        if self._pool.finishing or now < self._glance_due:
+            # It is asked after every message.
             return
+        self._glance_due = now + _GLANCE
         self._let_latecomers_go()
         if self._vitals is not None and self._pool.settings.max_memory:
             self._end_the_largest(self._vitals)
