@@ -110,14 +110,17 @@ class Rounds:
 
     def _look_after(self, judgement: Judgement, *, own: bool, killed: bool) -> None:
         """Find what is left; where that, or an end before its time, says so, after one more run."""
-        left = self._left(own=own)
+        # Files of a run that was killed are for the next one to remove; its processes have to end.
+        left = self._stage.orphans(PATIENCE, files=not killed)
+        judgement.left = [one for one in left if killed]
+        left += self._server.left_over() if own and self._settled and not killed else []
         if not (left or killed or judgement.gave_up or judgement.broken):
             return
         settled = self._settled
         clean = self._play_clean(own=own)
         judgement.broken += [f"in the run after it: {problem}" for problem in clean.problems]
         # A server that was too young when that run began was not cleaned by it.
-        judgement.left = self._left(own=own and settled)
+        judgement.left += self._left(own=own and settled)
 
     def _left(self, *, own: bool) -> list[str]:
         left = self._stage.orphans(PATIENCE)

@@ -175,12 +175,12 @@ class Stage:
                     found.append(process)
         return found
 
-    def orphans(self, patience: float) -> list[str]:
+    def orphans(self, patience: float, *, files: bool = True) -> list[str]:
         """What is left after a run that is over: processes, then files. Waits so many seconds."""
         deadline = time.monotonic() + patience
         while True:
             left = [f"process {p.pid} {_what(p)}" for p in self.processes()]
-            left += [f"directory {path}" for path in self._files()]
+            left += [f"directory {path}" for path in self._files() if files]
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(0.1)
