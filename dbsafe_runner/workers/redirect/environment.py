@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from . import libpq, urls
 from .routing import Route, Rules, name_in
@@ -90,6 +91,7 @@ def _environment(
         if led is not None:
             result[name] = led
     _lead_libpq(result, base, endpoint, sources)
+    _offer_url(result, base, endpoint, sources)
     changed = [name for name in {**base, **result} if base.get(name) != result.get(name)]
     result[ORIGINALS] = RECORD.join(
         UNIT.join((name, _field(result.get(name)), _field(base.get(name))))
@@ -155,6 +157,29 @@ def names_a_server(environ: Mapping[str, str]) -> bool:
     return any(environ.get(urls.ENVIRONMENT[key]) for key in keys)
 
 
+def _names_in(sources: tuple[Target, ...]) -> dict[str, str]:
+    """The role and the database of the suite's URL, where it names them."""
+    first = sources[0] if sources else Target("")
+    return {key: name for key, name in (("user", first.user), ("dbname", first.database)) if name}
+
+
+def _offer_url(
+    result: dict[str, str], base: Mapping[str, str], endpoint: Endpoint, sources: tuple[Target, ...]
+) -> None:
+    """Say in `DATABASE_URL` where the suite's database is, where nothing else does.
+
+    A Python program does not see it: it gets back the environment that it has in a serial run.
+    """
+    if "DATABASE_URL" in base or names_a_server(base) or not sources:
+        return
+    first = sources[0]
+    login = quote(first.user, safe="") + "@" if first.user else ""
+    url = f"postgresql://{login}{first.host}:{first.port}/{quote(first.database, safe='')}"
+    led = rewrite_text(url, endpoint, sources, base)
+    if led is not None:
+        result["DATABASE_URL"] = led
+
+
 def _lead_libpq(
     result: dict[str, str], base: Mapping[str, str], endpoint: Endpoint, sources: tuple[Target, ...]
 ) -> None:
@@ -170,6 +195,9 @@ def _lead_libpq(
         route = Route(endpoint, target, database if database != target.database else "")
     effective = urls.Effective({}, base)
     given = {key: effective.get(key) for key in ("user", "dbname") if effective.get(key)}
+    if not names_a_server(base):
+        for key, name in _names_in(sources).items():
+            given.setdefault(key, name)
     led = libpq.rewrite(given, route, _NEWEST_LIBPQ, base)
     for key in (*libpq.NEUTRAL, "service"):
         result.pop(names.get(key, ""), None)

@@ -55,7 +55,8 @@ def test_what_means_something_else_stays(value: str) -> None:
 def test_programs_on_libpq_are_led_where_nothing_is_said() -> None:
     environ = led({})
     assert (environ["PGHOST"], environ["PGPORT"]) == ("/srv/w1", "5432")
-    assert not {"PGUSER", "PGDATABASE", "PGPASSWORD", "PGOPTIONS"} & environ.keys()
+    assert (environ["PGUSER"], environ["PGDATABASE"]) == ("app", "shop")
+    assert not {"PGPASSWORD", "PGOPTIONS"} & environ.keys()
 
 
 def test_programs_on_libpq_are_led_where_a_source_is_meant() -> None:
@@ -117,3 +118,15 @@ def test_what_python_programs_are_told() -> None:
     facts: dict[str, Any] = json.loads(led({})[environment.REDIRECT])
     assert facts["sources"] == [list(SOURCE)]
     assert facts["endpoint"]["host"] == "/srv/w1"
+
+
+def test_programs_are_told_the_suites_database_where_nothing_else_tells_them() -> None:
+    new = led({"HOME": "/root"})
+    assert new["DATABASE_URL"] == "postgresql://app@localhost:5432/shop?host=/srv/w1&port=5432"
+    assert (new["PGUSER"], new["PGDATABASE"], new["PGHOST"]) == ("app", "shop", "/srv/w1")
+
+
+@pytest.mark.parametrize("base", [{"PGHOST": "localhost"}, {"PGHOST": "db.example.com"}])
+def test_what_the_environment_says_itself_is_not_overridden(base: dict[str, str]) -> None:
+    new = led(base)
+    assert not {"DATABASE_URL", "PGUSER", "PGDATABASE"} & new.keys()
