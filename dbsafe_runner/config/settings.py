@@ -166,8 +166,8 @@ class RunSettings(Table):
         Key(
             "--plugins",
             "a list of module names",
-            "Modules with hooks of dbsafe, beside those of installed plugins. They are imported into the "
-            "process of dbsafe, from the directory of runner.toml or from what is installed.",
+            "Modules with hooks of dbsafe, beside those of installed plugins. They are imported into "
+            "the process of dbsafe, from the directory of runner.toml or from what is installed.",
             TextForm.WORDS,
             metavar="MODULE",
         ),
