@@ -110,6 +110,9 @@ def place() -> Iterator[Place]:
             with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute("create role plain login")
                 connection.execute("create database plain owner plain")
+                # The demo's migrations make this role where it is missing, which is not for everybody.
+                connection.execute("create role shop_seller nologin")
+                connection.execute("grant shop_seller to plain")
             server.remember_roles()
             yield Place(root, server)
     finally:
