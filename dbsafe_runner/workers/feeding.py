@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.level import Level
-from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Wait
+from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Steal, Wait
 from dbsafe_runner.workers.hits import hit_by
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
@@ -207,20 +207,30 @@ class Feeding:
 
     def _steal_for(self, slot: Slot, now: float) -> bool:
         """Take tests from the end of another worker's part; True when there was something."""
-        steal = self.schedule.steal(slot.name, now)
-        if steal is None:
-            return False
+        refused: list[str] = []
+        taken = False
+        while not taken and (steal := self.schedule.steal(slot.name, now)) is not None:
+            taken = self._take(steal, now)
+            if not taken:
+                # All of it was sent already. Its offer stays open meanwhile, so that others are asked.
+                refused.append(steal.victim)
+        for victim in refused:
+            self.schedule.revoked(victim, (), now)
+        if taken:
+            slot.waiting = False
+            self._next_batch(slot)
+        return taken
+
+    def _take(self, steal: Steal, now: float) -> bool:
+        """Take what can be had of an offer; True when that was something."""
         victim = self._pool.slots[steal.victim]
         wanted = set(steal.tests)
         # Only what was not sent yet is taken: it needs no question to the victim, which is busy.
         taken = [test for test in victim.unfed if test in wanted]
-        victim.unfed = collections.deque(test for test in victim.unfed if test not in wanted)
-        self.schedule.revoked(steal.victim, taken, now)
-        if not taken:
-            return False
-        slot.waiting = False
-        self._next_batch(slot)
-        return True
+        if taken:
+            victim.unfed = collections.deque(test for test in victim.unfed if test not in wanted)
+            self.schedule.revoked(steal.victim, taken, now)
+        return bool(taken)
 
     def _top_up(self, slot: Slot) -> None:
         ahead = self.schedule.feed_ahead(slot.name, self._pool.now())
@@ -235,7 +245,10 @@ class Feeding:
         starts = not slot.fed
         slot.fed.extend(tests)
         connects = batch.level > Level.NONE and self._pool.tenancy.wanted
-        self._send(slot, "run", batch=batch.id, tests=tests, reset=batch.reset.value, connects=connects)
+        fields: dict[str, Any] = {"batch": batch.id, "tests": tests, "reset": batch.reset.value}
+        if (source := self._pool.tenancy.learned) is not None:
+            fields["source"] = source
+        self._send(slot, "run", connects=connects, **fields)
         if starts:
             self._started(slot)
 

@@ -190,6 +190,19 @@ def one_worker_has_all(seconds, **given):
     return schedule
 
 
+def test_while_an_offer_is_open_the_next_worker_is_asked():
+    files = [batch(n, range(n * 4, n * 4 + 4), [0.03] * 4, splittable=True) for n in range(2)]
+    schedule = schedule_of(*files, workers=3)
+    for worker in ("gw0", "gw1"):
+        assert len(given_to(schedule.next(worker, 0.0))) == 4
+    offers = [schedule.steal("gw2", 0.0), schedule.steal("gw2", 0.0)]
+    assert {offer.victim for offer in offers} == {"gw0", "gw1"}
+    assert schedule.steal("gw2", 0.0) is None
+    for offer in offers:
+        schedule.revoked(offer.victim, (), 0.0)
+    assert schedule.steal("gw2", 0.0) is not None
+
+
 def test_stealing_halves_what_is_left():
     schedule = one_worker_has_all([0.01] * 8)
     schedule.started("gw0", 0, 0.0)
