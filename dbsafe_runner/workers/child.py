@@ -59,7 +59,7 @@ class Child:
         self._channel = channel
         self._tenant = tenant
         self._settings = settings
-        self._supply = Supply(channel, session.items)
+        self._supply = Supply(channel, session.items, tenant.told)
         self._leaks = LeakWatch(tenant, self._look_at_test)
         self._reports: list[pytest.TestReport] = []
         #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -44,8 +44,15 @@ class Undecided:
 class Supply:
     """The tests that one worker was fed and has not started."""
 
-    def __init__(self, channel: Channel, items: list[pytest.Item]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        items: list[pytest.Item],
+        told: Callable[[Sequence[Any]], None] = lambda _source: None,
+    ) -> None:
         self._channel = channel
+        #: Takes what other workers have learned of the suite's database.
+        self._told = told
         self._items = items
         self._queue: collections.deque[Fed] = collections.deque()
         self._decided = False
@@ -112,6 +119,8 @@ class Supply:
                 message.fields.get("connects", False),
             )
             self._queue.extend(Fed(index, *how) for index in message["tests"])
+            if message.fields.get("source"):
+                self._told(message["source"])
         elif message.kind == "stop":
             self._stopping = True
             self._queue.clear()

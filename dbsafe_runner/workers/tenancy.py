@@ -32,6 +32,9 @@ class Tenancy:
         #: Whether the suite is known to use a database.
         self.wanted = bool(pool.settings.sources) or pool.settings.prepare_early
         self._zygote_namespace: Namespace | None = None
+        #: What the run takes for the suite's database where none is configured, once that is known.
+        self.learned: list[Any] | None = None
+        self._doubted = False
         self._kept = 0
         #: Namespaces that are just being put where they outlive the run.
         self.keeping = 0
@@ -146,6 +149,9 @@ class Tenancy:
                 pool.desk.release(namespace)
                 return
             if slot is not None:
+                if slot.namespace is not None:
+                    # It has died before its worker could use it.
+                    pool.desk.release(slot.namespace)
                 slot.namespace = namespace
                 # The wait is not the test's doing, nor charged to its time limit.
                 slot.since = pool.now()
@@ -173,14 +179,33 @@ class Tenancy:
         host, port, user, database = target
         if not self.sources:
             self.sources = [(host, port, user, database)]
-            name = f"{user}@{host}:{port}/{database}" if user else f"{host}:{port}/{database}"
+            self.learned = target
+            name = _name(target)
             pool.notice(
                 "info",
                 "source-learned",
                 f"The suite connects to {name}; connections to it go to each worker's own namespace.",
                 hint=f'Say so in runner.toml: [database] source = "postgresql://{name}"',
             )
+        elif self.learned not in (None, target) and not self._doubted:
+            self._doubted = True
+            first, other = _name(self.learned), _name(target)
+            pool.notice(
+                "warning",
+                "several-sources",
+                f"The suite connects to {other}, too, and {first} was taken for its database: only the"
+                " role and the database that this names exist.",
+                hint="Name all that it needs in runner.toml: [database] source ="
+                f' ["postgresql://{first}", "postgresql://{other}"]',
+            )
+        source = self.sources[0]
+        _, _, user, database = source
         slot = pool.slots.get(worker)
         namespace = slot.namespace if slot is not None else self._zygote_namespace
         assert namespace is not None
-        pool.desk.learn(user, database, namespace, lambda _done: answer("learnt"))
+        pool.desk.learn(user, database, namespace, lambda _done: answer("learnt", source=list(source)))
+
+
+def _name(target: list[Any]) -> str:
+    host, port, user, database = target
+    return f"{user}@{host}:{port}/{database}" if user else f"{host}:{port}/{database}"

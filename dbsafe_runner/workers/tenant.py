@@ -117,17 +117,32 @@ class Tenant:
         """Answer the redirection: where a connection to the suite's server goes."""
         return self.ensure()
 
-    def learn(self, target: redirect.Target) -> None:
-        """Have the role and the database that a learned target names made in the namespace.
+    def learn(self, target: redirect.Target) -> redirect.Target:
+        """Tell the dispatcher what the suite connects to, and return what the run takes for its source.
+
+        That is the first that any worker told. Its role and its database are made in the namespace.
 
         Raises NoNamespaceError and NamespaceLostError.
         """
         with self._lock:
             self.ensure()
             self._channel.send("learned", worker=self._name, target=list(target))
-            self._channel.receive("learnt")
+            answer = self._channel.receive("learnt")
             # What the dispatcher made there for us is no test's doing.
             self.rebase()
+        return redirect.Target(*answer["source"])
+
+    def told(self, source: Sequence[Any]) -> None:
+        """Take what another worker has learned, so that all mean the same by the suite's database."""
+        if redirect.knows_source():
+            return
+        target = redirect.Target(*source)
+        redirect.tell_source(target)
+        if self.leased:
+            # The namespace was there before: it may lack the role and the database. Where it is gone,
+            # the next test finds that out.
+            with contextlib.suppress(NoNamespaceError, NamespaceLostError, NamespaceSpentError):
+                self.learn(target)
 
     def prepare_for_children(self) -> None:
         """Lease before a child process is made, which cannot lease, if the suite uses a database."""

@@ -69,8 +69,8 @@ def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel
     def notice(code: str, message: str) -> None:
         channel.send("notice", code=code, message=message, nodeid=_current_test())
 
-    def learned(target: redirect.Target) -> None:
-        tenant.learn(target)
+    def learned(target: redirect.Target) -> redirect.Target:
+        return tenant.learn(target)
 
     def refused(target: redirect.Target) -> str:
         notice("connection-refused-by-guard", f"{target.host}:{target.port}/{target.database}")

@@ -190,3 +190,30 @@ def test_a_test_whose_session_was_ended_is_run_again_once(project: Project) -> N
     assert run.notices().count("test-hit") == 2
     assert "The test is run again: its session was ended." in run.out
     assert run.test("test_each_time")["verdict"] == "failed"
+
+
+TWO_URLS = """
+    import time
+    import psycopg
+
+    def test_connects():
+        time.sleep(0.3)
+        with psycopg.connect("postgresql://{0}@localhost/{0}db") as connection:
+            assert connection.info.dbname == "{0}db"
+"""
+
+
+def test_all_workers_take_the_same_url_for_the_suites_database(tmp_path):
+    project = Project(tmp_path).write(test_a=TWO_URLS.format("app"), test_b=TWO_URLS.format("other"))
+    ran = project.dbsafe("--workers", "2")
+    assert ran.code == 1
+    assert sorted(ran.outcomes.values()) == ["failed", "passed"]
+    (failed,) = [test for test in ran.results["tests"] if test["outcome"] == "failed"]
+    assert failed["verdict"] == "failed"
+    assert {"source-learned", "several-sources"} <= set(ran.notices())
+    (hint,) = [note["hint"] for note in ran.results["notices"] if note["code"] == "several-sources"]
+    project.file(
+        "runner.toml", hint.partition("runner.toml: ")[2].replace("[database] ", "[database]\n")
+    )
+    again = project.dbsafe("--workers", "2")
+    assert again.code == 0, again.out

@@ -52,6 +52,19 @@ def replace_rules(rules: Rules) -> None:
     routing.use(Router(rules, before=routing.current()))
 
 
+def knows_source() -> bool:
+    """Whether a source is configured, or one was learned."""
+    router = routing.current()
+    return router is not None and bool(router.sources)
+
+
+def tell_source(target: Target) -> None:
+    """Say what another process of the run has learned. Without effect where a source is known."""
+    router = routing.current()
+    if router is not None:
+        router.told(target)
+
+
 def uninstall() -> None:
     """Leave the drivers as they were. What was learned is forgotten."""
     _hook.uninstall()

@@ -31,8 +31,8 @@ class Rules(NamedTuple):
     allow_hosts: tuple[str, ...]
     #: Where a connection to a source goes. May block, e.g. until a namespace is leased.
     resolve: Callable[[Target], Endpoint]
-    #: The first local server that the suite used has become the source.
-    on_learned: Callable[[Target], None]
+    #: The suite uses its first local server here; returns what is the source, for the whole run.
+    on_learned: Callable[[Target], Target]
     #: A connection is about to be refused; returns the name of the test, "" when there is none.
     on_refused: Callable[[Target], str]
     #: A connection is about to be redirected. Not called for those that are left alone.
@@ -214,9 +214,16 @@ class Router:
     def _learn(self, target: Target) -> bool:
         if self.sources or not urls.is_loopback(target.host) or self._is_allowed(target.host):
             return False
+        # Until it is answered: whoever is asked may connect, too.
         self.learned = (target,)
-        self.rules.on_learned(target)
-        return True
+        self.learned = (self.rules.on_learned(target),)
+        return target.server == self.learned[0].server
+
+    def told(self, target: Target) -> None:
+        """Take what another process of the run has learned, if nothing is known here."""
+        with self._lock:
+            if not self.sources:
+                self.learned = (target,)
 
     def _may_pass(self, target: Target) -> bool:
         return (

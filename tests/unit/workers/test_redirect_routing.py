@@ -26,11 +26,13 @@ class World:
     ) -> None:
         self.told: list[tuple[str, Target]] = []
         self.endpoint = endpoint or Endpoint("/srv/w1", 5432)
+        #: What another worker was the first to learn.
+        self.first: Target | None = None
         rules = Rules(
             sources,
             allow,
             self._resolve,
-            lambda target: self.told.append(("learned", target)),
+            self._learned,
             lambda _: "test_shop.py::test_order",
             lambda target: self.told.append(("connect", target)),
             lambda message: None,
@@ -40,6 +42,10 @@ class World:
     def _resolve(self, target: Target) -> Endpoint:
         self.told.append(("resolve", target))
         return self.endpoint
+
+    def _learned(self, target: Target) -> Target:
+        self.told.append(("learned", target))
+        return self.first or target
 
 
 def test_the_source_goes_to_the_endpoint() -> None:
@@ -105,6 +111,23 @@ def test_the_first_local_server_is_learned_once() -> None:
     assert world.router.route([HERE]) is not None
     assert world.router.route([Target("localhost", 5433)]) is None
     assert [target for what, target in world.told if what == "learned"] == [HERE]
+
+
+def test_what_the_run_has_learned_is_the_source_here_too() -> None:
+    world = World()
+    world.first = Target("localhost", 5499, "first", "first")
+    assert world.router.route([HERE]) is None
+    assert world.router.sources == (world.first,)
+    assert world.router.route([world.first]) is not None
+
+
+def test_a_router_takes_what_it_is_told_once() -> None:
+    world = World()
+    world.router.told(HERE)
+    world.router.told(Target("localhost", 5499))
+    assert world.router.sources == (HERE,)
+    assert world.router.route([HERE]) is not None
+    assert "learned" not in [what for what, _ in world.told]
 
 
 def test_an_allowed_local_server_is_not_learned() -> None:
