@@ -69,7 +69,7 @@ class Recorder:
             sources,
             allow_hosts,
             self._resolve,
-            self.learned.append,
+            self._learn,
             self._refuse,
             self.connected.append,
             self.warnings.append,
@@ -79,6 +79,10 @@ class Recorder:
     def _resolve(self, target: Target) -> Endpoint:
         self.resolved.append(target)
         return self.endpoint
+
+    def _learn(self, target: Target) -> Target:
+        self.learned.append(target)
+        return target
 
     def _refuse(self, target: Target) -> str:
         self.refused.append(target)
