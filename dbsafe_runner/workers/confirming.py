@@ -8,14 +8,13 @@ worker that the schedule knows nothing of: it gets its tests at once, and ends w
 from __future__ import annotations
 
 import collections
-import dataclasses
 import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import ResetPolicy
-from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.domain.outcome import Verdict
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
 from dbsafe_runner.workers import telling
@@ -23,6 +22,7 @@ from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
+from dbsafe_runner.workers.suspects import Attempt, Suspect, failed
 
 if TYPE_CHECKING:
     from dbsafe_runner.workers.pool import Pool
@@ -34,39 +34,6 @@ _BUDGET_SHARE = 0.5
 _LONGEST_PREFIX = 20.0
 #: Trials that say nothing (their server died under them) are made again, so often in all.
 _MOST_REPEATS = 3
-_FAILURES = frozenset({Outcome.FAILED.value, Outcome.ERROR.value})
-
-
-@dataclasses.dataclass(slots=True)
-class Suspect:
-    """A test under trial: what was reported of it, and what its trials have shown."""
-
-    test: int
-    inquiry: Confirmation | Bisection
-    #: The failure that is to be confirmed; None when nothing of the run hangs on the trials.
-    message: Message | None = None
-    worker: str = ""
-    #: Test -> batch, of what its process had run before it.
-    batches: dict[int, int] = dataclasses.field(default_factory=dict)
-    #: What the last trial in which it did not fail reported.
-    redeemed: Message | None = None
-    repeats: int = 0
-    #: A namespace in which it failed is kept.
-    kept: bool = False
-
-
-@dataclasses.dataclass(slots=True)
-class Attempt:
-    """A trial that is running."""
-
-    suspect: Suspect
-    trial: Trial
-    #: What is still to be sent: tests that run without a reset in between, and how they are reset.
-    parts: collections.deque[tuple[list[int], ResetPolicy]]
-    #: The suspect's report, once it is there.
-    report: Message | None = None
-    #: Batches sent so far.
-    sent: int = 0
 
 
 class Confirming:
@@ -113,7 +80,7 @@ class Confirming:
         settings = self._pool.settings
         if not self.able or self._pool.endings.stopping:
             return False
-        if message.fields.get("outcome") not in _FAILURES or self._spent > self._budget():
+        if not failed(message) or self._spent > self._budget():
             return False
         test = message["test"]
         batches = {ran: batch for batch, ran in slot.ran if ran != test}
@@ -190,7 +157,7 @@ class Confirming:
             attempt = self._running.get(slot.name)
             if attempt is not None and message["test"] == attempt.suspect.test:
                 attempt.report = message
-                self._keep_or_not(slot, attempt, failed=_failed(message))
+                self._keep_or_not(slot, attempt, failed=failed(message))
             else:
                 self._expect_to_keep(slot)
 
@@ -207,7 +174,7 @@ class Confirming:
             assert slot.running is not None
             suspect.inquiry.leave_out(slot.running)
         else:
-            passed = report is not None and not _failed(report)
+            passed = report is not None and not failed(report)
             self._tell(suspect, attempt.trial, passed=passed)
             suspect.inquiry.enter(attempt.trial, passed=passed)
             if passed:
@@ -263,11 +230,17 @@ class Confirming:
         if waits and isinstance(inquiry, Confirmation):
             inquiry.others = self._others(suspect.test, inquiry.in_file)
             step = inquiry.step()
-        if isinstance(step, Trial):
+        if isinstance(step, Trial) and self._affordable(suspect, step):
             return step
         self._waiting.remove(suspect)
-        self._report(suspect, step)
+        self._report(suspect, step if isinstance(step, Finding) else inquiry.conclude())
         return None
+
+    def _affordable(self, suspect: Suspect, trial: Trial) -> bool:
+        """Whether the budget is enough for a trial, by what its tests took in the run."""
+        if suspect.message is None:
+            return True
+        return self._spent + self._seconds(trial.company) <= self._budget()
 
     def _start(self, suspect: Suspect, trial: Trial) -> None:
         self._made += 1
@@ -395,7 +368,3 @@ class Confirming:
     def _budget(self) -> float:
         worked = sum(slot.busy for slot in self._pool.slots.values())
         return _LEAST_BUDGET + _BUDGET_SHARE * worked
-
-
-def _failed(message: Message) -> bool:
-    return message.kind != "ok" and message.fields["outcome"] in _FAILURES

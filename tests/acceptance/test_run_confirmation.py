@@ -246,3 +246,33 @@ def test_a_test_that_crashes_once_is_flaky_and_one_that_always_does_fails(projec
     assert verdict(run, "test_behind_it") == ("failed", "failed", "")
     assert "was killed by SIGKILL" in run.test("test_once")["text"]
     assert run.results["totals"]["not_run"] == 0
+
+
+def test_nothing_runs_beside_the_trial_of_a_test_that_wants_to_be_alone(project: Project) -> None:
+    watched = """
+        with open("log", "a") as log:
+            log.write("+\\n"); log.flush(); time.sleep(0.3); log.write("-\\n")
+        assert 0
+    """.strip()
+    project.write(
+        test_one=f"""
+    import pytest, time
+    @pytest.mark.dbsafe(exclusive=True)
+    def test_alone():
+        {watched}
+    @pytest.mark.dbsafe(exclusive=True)
+    def test_alone_too():
+        {watched}
+        """,
+        test_two="def test_fails(): assert 0\ndef test_passes(): pass",
+    )
+    run = project.dbsafe("--grouping", "test")
+    assert {name: verdict(run, name)[1] for name in ("alone", "alone_too", "fails", "passes")} == {
+        "alone": "failed",
+        "alone_too": "failed",
+        "fails": "failed",
+        "passes": "clear",
+    }, run.out
+    lines = (project.root / "log").read_text().split()
+    assert len(lines) >= 8
+    assert lines == ["+", "-"] * (len(lines) // 2)

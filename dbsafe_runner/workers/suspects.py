@@ -1,0 +1,52 @@
+"""Suspects: failed tests that are under trial, and the trials that run. Values only."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import Final
+
+from dbsafe_runner.domain.isolation import ResetPolicy
+from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.scheduling.bisection import Bisection
+from dbsafe_runner.scheduling.confirmation import Confirmation, Trial
+from dbsafe_runner.workers.protocol import Message
+
+_FAILURES: Final = frozenset({Outcome.FAILED.value, Outcome.ERROR.value})
+
+
+@dataclasses.dataclass(slots=True)
+class Suspect:
+    """A test under trial: what was reported of it, and what its trials have shown."""
+
+    test: int
+    inquiry: Confirmation | Bisection
+    #: The failure that is to be confirmed; None when nothing of the run hangs on the trials.
+    message: Message | None = None
+    worker: str = ""
+    #: Test -> batch, of what its process had run before it.
+    batches: dict[int, int] = dataclasses.field(default_factory=dict)
+    #: What the last trial in which it did not fail reported.
+    redeemed: Message | None = None
+    repeats: int = 0
+    #: A namespace in which it failed is kept.
+    kept: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class Attempt:
+    """A trial that is running."""
+
+    suspect: Suspect
+    trial: Trial
+    #: What is still to be sent: tests that run without a reset in between, and how they are reset.
+    parts: collections.deque[tuple[list[int], ResetPolicy]]
+    #: The suspect's report, once it is there.
+    report: Message | None = None
+    #: Batches sent so far.
+    sent: int = 0
+
+
+def failed(message: Message) -> bool:
+    """Whether what is reported of a test is a failure."""
+    return message.kind != "ok" and message.fields["outcome"] in _FAILURES
