@@ -11,6 +11,7 @@ import typer
 from dbsafe_runner.cli import invocation
 from dbsafe_runner.cli.error_rendering import defects_to
 from dbsafe_runner.cli.options import PytestCommand, with_settings
+from dbsafe_runner.errors import ExitCode
 from dbsafe_runner.reporting.formatting import counted, seconds_text
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
@@ -37,7 +38,7 @@ def verify(
     """Run the suite with dbsafe and serially with pytest, and print every test that differs.
 
     Takes the same arguments as `dbsafe run`. The exit code is 0 when both runs agree, 68 when they do
-    not, whether or not tests failed.
+    not, whether or not tests failed; without any tests it is pytest's.
     """
     config = invocation.configuration(settings, config_file)
     request = invocation.request(config, context.args, fresh_template=fresh_template)
@@ -75,6 +76,8 @@ def verification_lines(found: Verification) -> list[StyledLine]:
 
 def _verdict(found: Verification) -> StyledLine:
     tests = counted(found.tests, "test")
+    if not found.tests and found.exit_code != ExitCode.DIFFERENT:
+        return [("bad", f"Nothing to compare: both runs ended with exit code {found.exit_code}.")]
     if found.differences:
         differ = "differs" if len(found.differences) == 1 else "differ"
         return [("bad", f"{len(found.differences):,} of {tests} {differ}.")]

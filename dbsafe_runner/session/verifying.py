@@ -56,9 +56,10 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 when the verdicts agree, else DIFFERENT."""
-        agree = not self.differences and self.serial_exit_code == self.parallel_exit_code
-        return 0 if agree else int(ExitCode.DIFFERENT)
+        """0 when the verdicts agree, pytest's code when both had no tests to run, else DIFFERENT."""
+        if self.differences or self.serial_exit_code != self.parallel_exit_code:
+            return int(ExitCode.DIFFERENT)
+        return 0 if self.tests else self.parallel_exit_code
 
 
 def verify(
@@ -163,7 +164,7 @@ def _pytest(
             raise
     seconds = time.monotonic() - started
     outcomes = _read_record(record)
-    if not outcomes and not processes and code not in {0, 2, 5}:
+    if not outcomes and not processes and code not in {0, 2, 4, 5}:
         raise _serial_failed(log, code)
     return SerialRun(outcomes, seconds, code)
 

@@ -62,6 +62,10 @@ class DbsafePlugin:
         for name, value in (("numprocesses", None), ("dist", "no"), ("tx", []), ("looponfail", False)):
             if hasattr(config.option, name):
                 setattr(config.option, name, value)
+        for name, option in (("usepdb", "--pdb"), ("trace", "--trace")):
+            if getattr(config.option, name, False):
+                message = f"{option} needs the terminal, which workers do not have: use plain pytest"
+                raise pytest.UsageError(message)
         return (yield)
 
     @pytest.hookimpl(trylast=True)

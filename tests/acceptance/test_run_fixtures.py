@@ -196,6 +196,15 @@ def test_items_of_all_kinds(project: Project) -> None:
     serial, parallel = project.same("--doctest-modules")
     assert len(serial.outcomes) > 15
     assert parallel.results["run"]["exit_code"] == 1
+    # Subtests count in pytest's own summary, too.
+    assert summary(parallel.out) == summary(serial.out)
+    assert parallel.out.count("SUBFAILED") == serial.out.count("SUBFAILED") > 0
+    assert ("contains 1 failed subtest" in parallel.out) == ("contains 1 failed subtest" in serial.out)
+
+
+def summary(out: str) -> str:
+    """The counts of pytest's last line."""
+    return re.findall(r"=+ (\d.*) in [\d.]+s", out)[-1]
 
 
 def test_temporary_directories(project: Project) -> None:

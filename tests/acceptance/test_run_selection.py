@@ -167,3 +167,12 @@ def test_no_tests_at_all(project: Project) -> None:
     serial, parallel = project.same()
     assert serial.code == 5
     assert "no tests ran" in parallel.out
+
+
+@pytest.mark.parametrize("option", ["--pdb", "--trace"])
+def test_the_debugger_is_refused(project, option):
+    project.write(test_one="def test_fails(): assert False")
+    ran = project.dbsafe(option)
+    assert ran.code == 4
+    assert f"{option} needs the terminal" in ran.out
+    assert not ran.outcomes

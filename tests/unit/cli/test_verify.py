@@ -25,3 +25,9 @@ def test_differences(snapshot: SnapshotAssertion) -> None:
 
 def test_exit_codes_that_differ_are_a_difference(snapshot: SnapshotAssertion) -> None:
     assert shown(Verification((), 1, 0.0, 0.0, 0, 67)) == snapshot
+
+
+def test_nothing_to_compare_is_no_agreement(snapshot: SnapshotAssertion) -> None:
+    found = Verification((), 0, 0.5, 0.8, 5, 5)
+    assert shown(found) == snapshot
+    assert found.exit_code == 5
