@@ -131,6 +131,17 @@ class TestSlow(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class TestUnconfirmed(RunEvent):
+    """A test failed and is run again; its `TestFinished`, with the verdict, comes when that is over."""
+
+    __test__ = False
+
+    result: Result
+    #: The failure as pytest prints it in colour; "" when it has none.
+    coloured: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TestFinished(RunEvent):
     """A test ended and its outcome is final. `changes` is None when the database was not observed."""
 

@@ -16,12 +16,13 @@ from dbsafe_runner.reporting.formatting import elided
 from dbsafe_runner.reporting.lines import (
     LETTERS,
     OUTCOME_STYLES,
-    failure_text,
     going_on_line,
     notice_lines,
     percentage,
     preparation_lines,
     print_closing,
+    print_failure,
+    print_unconfirmed,
     test_line,
 )
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
@@ -50,6 +51,9 @@ class PlainConsole:
         match event:
             case events.TestFinished():
                 self._test_finished(event)
+            case events.TestUnconfirmed():
+                print_unconfirmed(event, self.printer)
+                self._last_output = event.at
             case events.PytestOutput():
                 self._pytest_output(event)
             case events.Notice() | events.TestSlow() | events.PoolResized():
@@ -94,7 +98,7 @@ class PlainConsole:
             if collected is not None and self._counts[file] == collected.per_file.get(file):
                 self._print_file(file, event.at)
         if result.outcome in BAD:
-            self.printer.text(failure_text(event, colour=self.printer.style.colour))
+            print_failure(event, self.progress, self.printer)
             self._last_output = event.at
 
     def _letters(self, outcomes: list[Outcome]) -> StyledLine:

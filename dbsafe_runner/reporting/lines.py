@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.reporting.closing import closing_lines
 from dbsafe_runner.reporting.formatting import counted, elided, seconds_text
 from dbsafe_runner.reporting.printer import Printer, StyledLine
@@ -42,7 +42,7 @@ def percentage(progress: Progress) -> str:
     return f"[{100 * progress.done // progress.total:3d}%]" if progress.total else ""
 
 
-def failure_text(event: events.TestFinished, *, colour: bool) -> str:
+def failure_text(event: events.TestFinished | events.TestUnconfirmed, *, colour: bool) -> str:
     """A failure as pytest prints it, its heading included."""
     result = event.result
     text = event.coloured if colour and event.coloured else result.text or event.coloured
@@ -50,6 +50,21 @@ def failure_text(event: events.TestFinished, *, colour: bool) -> str:
         text = f"{result.outcome.value.upper()} {result.nodeid}"
         text += f"\n{result.reason}" if result.reason else ""
     return text if text.endswith("\n") else text + "\n"
+
+
+def print_unconfirmed(event: events.TestUnconfirmed, printer: Printer) -> None:
+    """A failure as it happens, and that it is run again."""
+    printer.text(failure_text(event, colour=printer.style.colour))
+    printer.line([("dim", "It is run again, alone and in a fresh process and database.")])
+
+
+def print_failure(event: events.TestFinished, progress: Progress, printer: Printer) -> None:
+    """A failure whose outcome is final; one that was shown when it happened takes a line."""
+    nodeid = event.result.nodeid
+    if nodeid not in progress.unconfirmed:
+        printer.text(failure_text(event, colour=printer.style.colour))
+    elif event.result.verdict is Verdict.CONFIRMED:
+        printer.line([("bad", "FAILED"), ("", f" {nodeid}: alone, too")])
 
 
 def test_line(progress: Progress, event: events.TestFinished, printer: Printer) -> StyledLine:
@@ -132,6 +147,8 @@ def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLin
     parts = [f"{progress.done:,} of {counted(progress.total, 'test')}", seconds_text(now)]
     if progress.bad:
         parts.append(f"{progress.bad:,} failed")
+    if progress.being_confirmed:
+        parts.append(f"{progress.being_confirmed:,} being run again")
     remaining = progress.remaining(now)
     if remaining is not None:
         parts.append(f"about {seconds_text(remaining)} left")

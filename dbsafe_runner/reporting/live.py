@@ -22,10 +22,11 @@ from dbsafe_runner.reporting.formatting import (
     size_text,
 )
 from dbsafe_runner.reporting.lines import (
-    failure_text,
     notice_lines,
     preparation_lines,
     print_closing,
+    print_failure,
+    print_unconfirmed,
     test_line,
 )
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer
@@ -80,6 +81,8 @@ class LiveConsole:
                 pass
             case events.TestFinished():
                 self._test_finished(event)
+            case events.TestUnconfirmed():
+                print_unconfirmed(event, self._printer)
             case events.PytestOutput():
                 self._printer.text(event.text)
             case events.Notice() | events.TestSlow() | events.PoolResized():
@@ -114,7 +117,7 @@ class LiveConsole:
         if self._printer.style.verbosity > 0:
             self._printer.line(test_line(self.progress, event, self._printer))
         if event.result.outcome in BAD:
-            self._printer.text(failure_text(event, colour=self._printer.style.colour))
+            print_failure(event, self.progress, self._printer)
 
     def _end(self) -> None:
         self._ended = True
@@ -161,6 +164,8 @@ class LiveConsole:
         parts = [(f"  {progress.done:,}/{progress.total:,}", "")]
         if progress.bad:
             parts.append((f"  {progress.bad:,} failed", "bold red"))
+        if progress.being_confirmed:
+            parts.append((f"  {progress.being_confirmed:,} being run again", "red"))
         parts.append((f"  {clock_text(now)}", ""))
         remaining = progress.remaining(now)
         if remaining is not None and progress.done < progress.total:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
 from dbsafe_runner.domain.plan import Plan
 
 #: Outcomes that make a run fail.
@@ -66,9 +66,15 @@ class Progress:
         self.leaky: dict[str, tuple[str, ...]] = {}
         #: Slow tests, each with the longest time after which it was called so.
         self.slow: dict[str, float] = {}
+        #: Failed tests that are being run again; their outcome is not known yet.
+        self.unconfirmed: set[str] = set()
+        self._confirmed: set[str] = set()
         self._predicted_done = 0.0
         self._predicted_all = 0.0
-        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+        self._handlers = self._make_handlers()
+
+    def _make_handlers(self) -> dict[type[Any], Callable[[Any], None]]:
+        return {
             events.RunStarted: self._run_started,
             events.Preparing: self._preparing,
             events.ServerReady: self._server_ready,
@@ -80,6 +86,7 @@ class Progress:
             events.BatchStarted: self._batch_started,
             events.TestStarted: self._test_started,
             events.TestSlow: self._test_slow,
+            events.TestUnconfirmed: self._test_unconfirmed,
             events.TestFinished: self._test_finished,
             events.NamespaceReset: self._namespace_reset,
             events.Vitals: self._sampled,
@@ -101,6 +108,11 @@ class Progress:
     def bad(self) -> int:
         """Tests that failed so far."""
         return sum(self.outcomes[outcome] for outcome in BAD)
+
+    @property
+    def being_confirmed(self) -> int:
+        """Failed tests that are being run again now."""
+        return len(self.unconfirmed - self._confirmed)
 
     @property
     def durations_known(self) -> bool:
@@ -178,6 +190,10 @@ class Progress:
         if self.first_start is None:
             self.first_start = event.at
 
+    def _test_unconfirmed(self, event: events.TestUnconfirmed) -> None:
+        self.unconfirmed.add(event.result.nodeid)
+        self._leave(event.result)
+
     def _test_slow(self, event: events.TestSlow) -> None:
         self.slow[event.nodeid] = event.seconds
 
@@ -192,6 +208,13 @@ class Progress:
         self.test_seconds += seconds
         self.longest = max(self.longest, seconds)
         self.last_end = event.at
+        if result.nodeid in self.unconfirmed:
+            self._confirmed.add(result.nodeid)
+        else:
+            self._leave(result)
+
+    def _leave(self, result: Result) -> None:
+        """The worker has finished the test, and is free for the next one."""
         view = self.workers.get(result.worker)
         if view is None:
             return

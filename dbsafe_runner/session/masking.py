@@ -50,7 +50,7 @@ class MaskingSink:
         self._sink.close()
 
     def _masked(self, event: events.RunEvent) -> events.RunEvent:
-        if isinstance(event, events.TestFinished):
+        if isinstance(event, events.TestFinished | events.TestUnconfirmed):
             coloured = self._mask(event.coloured)
             return dataclasses.replace(event, result=self._result(event.result), coloured=coloured)
         if names := _TEXTS.get(type(event), ()):

@@ -100,6 +100,8 @@ class Confirming:
         self._waiting.append(Suspect(test, confirmation, message, slot.name, batches))
         if slot.namespace is not None:
             self._pool.desk.warm(1)
+        assert self._pool.ledger is not None
+        self._pool.ledger.unconfirmed(message, slot.name)
         return True
 
     def examine(self, bisection: Bisection) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dbsafe_runner.domain.changes import Changes
-from dbsafe_runner.domain.events import RunEvent, TestFinished
+from dbsafe_runner.domain.events import RunEvent, TestFinished, TestUnconfirmed
 from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
 from dbsafe_runner.workers.entries import pack_entry
 from dbsafe_runner.workers.protocol import Message
@@ -112,6 +112,12 @@ class Ledger:
         result = self._result(fields, worker, verdict, others)
         self.failures += fields["failures"]
         self._enter(fields["test"], result, fields, fields["coloured"])
+
+    def unconfirmed(self, message: Message, worker: str) -> None:
+        """Tell of a failure at once, before it is known what it hangs on. Nothing is entered."""
+        fields = message.fields
+        result = self._result(fields, worker, Verdict.CLEAR, ())
+        self._emit(TestUnconfirmed(self._now(), result, fields["coloured"]))
 
     def excused(
         self,
