@@ -33,6 +33,7 @@ def patch(asyncpg: ModuleType) -> None:
 
     def wrap_parse(original: Callable[..., Any]) -> Callable[..., Any]:
         def _parse_connect_arguments(**kwargs: Any) -> Any:
+            __tracebackhide__ = True
             parsed = original(**kwargs)
             addresses, params = parsed[:2]
             # What asyncpg raises for a server that cannot be reached.

@@ -25,6 +25,7 @@ def patch(pg8000: ModuleType) -> None:
         signature = inspect.signature(original)
 
         def connect(self: Any, *args: Any, **kwargs: Any) -> None:
+            __tracebackhide__ = True
             bound = signature.bind(self, *args, **kwargs)
             bound.apply_defaults()
             arguments = bound.arguments

@@ -22,6 +22,7 @@ def patch(psycopg: ModuleType) -> None:
     wrappers: list[Any] = []
 
     def redirected(conninfo: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        __tracebackhide__ = True
         params = conninfo_to_dict(conninfo, **kwargs)
         found = libpq.redirect(params, psycopg.OperationalError, psycopg.pq.version())
         return (conninfo, kwargs) if found is None else ("", found)
@@ -29,6 +30,7 @@ def patch(psycopg: ModuleType) -> None:
     def wrap_params(original: Callable[..., Any]) -> Callable[..., Any]:
         # Fits the asynchronous class as well: what the original returns is handed on, to be awaited.
         def _get_connection_params(cls: type, conninfo: str = "", **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             conninfo, kwargs = redirected(conninfo, kwargs)
             return original(cls, conninfo, **kwargs)
 
@@ -36,6 +38,7 @@ def patch(psycopg: ModuleType) -> None:
 
     def wrap_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         def _connect_gen(cls: Any, conninfo: str = "", **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             if getattr(cls._get_connection_params, "__func__", None) not in wrappers:
                 # A subclass may have called ours or not; to redirect twice changes nothing more.
                 _, found = redirected(conninfo, {})

@@ -29,6 +29,7 @@ def patch(psycopg2: ModuleType) -> None:
     connecting = _Connecting()
 
     def redirected(dsn: str) -> str:
+        __tracebackhide__ = True
         found = libpq.redirect(
             extensions.parse_dsn(dsn), psycopg2.OperationalError, extensions.libpq_version()
         )
@@ -40,6 +41,7 @@ def patch(psycopg2: ModuleType) -> None:
         return extensions.make_dsn(**{**params, "password": "xxx"}) if "password" in params else dsn
 
     def led(dsn: str) -> tuple[str, str]:
+        __tracebackhide__ = True
         if connecting.redirected:
             return connecting.given, dsn
         return dsn, redirected(dsn)
@@ -49,6 +51,7 @@ def patch(psycopg2: ModuleType) -> None:
 
     def wrap_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         def _connect(dsn: str, connection_factory: Any = None, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             # Without a factory the driver's own class is used: then it must be the one that
             # `extensions.connection` names, for isinstance. A factory's class may be of the plain one.
             factory = connection if connection_factory is None else connection_factory
@@ -73,6 +76,7 @@ def _connection_class(
         __doc__ = plain.__doc__
 
         def __init__(self, dsn: str, *args: Any, **kwargs: Any) -> None:
+            __tracebackhide__ = True
             self.__given, dsn = led(dsn)
             super().__init__(dsn, *args, **kwargs)
 

@@ -17,6 +17,7 @@ def patch(psycopg2cffi: ModuleType) -> None:
 
     def wrap_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         def _connect(dsn: str, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             found = libpq.redirect(
                 urls.parse_conninfo(dsn), psycopg2cffi.OperationalError, _LIBPQ_VERSION
             )

@@ -54,6 +54,7 @@ def redirect(
 
     Raises ConnectionRefusedByGuardError, which is then also an instance of `error`.
     """
+    __tracebackhide__ = True
     route = routing.route(urls.targets_of(params), error)
     return None if route is None else rewrite(params, route, libpq_version)
 

@@ -108,7 +108,7 @@ def refusal_of_database(
 def _as_instance(message: str, error: type[BaseException]) -> ConnectionRefusedByGuardError:
     if issubclass(ConnectionRefusedByGuardError, error):
         return ConnectionRefusedByGuardError(message)
-    attributes = {"__module__": __name__, "__doc__": ConnectionRefusedByGuardError.__doc__}
+    attributes = {"__module__": "dbsafe", "__doc__": ConnectionRefusedByGuardError.__doc__}
     combined = type("ConnectionRefusedByGuardError", (ConnectionRefusedByGuardError, error), attributes)
     refused: ConnectionRefusedByGuardError = combined(message)
     return refused
@@ -145,6 +145,7 @@ class Router:
         Returns None when it is to be left alone. Raises ConnectionRefusedByGuardError, which is then
         an instance of `error` as well.
         """
+        __tracebackhide__ = True
         with self._lock:
             for target in targets:
                 if self.is_ours(target) or self._learn(target):
@@ -193,6 +194,7 @@ class Router:
         self._lock = threading.RLock()
 
     def _redirect(self, target: Target, error: type[BaseException]) -> Route:
+        __tracebackhide__ = True
         named = self._as_the_suite_names_it(target)
         endpoint = self.endpoint_for(named)
         if named.database in endpoint.closed and named.database not in endpoint.databases:
@@ -268,6 +270,7 @@ if hasattr(os, "register_at_fork"):
 
 def route(targets: Sequence[Target], error: type[BaseException] = Exception) -> Route | None:
     """As Router.route, with the router in force."""
+    __tracebackhide__ = True
     router = _Current.router
     return None if router is None else router.route(targets, error)
 
