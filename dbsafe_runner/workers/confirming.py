@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 #: Seconds of trials that any run may spend, and the share of the run's own test time beyond that.
 _LEAST_BUDGET = 20.0
 _BUDGET_SHARE = 0.5
-#: A trial behind tests of other files is worth it only while those took less than this many seconds.
+#: A trial behind all tests of other files is made only while those took less than this many seconds;
+#: and one behind those that left something in the database, or share state, less than this.
+_LONGEST_WHOLE_PREFIX = 3.0
 _LONGEST_PREFIX = 20.0
 #: Trials that say nothing (their server died under them) are made again, so often in all.
 _MOST_REPEATS = 3
@@ -356,7 +358,7 @@ class Confirming:
         ledger = self._pool.ledger
         assert ledger is not None
         every = tuple(range(test))
-        if self._seconds(every) < _LONGEST_PREFIX:
+        if self._seconds(every) < _LONGEST_WHOLE_PREFIX:
             return every
         near = set(in_file)
         some = tuple(t for t in every if t in near or t in ledger.left or t in self._shares)
