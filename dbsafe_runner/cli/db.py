@@ -214,9 +214,7 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
         found = list_found(sessions)
     finally:
         sessions.close()
-    living = [
-        one for one in found if not one.template and (one.living or (one.tag and one.tag.kept))
-    ]
+    living = [one for one in found if not one.template and (one.living or (one.tag and one.tag.kept))]
     one = _pick(living, worker, [one.tag.worker if one.tag else "" for one in living])
     way = {key: str(value) for key, value in conninfo_to_dict(sessions.address.dsn()).items()}
     if one.what == "database":

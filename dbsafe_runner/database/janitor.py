@@ -108,9 +108,7 @@ def _run_directories() -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if root.stat().st_uid == os.geteuid() and not root.is_symlink():
                 yield from sorted(
-                    path
-                    for path in root.iterdir()
-                    if path.is_dir() and not path.name.startswith(PREFIX)
+                    path for path in root.iterdir() if path.is_dir() and not path.name.startswith(PREFIX)
                 )
 
 
