@@ -8,6 +8,7 @@ ones between are handed out in chunks. Order within a piece is always the order 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 
 from dbsafe_runner.domain.batch import Batch
@@ -108,3 +109,9 @@ def take_chunk(piece: Piece, target: float) -> Piece | None:
     )
     piece.stop, piece.total = position, chunk
     return rest
+
+
+def chance(seed: int, batch: int) -> float:
+    """A number from 0 to 1 that looks like chance and is always the same for the same batch."""
+    digest = hashlib.sha256(f"{seed}:{batch}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48

@@ -12,7 +12,6 @@ a worker waits only when no piece is permitted to run.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import heapq
 from collections.abc import Collection, Mapping, Sequence
 
@@ -24,6 +23,7 @@ from dbsafe_runner.scheduling.answers import Assignment, Done, Steal, Wait
 from dbsafe_runner.scheduling.pieces import (
     SHORTEST_CHUNK_SECONDS,
     Piece,
+    chance,
     cut,
     piece_of,
     rest_of,
@@ -38,12 +38,6 @@ __all__ = ["Assignment", "Done", "Schedule", "Steal", "Wait"]
 LONG_SHARE = 1 / 16
 #: What an urgent batch gains over all others: more than any run takes, in seconds.
 URGENT_SECONDS = 1e9
-
-
-def _chance(seed: int, batch: int) -> float:
-    """A number from 0 to 1 that looks like chance and is always the same for the same batch."""
-    digest = hashlib.sha256(f"{seed}:{batch}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 class Schedule:
@@ -75,7 +69,7 @@ class Schedule:
         self._following = successors(plan.batches)
         self._tails = tails(plan.batches, self._following, plan.workers)
         if order is not None:
-            self._tails = {batch.id: _chance(order, batch.id) for batch in plan.batches}
+            self._tails = {batch.id: chance(order, batch.id) for batch in plan.batches}
         for batch in plan.batches if urgent else ():
             if not set(urgent).isdisjoint(batch.tests):
                 self._tails[batch.id] = self._tails.get(batch.id, 0.0) + URGENT_SECONDS

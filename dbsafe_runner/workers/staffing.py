@@ -109,8 +109,12 @@ class Staffing:
             self._vitals.look(self._processes(), {})
             self._due = now + _FIRST
             return
-        sample = self._vitals.look(self._processes(), self._connections())
-        self._due = now + max(self._interval, self._vitals.cost / _COST)
+        self._follow(self._vitals, now)
+
+    def _follow(self, vitals: Vitals, now: float) -> None:
+        """Take a sample, tell it, and do what follows from it."""
+        sample = vitals.look(self._processes(), self._connections())
+        self._due = now + max(self._interval, vitals.cost / _COST)
         self._pool.emit(
             events.Vitals(
                 now,

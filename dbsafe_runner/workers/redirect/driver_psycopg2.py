@@ -35,11 +35,6 @@ def patch(psycopg2: ModuleType) -> None:
         )
         return dsn if found is None else extensions.make_dsn(**found)
 
-    def shown(dsn: str) -> str:
-        # As the driver shows a DSN: as it was given, but for the password.
-        params = extensions.parse_dsn(dsn)
-        return extensions.make_dsn(**{**params, "password": "xxx"}) if "password" in params else dsn
-
     def led(dsn: str) -> tuple[str, str]:
         __tracebackhide__ = True
         if connecting.redirected:
@@ -47,7 +42,7 @@ def patch(psycopg2: ModuleType) -> None:
         return dsn, redirected(dsn)
 
     plain = getattr(extensions.connection, "__dbsafe_plain__", extensions.connection)
-    connection = _connection_class(plain, led, shown)
+    connection = _connection_class(plain, led, lambda dsn: _shown(extensions, dsn))
 
     def wrap_connect(original: Callable[..., Any]) -> Callable[..., Any]:
         def _connect(dsn: str, connection_factory: Any = None, **kwargs: Any) -> Any:
@@ -66,6 +61,12 @@ def patch(psycopg2: ModuleType) -> None:
 
     patching.function(psycopg2, "_connect", wrap_connect)
     patching.value(extensions, "connection", connection)
+
+
+def _shown(extensions: Any, dsn: str) -> str:
+    """A DSN as the driver shows it: as it was given, but for the password."""
+    params = extensions.parse_dsn(dsn)
+    return str(extensions.make_dsn(**{**params, "password": "xxx"})) if "password" in params else dsn
 
 
 def _connection_class(
