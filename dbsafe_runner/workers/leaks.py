@@ -136,6 +136,8 @@ class Leaks:
         deadline = _clock() + min(_GRACE, max(self._patience, 0.0))
         while not _has_ended(pid):
             if _clock() >= deadline:
+                # One that was just being made had no command a moment ago.
+                command = command or _read_all(f"/proc/{pid}/cmdline")
                 shown = command.replace(b"\0", b" ").decode("utf-8", "replace").strip()
                 return f"process {pid}: {shown[:_LONGEST]}"
             _sleep(0.002)
