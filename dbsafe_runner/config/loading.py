@@ -53,11 +53,10 @@ def load_config(
     layers.append(_environment_layer(environment))
     layers.append(_options_layer(options or {}))
     problems = [problem for layer in layers for problem in check(layer)]
-    merged = {} if problems else _merge(layers)
-    problems = problems or _check_strategy(merged, layers)
+    problems += _check_strategy(layers)
     if problems:
         raise _bad_configuration(problems, found)
-    settings = Settings.model_validate(merged)
+    settings = Settings.model_validate(_merge(layers))
     server = _offered_server(settings.database, environment)
     config = _config(settings, start, found, layers)
     if not server:
@@ -218,14 +217,20 @@ def _merge(layers: list[Layer]) -> dict[str, Any]:
     return merged
 
 
-def _check_strategy(merged: Mapping[str, Any], layers: list[Layer]) -> list[Problem]:
-    name = merged.get("run", {}).get("isolation")
-    known = (*STRATEGIES, *merged.get("strategies", {}))
-    if name is None or name in known:
+def _check_strategy(layers: list[Layer]) -> list[Problem]:
+    """The strategy that is in force has to be known. Values of the wrong type are told elsewhere."""
+    origin = next((layer for layer in reversed(layers) if "isolation" in _table(layer, "run")), None)
+    name = _table(origin, "run")["isolation"] if origin is not None else None
+    known = (*STRATEGIES, *(name for layer in layers for name in _table(layer, "strategies")))
+    if origin is None or not isinstance(name, str) or name in known:
         return []
-    origin = next(layer for layer in reversed(layers) if "isolation" in layer.values.get("run", {}))
     suggestion = did_you_mean(name, known) or f" (there are {', '.join(known)})"
     return [Problem(origin.place(("run", "isolation")), f'unknown strategy "{name}"{suggestion}')]
+
+
+def _table(layer: Layer, section: str) -> Mapping[str, Any]:
+    values = layer.values.get(section)
+    return values if isinstance(values, Mapping) else {}
 
 
 def _bad_configuration(problems: list[Problem], file: Path | None) -> UserError:

@@ -278,3 +278,10 @@ def test_what_is_no_size_is_refused(tmp_path: Path, text: str) -> None:
         load(tmp_path, "", environment={"DBSAFE_RUN_MAX_MEMORY": text})
     assert "DBSAFE_RUN_MAX_MEMORY: max_memory must be a size of at least 64MiB" in caught.value.cause
     assert f'not "{text}"' in caught.value.cause
+
+
+def test_an_unknown_strategy_is_told_with_everything_else(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, '[run]\nisolation = "bogus"\n[workers]\ncount = -3\n')
+    assert caught.value.cause.count("runner.toml:") == 2
+    assert 'unknown strategy "bogus"' in caught.value.cause
