@@ -177,7 +177,7 @@ class Workplace:
         given = request.environment
         environment = given(endpoint) if given else self._plain_environment(endpoint)
         log = self.scratch / f"setup-{secrets.token_hex(3)}.log"
-        setup = Setup(request.setup, request.root, log)
+        setup = Setup(request.command(endpoint), request.root, log, shown=request.setup)
         try:
             with self.ending.watch(setup):
                 setup.run(environment, request.timeout)

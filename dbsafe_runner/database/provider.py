@@ -19,11 +19,16 @@ Report = Callable[[str], None]
 
 #: Gives the whole environment of a process that shall reach its database at an endpoint.
 EnvironmentBuilder = Callable[[Endpoint], Mapping[str, str]]
+#: Leads the URLs in a shell command to an endpoint.
+CommandLeader = Callable[[str, Endpoint], str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TemplateRequest:
-    """What the template shall be. Everything but `environment`, `timeout` and `fresh` is in its key."""
+    """What the template shall be.
+
+    Everything but `environment`, `lead`, `timeout` and `fresh` is in its key.
+    """
 
     #: The directory that the set-up runs in and that `inputs` are relative to.
     root: Path
@@ -36,10 +41,16 @@ class TemplateRequest:
     #: Extensions that the server must offer, beside those that the set-up asks for.
     extensions: tuple[str, ...] = ()
     environment: EnvironmentBuilder | None = None
+    #: Programs that are given the suite's URL as an argument do not look at their environment.
+    lead: CommandLeader | None = None
     #: Seconds that the set-up may take.
     timeout: float = 600.0
     #: Build it anew even where a ready one is kept.
     fresh: bool = False
+
+    def command(self, endpoint: Endpoint) -> str:
+        """The set-up as it is run against an endpoint."""
+        return self.lead(self.setup, endpoint) if self.lead is not None else self.setup
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -72,12 +72,14 @@ class Setup:
     Args:
         command: for the shell, or `module:callable`.
         directory: the working directory, first on the callable's import path.
+        shown: the command as the user wrote it, for messages.
         log: file for standard output and error together. While the set-up runs, a file beside it with
             the suffix .group holds its process group, so that it can be ended when we cannot do it.
     """
 
-    def __init__(self, command: str, directory: Path, log: Path) -> None:
+    def __init__(self, command: str, directory: Path, log: Path, *, shown: str = "") -> None:
         self._command = command
+        self._shown = shown or command
         self._directory = directory
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,14 +155,14 @@ class Setup:
         if self._timed_out:
             return SetupFailedError(
                 "setup-timeout",
-                f"The set-up did not end within {timeout:g} seconds: {self._command}",
+                f"The set-up did not end within {timeout:g} seconds: {self._shown}",
                 output,
                 "It may wait for input, or for a server that it cannot reach. It was ended.",
             )
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"exited with {status}"
         return SetupFailedError(
             "setup-failed",
-            f"The set-up {how}: {self._command}",
+            f"The set-up {how}: {self._shown}",
             output,
             f"Run it by hand in {self._directory}, or change [database] setup.",
         )

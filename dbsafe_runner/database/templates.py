@@ -129,13 +129,19 @@ class TemplateBuilder:
         given = self._request.environment
         environment = given(endpoint) if given else default_environment(endpoint, self._request.sources)
         log = self._run.scratch() / f"setup-{secrets.token_hex(3)}.log"
-        setup = Setup(self._request.setup, self._request.root, log)
+        request = self._request
+        setup = Setup(request.command(endpoint), request.root, log, shown=request.setup)
         try:
             with self._ending.watch(setup):
                 setup.run(environment, self._request.timeout)
         except SetupFailedError as error:
             # What the set-up kept to itself stands in the server's log.
             error.extensions = error.extensions or missing_extensions(server.log_tail(200))
+            if not request.sources:
+                error.hint = (
+                    "Name the URL of the database that it prepares as [database] source: then its role"
+                    f" and database exist, and connections to it are led there. {error.hint}"
+                )
             raise
         finally:
             log.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers.redirect import Target
-from dbsafe_runner.workers.redirect.environment import serial_environment
+from dbsafe_runner.workers.redirect.environment import rewrite_command, serial_environment
 from dbsafe_runner.workers.settings import PoolSettings
 
 
@@ -167,12 +167,16 @@ def template_request(config: Config, *, fresh: bool) -> TemplateRequest:
     def environment(endpoint: Endpoint) -> Mapping[str, str]:
         return serial_environment(os.environ, endpoint, meant, allowed_hosts(config))
 
+    def lead(command: str, endpoint: Endpoint) -> str:
+        return rewrite_command(command, endpoint, meant, os.environ)
+
     return TemplateRequest(
         root=config.root,
         setup=database.setup,
         inputs=database.inputs,
         sources=tuple(parse_source(url) for url in sources(config)),
         environment=environment,
+        lead=lead,
         timeout=database.setup_timeout or float("inf"),
         fresh=fresh,
     )
