@@ -7,7 +7,7 @@ It does not run or simulate anything itself: the simulation is the schedule's, a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.isolation import Isolation, NamespaceKind
@@ -24,6 +24,8 @@ Simulate = Callable[[Plan], float]
 
 #: Exclusive batches go first only if that is predicted to gain more than this share of the wall time.
 LEAST_GAIN = 0.01
+#: The share of the run from which on tests that run alone are worth a note.
+MUCH_ALONE = 0.25
 
 
 def make_plan(request: PlanRequest, simulate: Simulate | None = None) -> Plan:
@@ -87,6 +89,20 @@ def predict(plan: Plan, request: PlanRequest, simulate: Simulate) -> Plan:
     return dataclasses.replace(plan, predicted_wall=wall, alternatives=alternatives)
 
 
+def _much_alone(plan: Plan, names: Mapping[int, str]) -> list[str]:
+    """Say so where tests that nothing may run beside are a large part of the run."""
+    exclusive = [batch for batch in plan.batches if batch.exclusive]
+    seconds = sum(sum(batch.seconds) for batch in exclusive)
+    if plan.workers < 2 or seconds <= MUCH_ALONE * sum(sum(batch.seconds) for batch in plan.batches):
+        return []
+    tests = sum(len(batch.tests) for batch in exclusive)
+    text = (
+        f"{tests} of {len(names)} tests run with nothing beside them: `dbsafe explain"
+        f" {names[exclusive[0].tests[0]]}` says why, and a rule in runner.toml can say otherwise"
+    )
+    return [text]
+
+
 def _notes(request: PlanRequest, groups: Groups, plan: Plan) -> list[str]:
     """What the user should know about the batches."""
     notes = []
@@ -99,6 +115,7 @@ def _notes(request: PlanRequest, groups: Groups, plan: Plan) -> list[str]:
                 f"{len(batch.tests)} tests run alone because of {culprits[0]}, with which they stay"
                 f" {batch.why}"
             )
+    notes += _much_alone(plan, names)
     weak = {Isolation.DATABASE, Isolation.SERVER}
     if request.namespace_kind is NamespaceKind.SCHEMA:
         levels = sorted(

@@ -586,3 +586,14 @@ def comes_after(plan, later, earlier):
         waiting.extend(n for n in plan.batches[number].after if n not in seen)
         seen.update(plan.batches[number].after)
     return False
+
+
+def test_many_tests_that_run_alone_are_noted():
+    suite = Suite()
+    for name in "abcd":
+        suite.add("test_a.py", name, level=5, exclusive=True)
+    suite.add("test_b.py", "e", level=0)
+    noted = [note for note in suite.plan().notes if "nothing beside them" in note]
+    (note,) = noted
+    assert note.startswith("4 of 5 tests run with nothing beside them: `dbsafe explain test_a.py::a`")
+    assert not [note for note in suite.plan(workers=1).notes if "nothing beside them" in note]
