@@ -158,6 +158,9 @@ class _Visit:
 
     def _follow(self, fixture: FixtureDef, position: int) -> FixtureResult:
         reach = _REACH.get(fixture.scope, OWN)
+        if known_fixtures.is_ours(fixture.file):
+            ours = known_fixtures.find_ours(fixture.name)
+            return known_fixtures.result(ours, fixture.name, reach)
         if not fixture.file or known_fixtures.is_library(fixture.file):
             known = known_fixtures.find(fixture.name)
             return known_fixtures.result(known, fixture.name, reach)

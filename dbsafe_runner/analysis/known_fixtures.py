@@ -20,7 +20,7 @@ _SMELLS_OF_DATABASE = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KnownFixture:
-    """A fixture of a plugin. `does` is "", rolls-back, flushes or connects."""
+    """A fixture of a plugin. `does` is "", rolls-back, rolls-back-itself, flushes, user or connects."""
 
     kind: str = ""
     does: str = ""
@@ -51,6 +51,21 @@ _KNOWN = {
 }
 
 
+#: Those of dbsafe_runner.testing: a psycopg connection whose transaction is rolled back.
+_OURS = {"db": KnownFixture("Connection", "rolls-back-itself"), "lock_rows": KnownFixture()}
+_OWN_LINK = Link("the fixture db")
+
+
+def is_ours(path: str) -> bool:
+    """Return whether a file is that of the fixtures that dbsafe offers."""
+    return "/dbsafe_runner/testing/" in path
+
+
+def find_ours(name: str) -> KnownFixture | None:
+    """Return what is known of a fixture that dbsafe offers."""
+    return _OURS.get(name)
+
+
 def is_library(path: str) -> bool:
     """Return whether a file belongs to Python or to an installed package."""
     return _LIBRARY.search(path) is not None
@@ -71,6 +86,10 @@ def result(known: KnownFixture | None, name: str = "", reach: str = "own") -> Fi
         setup.append(_django(Kind.CONNECT))
         setup.append(_django(Kind.BEGIN, GUARD))
         teardown.append(_django(Kind.END, flag=True))
+    elif known.does == "rolls-back-itself":
+        setup.append(_own(Kind.CONNECT))
+        teardown.append(_own(Kind.ROLLBACK))
+        return FixtureResult(Lib(known.kind, _OWN_LINK), setup, teardown, {}, reach)
     elif known.does == "flushes":
         setup.append(_django(Kind.CONNECT))
         teardown.append(_django(Kind.WRITE, "flush after a transactional test", tables=frozenset({"?"})))
@@ -79,6 +98,10 @@ def result(known: KnownFixture | None, name: str = "", reach: str = "own") -> Fi
     elif known.does == "connects":
         setup.append(Action(Kind.CONNECT, Link("postgresql fixture"), NO_TABLES, "", "", 0))
     return FixtureResult(_value(known.kind), setup, teardown, {}, reach)
+
+
+def _own(kind: Kind) -> Action:
+    return Action(kind, _OWN_LINK, NO_TABLES, "", "", 0)
 
 
 def _django(
