@@ -80,6 +80,12 @@ class Endings:
             self.kill_all()
             return
         self._signal = number
+        again = "; once more ends it at once" if number == signal.SIGINT else ""
+        self._pool.notice(
+            "warning",
+            "interrupted",
+            f"Interrupted: what runs is torn down, and the reports are written{again}.",
+        )
         self._interrupt(f"Interrupted by {signal.Signals(number).name}")
 
     def out_of_time(self, message: str) -> None:

@@ -86,6 +86,7 @@ class Ledger:
             fields["test"],
             Result(
                 nodeid=self._suite.tests[fields["test"]].nodeid,
+                line=self._suite.tests[fields["test"]].line,
                 outcome=Outcome.PASSED,
                 durations=dict(zip(_PHASES, fields["seconds"], strict=True)),
                 worker=worker,
@@ -177,6 +178,7 @@ class Ledger:
         statements = [("Statements sent to the stand-in", "\n".join(sent))] if sent else []
         result = Result(
             nodeid=self._suite.tests[test].nodeid,
+            line=self._suite.tests[test].line,
             outcome=Outcome.MOCKED,
             durations=seconds,
             worker=worker,
@@ -225,6 +227,7 @@ class Ledger:
         self._replay += entry
         result = Result(
             nodeid=self._suite.tests[test].nodeid,
+            line=self._suite.tests[test].line,
             outcome=Outcome.ERROR,
             durations=fields["seconds"],
             worker=worker,
@@ -245,6 +248,7 @@ class Ledger:
         names = [self.nodeid(other) for other in others]
         return Result(
             nodeid=self._suite.tests[fields["test"]].nodeid,
+            line=self._suite.tests[fields["test"]].line,
             outcome=Outcome(fields["outcome"]),
             durations=fields["seconds"],
             worker=worker,

@@ -169,6 +169,15 @@ def test_no_tests_at_all(project: Project) -> None:
     assert "no tests ran" in parallel.out
 
 
+def test_reports_name_the_line_of_each_test(project):
+    project.write(test_one="def test_passes(): pass\n\n\ndef test_fails(): assert False\n")
+    ran = project.dbsafe("--no-confirm")
+    assert {test["nodeid"]: test["line"] for test in ran.results["tests"]} == {
+        "test_one.py::test_passes": 1,
+        "test_one.py::test_fails": 4,
+    }
+
+
 @pytest.mark.parametrize("option", ["--pdb", "--trace"])
 def test_the_debugger_is_refused(project, option):
     project.write(test_one="def test_fails(): assert False")

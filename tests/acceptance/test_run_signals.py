@@ -105,6 +105,7 @@ def test_the_first_signal_ends_the_run_in_order(
     assert (project.root / ".dbsafe/results/report.html").exists()
     assert "test_quick" in (project.root / "junit.xml").read_text()
     assert f"Interrupted by {number.name}" in out
+    assert "warning[interrupted]: Interrupted: what runs is torn down" in out
     assert_gone(children)
     assert not list(temporary.glob("dbsafe-*"))
 
