@@ -51,8 +51,8 @@ def db(db_url: str) -> Iterator[psycopg.Connection[Any]]:
 def lock_rows(db_url: str) -> LockRows:
     """Give a context in which another session has locked some rows.
 
-    `with lock_rows("orders", id=1):` holds `SELECT ... FOR UPDATE` on the rows with these values, in a session of its own, and
-    gives that session. Rows have to be committed to be seen there.
+    `with lock_rows("orders", id=1):` holds `SELECT ... FOR UPDATE` on the rows with these values, in a
+    session of its own, and gives that session. Rows have to be committed to be seen there.
     """
 
     @contextlib.contextmanager
