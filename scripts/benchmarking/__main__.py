@@ -19,6 +19,8 @@ from benchmarking.measuring import Measurement, measure
 WORKERS = 6
 
 Runs = dict[str, list[Measurement]]
+#: Contenders that are left out.
+_LEFT_OUT: set[str] = set()
 #: The title and the text of a section.
 Section = tuple[str, str]
 
@@ -34,11 +36,15 @@ def main() -> None:
     parser.add_argument(
         "--memory-turns", type=int, default=2, help="further runs whose memory is looked at"
     )
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="NAME", help="leave a contender out"
+    )
     parser.add_argument("--into", type=Path, metavar="FILE", help="put the sections into this page too")
     options = parser.parse_args()
     unknown = set(options.suites) - set(names)
     if unknown:
         parser.error(f"unknown suite: {', '.join(sorted(unknown))}")
+    _LEFT_OUT.update(options.without)
     basis = f"{tables.machine()}; medians of {options.turns} turns."
     for name in options.suites or names:
         with tempfile.TemporaryDirectory(prefix="dbsafe-benchmark-") as folder:
@@ -134,6 +140,7 @@ def take_turns(
     after: Callable[[str], None] | None = None,
 ) -> Runs:
     """Run the contenders one after the other, and all of that so many times."""
+    entered = [contender for contender in entered if contender.name not in _LEFT_OUT]
     runs: Runs = {contender.name: [] for contender in entered}
     for turn in range(turns):
         for contender in entered:
