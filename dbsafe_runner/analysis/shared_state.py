@@ -1,8 +1,9 @@
 """Shared state: variables in the process by which tests of one file hang on each other.
 
-These are variables of the module, attributes of its classes, and what its class- and module-scoped
-fixtures give. Functions of the same file that a test calls, and its fixtures there, are looked into.
-What a fixture empties or sets before each test is shared by nobody. Other modules are not followed.
+These are variables of the module, attributes of its classes, what its class- and module-scoped
+fixtures give, and the variables of other modules where tests get at all of them by `vars(module)`.
+Functions of the same file that a test calls, and its fixtures there, are looked into. What a fixture
+empties or sets before each test is shared by nobody. Other modules are not followed.
 """
 
 from __future__ import annotations
@@ -70,9 +71,10 @@ def shared(space: ModuleSpace, file: str, tests: list[Test]) -> dict[str, list[S
     else:
         names = set()
     classes = _class_variables(space)
-    if not names and not classes:
+    modules = _imported_modules(space.tree) if "vars(" in space.text else set()
+    if not names and not classes and not modules:
         return {}
-    reader = _Reader(space, names, classes)
+    reader = _Reader(space, names, classes, modules)
     uses: dict[tuple[str, str], _Uses] = {}
     for test in tests:
         key = _key(test)
@@ -129,6 +131,16 @@ def _module_variables(tree: ast.Module) -> set[str]:
     return found
 
 
+def _imported_modules(tree: ast.Module) -> set[str]:
+    """Return the names under which the module's own `import` statements bind other modules."""
+    return {
+        alias.asname or alias.name.partition(".")[0]
+        for statement in tree.body
+        if isinstance(statement, ast.Import)
+        for alias in statement.names
+    }
+
+
 def _class_variables(space: ModuleSpace) -> dict[str, set[str]]:
     """Return the names that each class of the module assigns in its body and something may change."""
     found: dict[str, set[str]] = {}
@@ -168,8 +180,10 @@ def _wide_fixtures(space: ModuleSpace, tests: list[Test]) -> set[str]:
 class _Reader:
     """Finds what tests do with the variables of one file."""
 
-    def __init__(self, space: ModuleSpace, names: set[str], classes: dict[str, set[str]]) -> None:
-        self._space, self._names, self._classes = space, names, classes
+    def __init__(
+        self, space: ModuleSpace, names: set[str], classes: dict[str, set[str]], modules: set[str]
+    ) -> None:
+        self._space, self._names, self._classes, self._modules = space, names, classes, modules
 
     def uses(self, test: Test) -> _Uses:
         """Return what a test does, with its own fixtures in this file and all that they call there."""
@@ -197,12 +211,23 @@ class _Reader:
         followed.add(id(node))
         visible = self._visible(node)
         for part in ast.walk(node):
+            for name, line in self._whole_modules(part):
+                # What is done with the variables of another module is not followed: both is possible.
+                uses.reads.setdefault(name, line)
+                uses.writes.setdefault(name, line)
             for name, line, writes in self._touched(part, visible, cls):
                 (uses.writes if writes else uses.reads).setdefault(name, line)
             if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
                 for called, owner in self._space.definitions(part.func.id):
                     if owner is None:
                         self._look(called, cls, uses, followed)
+
+    def _whole_modules(self, part: ast.AST) -> Iterator[tuple[str, int]]:
+        """Yield `vars(module)`, and its line, where a node is that of an imported module."""
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "vars":
+            for argument in part.args:
+                if isinstance(argument, ast.Name) and argument.id in self._modules:
+                    yield f"vars({argument.id})", part.lineno
 
     def _visible(self, node: Definition) -> set[str]:
         """Return the shared variables that a function does not hide behind names of its own.

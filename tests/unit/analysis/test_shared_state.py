@@ -151,3 +151,24 @@ def test_attributes_of_the_class_are_told_from_those_of_the_instance(suite) -> N
         """
     both = {"TestStory.items", "TestStory.token"}
     assert shares_of(suite, source) == {"TestStory::test_add": both, "TestStory::test_look": both}
+
+
+def test_the_variables_of_another_module_are_shared_where_tests_get_at_all_of_them(suite) -> None:
+    source = """
+        import argparse
+        import sys
+
+        def state():
+            return vars(sys).setdefault("_state", [])
+
+        def test_fills():
+            state().append(1)
+
+        def test_counts():
+            assert state() == [1]
+
+        def test_parses():
+            arguments = argparse.Namespace(n=1)
+            assert vars(arguments) == {"n": 1}
+        """
+    assert shares_of(suite, source) == {"test_fills": {"vars(sys)"}, "test_counts": {"vars(sys)"}}
