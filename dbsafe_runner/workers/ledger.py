@@ -128,14 +128,16 @@ class Ledger:
         verdict: Verdict,
         others: Sequence[int] = (),
     ) -> None:
-        """Enter a failure that does not count: pytest gets the reports of the trial that passed.
+        """Enter a failure that does not count: pytest gets the reports of the trial that did not fail.
 
         The text of the failure stays in the result, for the reports.
         """
         fields = failed.fields
         self._replay += pack_entry(redeemed.kind, redeemed.fields, redeemed.blob)
         result = self._result(fields, worker, verdict, others)
-        result = dataclasses.replace(result, outcome=Outcome.PASSED)
+        # It may have been skipped or have failed as expected, as it does serially.
+        ended = redeemed.fields.get("outcome", Outcome.PASSED.value)
+        result = dataclasses.replace(result, outcome=Outcome(ended))
         self._enter(fields["test"], result, fields)
 
     def crash(self, test: int, text: str, stacks: str, seconds: float) -> Message:
