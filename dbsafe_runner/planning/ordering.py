@@ -63,8 +63,10 @@ def waits(
     place = {number: index for index, item in enumerate(drafts) for number in item.numbers}
     result: dict[int, set[int]] = {}
     for earlier, later in order:
-        if place[earlier] != place[later]:
-            result.setdefault(place[later], set()).add(place[earlier])
+        before, after = place[earlier], place[later]
+        # Tests that stay together for another reason may turn a chain of tests into a circle of drafts.
+        if before != after and not _waits_for(result, before, after):
+            result.setdefault(after, set()).add(before)
     _put_first_and_last(groups, place, len(drafts), result)
     if open_:
         rank = _ranks(len(drafts), result)
@@ -75,6 +77,19 @@ def waits(
                 earlier, later = sorted(pair, key=lambda index: rank[index])
                 result.setdefault(later, set()).add(earlier)
     return result
+
+
+def _waits_for(waiting: Mapping[int, set[int]], batch: int, goal: int) -> bool:
+    """Whether a batch waits for another, directly or through others."""
+    seen, open_ = {batch}, [batch]
+    while open_:
+        for earlier in waiting.get(open_.pop(), ()):
+            if earlier == goal:
+                return True
+            if earlier not in seen:
+                seen.add(earlier)
+                open_.append(earlier)
+    return False
 
 
 def _put_first_and_last(
