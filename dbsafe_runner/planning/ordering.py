@@ -103,19 +103,18 @@ def _put_first_and_last(
             groups.notes.append(
                 f"tests in several batches are marked {word}: they precede in collection order"
             )
-    middle = set(range(count)) - first - last
+    everything = set(range(count))
     if any(earlier not in first for batch in first for earlier in result.get(batch, ())):
         groups.notes.append("a test marked first has to wait for others; the mark is ignored")
         first = set()
-    blocked = {earlier for later in middle | first for earlier in result.get(later, ())}
-    if last & blocked:
+    if any(earlier in last for later in everything - last for earlier in result.get(later, ())):
         groups.notes.append("other tests have to wait for one marked last; the mark is ignored")
         last = set()
     if first:
-        for batch in middle | last:
+        for batch in everything - first:
             result.setdefault(batch, set()).update(first)
     for batch in last:
-        result.setdefault(batch, set()).update(middle)
+        result.setdefault(batch, set()).update(everything - first - last)
 
 
 def _ranks(count: int, waiting: Mapping[int, set[int]]) -> dict[int, int]:

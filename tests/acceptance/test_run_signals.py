@@ -14,8 +14,10 @@ import psutil
 import pytest
 from fakes.projects import Project
 
+# Files are closed by name, not by the garbage collector: CPython looks for signals while a file object
+# is flushed, and a KeyboardInterrupt that is raised in a finaliser is lost.
 TESTS = """
-    import os, pytest, time
+    import os, pathlib, pytest, time
 
     @pytest.fixture(scope="session", autouse=True)
     def whole():
@@ -29,7 +31,7 @@ TESTS = """
 
     def test_quick(): pass
     def test_long(slow):
-        open("started", "w").write("x")
+        pathlib.Path("started").write_text("x")
         time.sleep(40)
     def test_never(): pass
 """
@@ -113,12 +115,14 @@ def test_the_first_signal_ends_the_run_in_order(
 def test_the_second_signal_ends_it_now(project: Project) -> None:
     project.write(
         test_one="""
-            import time
+            import pathlib, time
             def test_long():
-                open("started", "w").write("x")
+                told = pathlib.Path("started")
                 while True:
-                    try: time.sleep(40)
-                    except KeyboardInterrupt: open("asked", "w").write("x")
+                    try:
+                        told.write_text("x")
+                        time.sleep(40)
+                    except KeyboardInterrupt: told = pathlib.Path("asked")
         """
     )
     process = start(project)
@@ -138,11 +142,12 @@ def test_the_second_signal_ends_it_now(project: Project) -> None:
 def test_a_test_that_ignores_the_signal_is_ended_after_a_while(project: Project) -> None:
     project.write(
         test_one="""
-            import time
+            import pathlib, time
             def test_long():
-                open("started", "w").write("x")
                 while True:
-                    try: time.sleep(40)
+                    try:
+                        pathlib.Path("started").write_text("x")
+                        time.sleep(40)
                     except KeyboardInterrupt: pass
         """
     )
@@ -168,7 +173,9 @@ def test_killed_outright_nothing_goes_on(project: Project, temporary: Path) -> N
 
 
 def test_interrupted_while_collecting(project: Project) -> None:
-    project.write(test_one="import time\nopen('started', 'w').write('x')\ntime.sleep(40)")
+    project.write(
+        test_one="import pathlib, time\npathlib.Path('started').write_text('x')\ntime.sleep(40)"
+    )
     process = start(project)
     children = family(process)
     process.send_signal(signal.SIGINT)

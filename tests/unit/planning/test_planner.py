@@ -295,6 +295,18 @@ def test_first_and_last():
     assert plan.limited_by.startswith("the longest chain of batches, which starts with batch 0")
 
 
+def test_marks_against_the_order_of_collection_make_no_circle():
+    suite = Suite()
+    suite.add("test_a.py", "last", level=0, marks=order("-1"))
+    first = suite.add("test_b.py", "first", level=0, marks=order("'first'"))
+    later = suite.add("test_c.py", "later", level=0)
+    plan = suite.plan(conflicts=[Conflict(first, later, "port 80", ordered=True)])
+    assert "a test marked first has to wait for others; the mark is ignored" in plan.notes
+    assert "other tests have to wait for one marked last; the mark is ignored" in plan.notes
+    assert [batch.after for batch in plan.batches] == [(), (0,), (1,)]
+    assert simulate(plan).wall > 0
+
+
 def test_relative_order():
     suite = Suite()
     suite.add("test_a.py", "early", level=0)
