@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from agreeing.place import Place, different
 from dbsafe_runner.config import RunRequest, load_config
@@ -16,25 +18,38 @@ Say = Callable[[str], None]
 
 
 class Verifying:
-    """What came out so far: (kind, workers) -> (runs, differences)."""
+    """What came out so far: (kind, workers) -> (runs, differences). Kept in a file when there is one."""
 
-    def __init__(self, place: Place, say: Say) -> None:
+    def __init__(self, place: Place, say: Say, state: Path | None = None) -> None:
         self._place = place
         self._say = say
+        self._state = state
         self.runs: collections.Counter[tuple[str, int]] = collections.Counter()
         self.differences: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
         #: Tests that pass serially in each kind, of how many.
         self.serial: dict[str, tuple[int, int]] = {}
+        if state is not None and state.exists():
+            self._load(json.loads(state.read_text()))
 
     def play(self, kinds: Sequence[str], workers: Sequence[int], rounds: int, seed: int) -> None:
-        """Compare `rounds` runs of each kind with each number of workers to one serial run."""
-        chance = random.Random(seed)
+        """Compare `rounds` runs of each kind with each number of workers to a serial run.
+
+        What the file tells of earlier runs counts. The seed makes one random order for each run.
+        """
         for kind in kinds:
+            wanted = [
+                (number, count)
+                for number in range(rounds)
+                for count in workers
+                if self.runs[kind, count] <= number
+            ]
+            if not wanted:
+                continue
             expected = self._serially(kind)
-            for number in range(rounds):
-                for count in workers:
-                    order = chance.randrange(10**6)
-                    self._compare(kind, count, order, expected, number)
+            for number, count in wanted:
+                order = random.Random(f"{seed} {kind} {count} {number}").randrange(10**6)
+                self._compare(kind, count, order, expected, number)
+                self._save()
 
     def table(self) -> str:
         """The outcome as a table."""
@@ -50,6 +65,19 @@ class Verifying:
             for text in texts
         ]
         return "\n".join([*lines, "", *named]).rstrip()
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.serial = {kind: (passed, tests) for kind, passed, tests in state["serial"]}
+        for kind, workers, runs, differences in state["runs"]:
+            self.runs[kind, workers] = runs
+            self.differences[kind, workers] = differences
+
+    def _save(self) -> None:
+        if self._state is None:
+            return
+        runs = [[*key, count, self.differences[key]] for key, count in self.runs.items()]
+        serial = [[kind, *counts] for kind, counts in self.serial.items()]
+        self._state.write_text(json.dumps({"serial": serial, "runs": runs}, indent=1))
 
     def _serially(self, kind: str) -> dict[str, str]:
         place = self._place
