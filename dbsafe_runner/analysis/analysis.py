@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import gc
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 
-from dbsafe_runner.analysis import shared_state, storage
-from dbsafe_runner.analysis.actions import Action
-from dbsafe_runner.analysis.fixtures import Walk, Walker
-from dbsafe_runner.analysis.footprints import Sum
-from dbsafe_runner.analysis.machine import Machine
+from dbsafe_runner.analysis import storage
 from dbsafe_runner.analysis.project import Project, SourceTree
-from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.test import Test
 
-#: Variants of a parametrized test that are told apart.
-_MOST_VARIANTS = 40
 Cache = MutableMapping[str, bytes]
 
 
@@ -30,7 +21,6 @@ def analyse(tests: Sequence[Test], project: Project, cache: Cache | None = None)
     and everything they rest on are as they were are not read again beyond their hashes.
     """
     collecting = gc.isenabled()
-    # Syntax trees are many small objects that live until the end: looking for garbage among them is
     # Syntax trees are many small objects that live long: looking for garbage among them took a sixth
     # of the time.
     gc.disable()
@@ -51,42 +41,17 @@ def _analyse(tests: Sequence[Test], sources: SourceTree, cache: Cache | None) ->
             found.update(known)
         else:
             fresh[file] = group
-    analysed = _Analyser(sources).files(fresh) if fresh else {}
-    for file, (footprints, roots) in analysed.items():
-        found.update(footprints)
+    if fresh:
+        # Where everything is known already, nothing of what follows code is even imported.
+        from dbsafe_runner.analysis.analyser import Analyser
+
+        for file, (footprints, roots) in Analyser(sources).files(fresh).items():
+            found.update(footprints)
+            if stored is not None:
+                stored.keep(file, fresh[file], footprints, roots)
         if stored is not None:
-            stored.keep(file, fresh[file], footprints, roots)
-    if stored is not None and analysed:
-        stored.close()
+            stored.close()
     return {test.nodeid: found[test.nodeid] for test in tests if test.nodeid in found}
-
-
-def _variants(tests: list[Test]) -> Iterator[tuple[Test, tuple[int, int]]]:
-    """Yield tests with their place among those made of the same function, and how many there are."""
-    counts = collections.Counter((test.cls, test.function) for test in tests)
-    places: collections.Counter[tuple[str, str]] = collections.Counter()
-    for test in tests:
-        name = (test.cls, test.function)
-        yield test, ((places[name], counts[name]) if 1 < counts[name] <= _MOST_VARIANTS else (0, 0))
-        places[name] += 1
-
-
-def _footprints(tests: Iterable[Test], sums: dict[str, Sum]) -> dict[str, Footprint]:
-    """Return the footprints of a file's tests: a set-up may empty what the test before it left."""
-    found: dict[str, Footprint] = {}
-    plain: dict[Sum, Footprint] = {}
-    littered: frozenset[str] = frozenset()
-    for test in tests:
-        one = sums[test.nodeid]
-        if one not in plain:
-            plain[one] = one.footprint()
-        footprint = plain[one]
-        emptied = one.empties()
-        if littered & emptied:
-            footprint = one.footprint(littered & emptied)
-        found[test.nodeid] = footprint
-        littered = (littered - emptied) | (footprint.writes if plain[one].outlives else frozenset())
-    return found
 
 
 def _by_file(tests: Iterable[Test]) -> dict[str, list[Test]]:
@@ -94,46 +59,3 @@ def _by_file(tests: Iterable[Test]) -> dict[str, list[Test]]:
     for test in tests:
         found.setdefault(test.file, []).append(test)
     return found
-
-
-class _Analyser:
-    """Walks the tests that must be walked."""
-
-    def __init__(self, sources: SourceTree) -> None:
-        self._sources = sources
-        self._machine = Machine(sources)
-        self._walker = Walker(self._machine)
-
-    def files(self, groups: dict[str, list[Test]]) -> dict[str, tuple[dict[str, Footprint], set[str]]]:
-        """Return footprints by node id and the files that they start from, by test file."""
-        return {file: self._file(file, tests) for file, tests in groups.items()}
-
-    def _file(self, file: str, tests: list[Test]) -> tuple[dict[str, Footprint], set[str]]:
-        self._walker.begin_file(self._sources.absolute(file))
-        roots = {self._sources.absolute(file)}
-        sums: dict[object, Sum] = {}
-        of: dict[str, Sum] = {}
-        for test, variant in _variants(tests):
-            # All that a test is but its place and its name, in which its parameters are.
-            key = (test.line, test.cls, test.function, test.fixtures, test.marks, variant)
-            if key not in sums:
-                walk = self._walker.walk(test, variant)
-                roots |= walk.files
-                sums[key] = Sum(walk, test, self._sources, self._imported(walk))
-            of[test.nodeid] = sums[key]
-        found = _footprints(tests, of)
-        space = self._machine.modules.space(self._sources.absolute(file))
-        for nodeid, shares in (
-            shared_state.shared(space, file, tests).items() if space is not None else ()
-        ):
-            found[nodeid] = _with_shares(found[nodeid], shares)
-        return found, roots
-
-    def _imported(self, walk: Walk) -> list[Action]:
-        return [action for action in self._machine.import_trace if action.file in walk.files]
-
-
-def _with_shares(footprint: Footprint, shares: list[shared_state.Share]) -> Footprint:
-    evidence = tuple(Evidence(Source.STATIC, share.what, share.file, share.line) for share in shares)
-    names = frozenset(f"{share.file}::{share.name}" for share in shares)
-    return dataclasses.replace(footprint, shares=names, evidence=footprint.evidence + evidence)

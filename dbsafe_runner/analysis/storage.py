@@ -121,11 +121,15 @@ def _loaded(data: bytes | None) -> dict[str, Any]:
 
 def _signature(tests: Iterable[Test]) -> str:
     digest = hashlib.blake2b(digest_size=16)
+    # Tests share the definitions of their fixtures, and a suite has few of them beside its tests.
+    written: dict[int, str] = {}
     for test in tests:
-        digest.update(
-            repr((test.nodeid, test.line, test.marks, test.xdist_group)).encode("utf-8", "replace")
-        )
-        digest.update(repr(test.fixtures).encode("utf-8", "replace"))
+        for fixture in test.fixtures:
+            if id(fixture) not in written:
+                written[id(fixture)] = repr(fixture)
+        fixtures = ", ".join(written[id(fixture)] for fixture in test.fixtures)
+        own = repr((test.nodeid, test.line, test.marks, test.xdist_group))
+        digest.update(f"{own}[{fixtures}]".encode("utf-8", "replace"))
     return digest.hexdigest()
 
 

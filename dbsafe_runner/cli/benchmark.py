@@ -16,7 +16,7 @@ from dbsafe_runner.reporting.formatting import counted, seconds_text
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
-    from dbsafe_runner.session import Benchmark, Contender
+    from dbsafe_runner.session.benchmarking import Benchmark, Contender
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,12 +44,12 @@ def benchmark(
     config = invocation.configuration(settings, config_file)
     request = invocation.request(config, context.args)
     with defects_to(config.run.output):
-        from dbsafe_runner import session
+        from dbsafe_runner.session import benchmarking
 
         def say(text: str) -> None:
             typer.echo(text, err=True)
 
-        found = session.benchmark(config, request, turns, say)
+        found = benchmarking.benchmark(config, request, turns, say)
     if as_json:
         typer.echo(json.dumps(benchmark_fields(found), indent=2))
     else:

@@ -20,7 +20,7 @@ from dbsafe_runner.reporting.formatting import counted
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
-    from dbsafe_runner.session import Bisected
+    from dbsafe_runner.session.bisecting import Bisected
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -50,15 +50,16 @@ def bisect(
     request = invocation.request(config, passed, fresh_template=fresh_template)
     printer = Printer(_write, ConsoleStyle(colour=request.colour), sys.stdout.encoding or "utf-8")
     with defects_to(config.run.output):
-        from dbsafe_runner import session
+        from dbsafe_runner.session import bisecting
+        from dbsafe_runner.session.prospect import CollectionEnded
 
-        found = session.bisect(
+        found = bisecting.bisect(
             config,
             request,
             lambda nodeids: _only(wanted, matching(wanted, nodeids)),
             lambda text: printer.line([("dim", text)]),
         )
-    if isinstance(found, session.CollectionEnded):
+    if isinstance(found, CollectionEnded):
         sys.stderr.write(found.output)
         raise typer.Exit(found.code)
     for line in finding_lines(found):

@@ -25,7 +25,7 @@ from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
-    from dbsafe_runner.session import Verification
+    from dbsafe_runner.session.verifying import Verification
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -133,8 +133,8 @@ def _use_own_environment() -> None:
 
 
 def _verify(config: Config, request: RunRequest) -> Verification:
-    from dbsafe_runner import session
     from dbsafe_runner.cli.sinks import build_sinks
+    from dbsafe_runner.session import verifying
     from dbsafe_runner.session.parts import make_provider
 
     # The template is made once and kept, so it belongs to neither of the times.
@@ -145,4 +145,4 @@ def _verify(config: Config, request: RunRequest) -> Verification:
         provider.close()
     if not template.reused:
         typer.echo(f"template ready after {template.seconds:.1f} s, kept for later runs")
-    return session.verify(config, request, build_sinks(config, request), typer.echo)
+    return verifying.verify(config, request, build_sinks(config, request), typer.echo)

@@ -47,11 +47,11 @@ def explain(
 
 
 def _explain(config: Config, request: RunRequest, wanted: str, *, static: bool) -> int:
-    from dbsafe_runner import session
     from dbsafe_runner.cli import explain_rendering
+    from dbsafe_runner.session.prospect import CollectionEnded, prospect
 
-    found = session.prospect(config, request, static=static)
-    if isinstance(found, session.CollectionEnded):
+    found = prospect(config, request, static=static)
+    if isinstance(found, CollectionEnded):
         sys.stderr.write(found.output)
         return found.code
     chosen = matching(wanted, [test.nodeid for test in found.request.tests])

@@ -16,7 +16,7 @@ from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Footprint, Weight
 from dbsafe_runner.planning.explanation import Explanation, explain
 from dbsafe_runner.reporting.formatting import counted, seconds_text
-from dbsafe_runner.session import Prospect
+from dbsafe_runner.session.prospect import Prospect
 from dbsafe_runner.session.sources import SourceFiles
 
 #: Names shown of a set, and tests shown of a batch.

@@ -48,11 +48,11 @@ def plan(
 
 
 def _plan(config: Config, request: RunRequest, *, static: bool, as_json: bool) -> int:
-    from dbsafe_runner import session
     from dbsafe_runner.cli import plan_rendering
+    from dbsafe_runner.session.prospect import CollectionEnded, prospect
 
-    found = session.prospect(config, request, static=static)
-    if isinstance(found, session.CollectionEnded):
+    found = prospect(config, request, static=static)
+    if isinstance(found, CollectionEnded):
         sys.stderr.write(found.output)
         return found.code
     if as_json:

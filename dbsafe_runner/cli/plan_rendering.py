@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dbsafe_runner.analysis import Note
+from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import RunRequest
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.planning.explanation import LevelRow, level_rows
 from dbsafe_runner.planning.grouping import strongest
 from dbsafe_runner.reporting.formatting import counted, seconds_text
-from dbsafe_runner.session import Prospect
+from dbsafe_runner.session.prospect import Prospect
 
 JSON_VERSION: Final = 1
 #: What puts a test on a level, in as few words as a narrow terminal has room for.

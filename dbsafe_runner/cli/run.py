@@ -36,8 +36,8 @@ def run(
     config = invocation.configuration(settings, config_file)
     request = invocation.request(config, context.args, fresh_template=fresh_template)
     with defects_to(config.run.output):
-        from dbsafe_runner import session
         from dbsafe_runner.cli.sinks import build_sinks
+        from dbsafe_runner.session import running
 
-        code = session.run(config, request, build_sinks(config, request))
+        code = running.run(config, request, build_sinks(config, request))
     raise typer.Exit(code)

@@ -16,7 +16,7 @@ from dbsafe_runner.reporting.formatting import counted, seconds_text
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
-    from dbsafe_runner.session import Verification
+    from dbsafe_runner.session.verifying import Verification
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,13 +44,13 @@ def verify(
     request = invocation.request(config, context.args, fresh_template=fresh_template)
     printer = Printer(_write, ConsoleStyle(colour=request.colour), sys.stdout.encoding or "utf-8")
     with defects_to(config.run.output):
-        from dbsafe_runner import session
         from dbsafe_runner.cli.sinks import build_sinks
+        from dbsafe_runner.session import verifying
 
         def say(text: str) -> None:
             printer.line([("bold", text)])
 
-        found = session.verify(config, request, build_sinks(config, request), say)
+        found = verifying.verify(config, request, build_sinks(config, request), say)
     for line in verification_lines(found):
         printer.line(line)
     raise typer.Exit(found.exit_code)

@@ -9,10 +9,10 @@ import dataclasses
 import functools
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import sqlglot
-from sqlglot import exp
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 #: Statements that return rows whatever they are about.
 _QUERIES: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "FETCH"))
@@ -105,6 +105,9 @@ def answer(statement: str, database: str) -> Answer:
 
 def column_names(statement: str) -> tuple[str, ...]:
     """The names of the columns that a statement returns, as far as its text tells; of `*` one."""
+    # Most runs need no stand-in, and importing it takes as long as starting a server.
+    import sqlglot
+
     try:
         parsed = sqlglot.parse_one(statement, read="postgres")
     except (sqlglot.errors.SqlglotError, RecursionError):
@@ -146,5 +149,5 @@ def _without_comments(statement: str) -> str:
 
 
 def _name(one: exp.Expression) -> str:
-    name = one.alias_or_name
+    name = str(one.alias_or_name)
     return name if name and name != "*" else "?column?"

@@ -71,7 +71,9 @@ def forecast(tests: Sequence[Test], history: Mapping[str, Sequence[Timing]]) -> 
         if runs
     }
     costs = fixture_costs(history)
-    model = _Model([(test, known[test.nodeid]) for test in tests if test.nodeid in known])
+    unknown = any(test.nodeid not in known for test in tests)
+    basis = [(test, known[test.nodeid]) for test in tests if test.nodeid in known]
+    model = _Model(basis if unknown else [])
     result = {}
     for test in tests:
         seconds = known.get(test.nodeid)

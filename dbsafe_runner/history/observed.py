@@ -15,6 +15,7 @@ left-over of the test: see docs/design/history.md.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 from dbsafe_runner.domain.changes import Changes
@@ -86,6 +87,8 @@ def observe(
 def merge(observations: Iterable[Observation]) -> Observation:
     """All that was seen in any of them."""
     seen = list(observations)
+    if len(seen) == 1:
+        return seen[0]
     return Observation(
         written=frozenset().union(*(one.written for one in seen)),
         remaining=frozenset().union(*(one.remaining for one in seen)),
@@ -100,6 +103,7 @@ def merge(observations: Iterable[Observation]) -> Observation:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def footprint(seen: Observation) -> Footprint:
     """The footprint that an observation amounts to."""
     writes = seen.written | seen.sequences | ({UNDONE_SCHEMA} if seen.ddl_undone else frozenset())

@@ -9,18 +9,16 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dbsafe_runner.domain import events
 from dbsafe_runner.errors import ExitCode, UserError
-from dbsafe_runner.reporting import html, junit, results
 from dbsafe_runner.reporting.recorder import Recorder
 
-_WRITERS: Final[Mapping[str, Callable[[results.RunReport], str]]] = {
-    "report.html": html.as_html,
-    "results.json": results.as_json,
-    "junit.xml": junit.as_xml,
-}
+if TYPE_CHECKING:
+    from dbsafe_runner.reporting.results import RunReport
+
+_NAMES: Final = ("report.html", "results.json", "junit.xml")
 
 
 def prepare_folder(folder: Path) -> Path:
@@ -64,7 +62,7 @@ class ReportFiles:
     @property
     def paths(self) -> tuple[Path, ...]:
         """Where the files will be."""
-        return tuple(self._folder / name for name in _WRITERS)
+        return tuple(self._folder / name for name in _NAMES)
 
     def on(self, event: events.RunEvent) -> None:
         """Take one event."""
@@ -84,7 +82,7 @@ class ReportFiles:
         self._written = True
         report = self._recorder.report()
         failures: list[str] = []
-        for name, writer in _WRITERS.items():
+        for name, writer in _writers().items():
             try:
                 _replace(self._folder / name, writer(report))
             except OSError as error:
@@ -97,6 +95,14 @@ class ReportFiles:
                 hint="Free some disk space, or choose another directory with --output DIR.",
                 exit_code=ExitCode.USAGE,
             )
+
+
+def _writers() -> Mapping[str, Callable[[RunReport], str]]:
+    # What they build on takes longer to import than a small suite to run, and is needed at its end.
+    from dbsafe_runner.reporting import html, junit, results
+
+    writers = (html.as_html, results.as_json, junit.as_xml)
+    return dict(zip(_NAMES, writers, strict=True))
 
 
 def _replace(path: Path, text: str) -> None:

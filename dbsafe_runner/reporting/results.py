@@ -27,7 +27,8 @@ OutcomeName = Literal["passed", "failed", "error", "skipped", "xfailed", "xpasse
 
 
 class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    # The validators are built when the first report is made, not when a run is to start.
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class RunInfo(_Model):

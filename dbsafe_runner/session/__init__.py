@@ -1,27 +1,5 @@
 """The composition root: what a command does, from the configuration and the request to the result.
 
-It puts the parts together and decides nothing that a part could decide by itself.
+It puts the parts together and decides nothing that a part could decide by itself. Each command has a
+module of its own, so that none imports what only another one needs.
 """
-
-from dbsafe_runner.session.benchmarking import Benchmark, Contender, Turn, benchmark
-from dbsafe_runner.session.bisecting import Bisected, bisect
-from dbsafe_runner.session.prospect import CollectionEnded, Comparison, Prospect, prospect
-from dbsafe_runner.session.running import run
-from dbsafe_runner.session.verifying import Difference, Verification, verify
-
-__all__ = [
-    "Benchmark",
-    "Bisected",
-    "CollectionEnded",
-    "Comparison",
-    "Contender",
-    "Difference",
-    "Prospect",
-    "Turn",
-    "Verification",
-    "benchmark",
-    "bisect",
-    "prospect",
-    "run",
-    "verify",
-]

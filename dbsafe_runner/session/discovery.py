@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dbsafe_runner.analysis import Note
+from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.domain.test import FixtureDef, Mark, Test
 from dbsafe_runner.session.pytest_ini import IniOptions, read_ini

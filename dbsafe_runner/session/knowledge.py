@@ -10,14 +10,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbsafe_runner.analysis import Note, analyse, classify, derive_level
-from dbsafe_runner.analysis.classification import LEAST_CONFIDENCE, presumed_level
-from dbsafe_runner.analysis.overrides import Override
+from dbsafe_runner.analysis.analysis import analyse
+from dbsafe_runner.analysis.classification import LEAST_CONFIDENCE, classify, presumed_level
+from dbsafe_runner.analysis.levels import derive_level
+from dbsafe_runner.analysis.overrides import Note, Override
 from dbsafe_runner.config import Config
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Classification, Footprint
 from dbsafe_runner.domain.forecast import Forecast
-from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.outcome import Verdict
 from dbsafe_runner.domain.test import Test
@@ -26,26 +26,11 @@ from dbsafe_runner.history.forecasts import forecast
 from dbsafe_runner.history.observed import Observation, merge
 from dbsafe_runner.history.records import Code, Remembered
 from dbsafe_runner.hooks import Plugins
-from dbsafe_runner.planning.request import Conflict, Found, Grouping, PlanRequest
-from dbsafe_runner.planning.strategies import Strategy
+from dbsafe_runner.planning.request import Conflict, Found, PlanRequest
 from dbsafe_runner.session.analysis_cache import AnalysisCache
+from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.code_state import code_of
 from dbsafe_runner.session.sources import SourceFiles
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What the plan depends on beside the tests."""
-
-    strategy: Strategy
-    workers: int
-    kind: NamespaceKind
-    grouping: Grouping = Grouping.DEPENDENCY
-
-    @property
-    def private_server(self) -> bool:
-        """Whether what is cluster-wide concerns one worker alone, and may be taken to."""
-        return self.kind is NamespaceKind.SERVER and not self.strategy.keep_caps
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -197,13 +182,13 @@ def observed_footprints(
     found: dict[str, Footprint] = {}
     for nodeid, code in codes.items():
         seen = [one for one in remembered.seen.get(nodeid, ()) if one.code.own == code.own]
-        same = [one.observation for one in seen if one.code.all == code.all]
-        footprint = _trusted(same) or _trusted([one.observation for one in seen])
+        same = _trusted([one.observation for one in seen if one.code.all == code.all])
+        footprint = same or _trusted([one.observation for one in seen])
         if footprint is None:
             continue
         said = static.get(nodeid)
         sure_of_more = (
-            not _trusted(same)
+            same is None
             and said is not None
             and said.confidence >= LEAST_CONFIDENCE
             and derive_level(said) > derive_level(footprint)

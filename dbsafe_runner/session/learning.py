@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from dbsafe_runner.analysis import Note, classify
+from dbsafe_runner.analysis.classification import classify
+from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import Config
 from dbsafe_runner.domain.evidence import Source
 from dbsafe_runner.domain.footprint import Classification
 from dbsafe_runner.history.observed import Observation, footprint
-from dbsafe_runner.session.knowledge import Circumstances, Knowledge
+from dbsafe_runner.session.circumstances import Circumstances
+from dbsafe_runner.session.knowledge import Knowledge
 
 #: Contradictions that are shown one by one; the rest is counted.
 SHOWN = 5

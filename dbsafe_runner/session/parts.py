@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from dbsafe_runner.analysis import Note
+from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.config.database_settings import AUTO, EMBEDDED
 from dbsafe_runner.database.account import server_account

@@ -11,7 +11,8 @@ from dbsafe_runner.planning.request import PlanRequest
 from dbsafe_runner.planning.staffing import spawned_workers
 from dbsafe_runner.reporting.formatting import counted
 from dbsafe_runner.scheduling.simulation import simulate
-from dbsafe_runner.session.knowledge import Circumstances, Knowledge
+from dbsafe_runner.session.circumstances import Circumstances
+from dbsafe_runner.session.knowledge import Knowledge
 from dbsafe_runner.session.parts import usable_cores
 from dbsafe_runner.workers.settings import CollectedSuite
 

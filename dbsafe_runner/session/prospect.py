@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from dbsafe_runner.analysis import Note
+from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import AUTO, EMBEDDED, Config, RunRequest
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind
@@ -18,8 +18,9 @@ from dbsafe_runner.history.records import Remembered
 from dbsafe_runner.history.store import HistoryStore
 from dbsafe_runner.planning.bounds import lower_bound
 from dbsafe_runner.planning.request import Grouping, PlanRequest
+from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.discovery import discover
-from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
+from dbsafe_runner.session.knowledge import Knowledge, gather
 from dbsafe_runner.session.parts import make_provider, pool_settings, usable_cores
 from dbsafe_runner.session.planned import plan_of
 from dbsafe_runner.session.plugins import configured_plugins

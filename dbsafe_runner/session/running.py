@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import dbsafe_runner
-from dbsafe_runner.analysis import Note
+from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind
@@ -22,8 +24,7 @@ from dbsafe_runner.history.store import HistoryStore
 from dbsafe_runner.hooks import Plugins
 from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.reporting.sink import Fanout, Sink
-from dbsafe_runner.session.knowledge import Circumstances, Knowledge, gather
-from dbsafe_runner.session.learning import SHOWN, lesson_of
+from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.masking import MaskingSink
 from dbsafe_runner.session.parts import (
     lease_metrics,
@@ -33,13 +34,25 @@ from dbsafe_runner.session.parts import (
     pool_settings,
     workers_that_fit,
 )
-from dbsafe_runner.session.planned import plan_of
 from dbsafe_runner.session.plugins import PluginSink, configured_plugins
-from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.session.strategy import caps_for, chosen_strategy, live_range, worker_count
 from dbsafe_runner.workers.pool import Pool
 from dbsafe_runner.workers.run_directory import run_directory
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
+
+if TYPE_CHECKING:
+    from dbsafe_runner.session.knowledge import Knowledge
+
+#: What is needed only when the tests are known. It is imported while pytest collects them, which keeps
+#: another processor busy for longer; the libraries beneath it take a third of a second.
+_NEEDED_LATER: Final = (
+    "dbsafe_runner.session.planned",
+    "dbsafe_runner.session.learning",
+    "dbsafe_runner.session.sources",
+    "dbsafe_runner.reporting.html",
+    "dbsafe_runner.reporting.junit",
+    "jinja2",
+)
 
 
 def run(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> int:
@@ -94,6 +107,9 @@ class _Run:
         self._remembered = Remembered()
         self._knowledge: Knowledge | None = None
         self._told = 0
+        #: Tests that were seen to be of another level, and what of it is worth telling.
+        self._corrected = 0
+        self._lessons: Sequence[Note] = ()
 
     def run(self) -> tuple[int, Pool]:
         """Run, and keep what was learned, however it ends."""
@@ -108,7 +124,9 @@ class _Run:
         self._on(self._started())
         self._tell_server()
         try:
-            code = self._mocked(pool.run(self._recall))
+            code = self._mocked(pool.run(self._prepare, self._learn))
+            for note in self._lessons:
+                self._tell(note, kind="info")
             finished = self._finished(code)
             self._history.on(finished)
         finally:
@@ -159,11 +177,17 @@ class _Run:
                 kind="info",
             )
 
-    def _recall(self) -> None:
-        """Read what earlier runs left, which takes a while, before it is needed."""
+    def _prepare(self) -> None:
+        """Read what earlier runs left, and import what is needed later, while pytest collects."""
         self._remembered = self._store.remembered()
+        for name in _NEEDED_LATER:
+            importlib.import_module(name)
 
     def _plan(self, suite: CollectedSuite) -> PlannedRun:
+        from dbsafe_runner.session.knowledge import gather
+        from dbsafe_runner.session.planned import plan_of
+        from dbsafe_runner.session.sources import SourceFiles
+
         files = SourceFiles(suite.rootdir, suite.python_path, suite.django_settings)
         knowledge = gather(
             self._config, suite.tests, files, self._remembered, self._circumstances, self._plugins
@@ -202,20 +226,22 @@ class _Run:
             span = max(ledger.last - ledger.first, 0.0)
         busy = {slot.name: slot.busy for slot in pool.slots.values()}
         interrupted = pool.endings.was_interrupted
-        corrected = self._learn()
         leases = lease_metrics(self._provider)
-        return events.RunFinished(pool.now(), code, interrupted, totals, span, busy, corrected, leases)
+        return events.RunFinished(
+            pool.now(), code, interrupted, totals, span, busy, self._corrected, leases
+        )
 
-    def _learn(self) -> int:
-        """Tell what was seen otherwise than it was thought to be; how many tests that is."""
+    def _learn(self) -> None:
+        """Find out what was seen otherwise than it was thought to be, while pytest says goodbye."""
+        from dbsafe_runner.session.learning import SHOWN, lesson_of
+
         if self._knowledge is None:
-            return 0
+            return
         lesson = lesson_of(
             self._config, self._knowledge, self._history.observations, self._circumstances
         )
-        for note in lesson.notes[:SHOWN]:
-            self._tell(note, kind="info")
-        return lesson.corrected
+        self._corrected = lesson.corrected
+        self._lessons = lesson.notes[:SHOWN]
 
     def _tell(self, note: Note, kind: str = "warning") -> None:
         at = self._pool.now()

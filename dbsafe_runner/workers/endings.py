@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.errors import ExitCode
 from dbsafe_runner.workers.after_fork import DUMP_SIGNAL
+from dbsafe_runner.workers.failing import workers_do_not_start
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.slot import Slot, State
@@ -32,8 +33,6 @@ _LAST_WORDS = 30.0
 #: A slot whose processes die this often before their first test is given up.
 _STILL_BIRTHS = 3
 _INTERRUPTED = 2
-#: Characters of a dead process's output that are shown.
-_LONGEST_CAUSE = 4000
 
 
 class Endings:
@@ -280,7 +279,7 @@ class Endings:
         if not pool.feeding.needs_more_workers or not pool.staffing.wants_another():
             return
         if slot.still_births >= _STILL_BIRTHS:
-            pool.fail(_workers_do_not_start(cause, printed))
+            pool.fail(workers_do_not_start(cause, printed))
             return
         pool.births.worker(slot)
 
@@ -328,16 +327,3 @@ def _read_stacks(path: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-
-
-def _workers_do_not_start(cause: str, printed: str) -> UserError:
-    ended = f"The last one {cause}." if cause else ""
-    if printed:
-        ended += f" It printed:\n{printed[-_LONGEST_CAUSE:]}"
-    return UserError(
-        "workers-do-not-start",
-        "Workers end before they run their first test.",
-        cause=ended,
-        hint="Try the other of --start fork and --start spawn.",
-        exit_code=ExitCode.WORKERS,
-    )

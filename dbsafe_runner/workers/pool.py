@@ -18,11 +18,11 @@ from typing import Any
 from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind
-from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers import catalogue
 from dbsafe_runner.workers.births import Births
 from dbsafe_runner.workers.confirming import Confirming
 from dbsafe_runner.workers.endings import Endings
+from dbsafe_runner.workers.failing import collected_differently, zygote_died
 from dbsafe_runner.workers.feeding import Feeding
 from dbsafe_runner.workers.launch import Process
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
@@ -42,6 +42,10 @@ _TICK = 0.1
 _REPLAY_BYTES = 131072
 #: Seconds that the zygote has to print its summary and end after it was told to finish.
 _FAREWELL = 60.0
+
+
+def _nothing() -> None:
+    """No work."""
 
 
 class Pool:
@@ -87,6 +91,7 @@ class Pool:
         self.collected: Message | None = None
         self.fatal: BaseException | None = None
         self._finishing_since = 0.0
+        self._leaving: Callable[[], None] = _nothing
 
     def now(self) -> float:
         """Seconds since the run started."""
@@ -97,19 +102,23 @@ class Pool:
         """Whether every test has its outcome, and pytest is only to say goodbye."""
         return self._finishing_since > 0
 
-    def run(self, meanwhile: Callable[[], None] = lambda: None) -> int:
+    def run(
+        self, collecting: Callable[[], None] = _nothing, leaving: Callable[[], None] = _nothing
+    ) -> int:
         """Run the suite and return pytest's exit code.
 
         Args:
-            meanwhile: work of the caller's, done while the suite is being collected.
+            collecting: work of the caller's, done while the suite is being collected.
+            leaving: the same, done while pytest prints its summary and ends.
 
         Raises:
             UserError: the server, the template or the workers cannot be had.
         """
         previous = self._take_signals()
         try:
+            self._leaving = leaving
             self._start()
-            meanwhile()
+            collecting()
             while not self._over():
                 for key, mask in self.selector.select(_TICK):
                     key.data(mask)
@@ -231,7 +240,7 @@ class Pool:
         if slot.process is not None:
             self.outputs.release(slot.process)
         if digest and digest != self.collected["digest"]:
-            self.fail(_collected_differently(slot.name))
+            self.fail(collected_differently(slot.name))
             return
         if slot.confirms:
             assert self.confirming is not None
@@ -313,6 +322,7 @@ class Pool:
             self.to_zygote("replay", self.ledger.take_replay())
         self._finishing_since = now
         self.to_zygote("finish", **self.endings.finish_fields())
+        self._leaving()
 
     def fail(self, error: BaseException) -> None:
         """End the run: nothing can be had from going on."""
@@ -346,7 +356,7 @@ class Pool:
             # What it said last is still to be read.
             return False
         if self._zygote_code is None and not self.endings.stopping:
-            self.fatal = _zygote_died(code)
+            self.fatal = zygote_died(code)
         return True
 
     def _take_signals(self) -> dict[int, Any]:
@@ -377,24 +387,4 @@ def _suite_of(message: Message, seconds: float) -> CollectedSuite:
         django_settings=message["django_settings"],
         unsafe=tuple(message["unsafe"]),
         start_seconds=seconds,
-    )
-
-
-def _zygote_died(code: int) -> UserError:
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return UserError(
-        "zygote-died",
-        "The process that collects the suite ended without a word.",
-        cause=f"It {how}.",
-        hint="Run `pytest --collect-only`: what ends that ends dbsafe's collection too.",
-        exit_code=ExitCode.WORKERS,
-    )
-
-
-def _collected_differently(worker: str) -> UserError:
-    return UserError(
-        "collected-differently",
-        f"Worker {worker} collected other tests, or in another order, than the process before it.",
-        hint="Make parametrisation deterministic: no sets, no random values, no clock in node ids.",
-        exit_code=ExitCode.WORKERS,
     )

@@ -8,7 +8,8 @@ from collections.abc import Callable, MutableMapping
 
 import pytest
 
-from dbsafe_runner.analysis import analyse, derive_level
+from dbsafe_runner.analysis.analysis import analyse
+from dbsafe_runner.analysis.levels import derive_level
 from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.test import FixtureDef, Mark, Test

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from dbsafe_runner.analysis import classify
+from dbsafe_runner.analysis.classification import classify
 from dbsafe_runner.analysis.overrides import level_named
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Footprint

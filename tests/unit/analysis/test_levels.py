@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbsafe_runner.analysis import derive_level
+from dbsafe_runner.analysis.levels import derive_level
 from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.level import Level
 

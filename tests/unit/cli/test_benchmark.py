@@ -4,7 +4,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from dbsafe_runner.cli.benchmark import benchmark_fields, benchmark_lines
-from dbsafe_runner.session import Benchmark, Contender, Turn
+from dbsafe_runner.session.benchmarking import Benchmark, Contender, Turn
 
 SERIAL = Contender("pytest", (Turn(30.0, 0), Turn(31.5, 0), Turn(29.0, 0)))
 XDIST = Contender("pytest -n 4", (Turn(16.0, 81), Turn(15.0, 93), Turn(15.5, 77)))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from dbsafe_runner import __version__, session
+from dbsafe_runner import __version__
 from dbsafe_runner.cli.main import COMMANDS, exit_code_of
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.config.reference import settings_by_name
+from dbsafe_runner.session import running
 
 
 class Caught:
@@ -29,7 +30,7 @@ class Caught:
 @pytest.fixture
 def caught(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Caught:
     caught = Caught()
-    monkeypatch.setattr(session, "run", caught.run)
+    monkeypatch.setattr(running, "run", caught.run)
     monkeypatch.chdir(tmp_path)
     for setting in settings_by_name().values():
         monkeypatch.delenv(setting.variable, raising=False)
@@ -124,7 +125,7 @@ def test_an_unexpected_exception_is_told_without_its_traceback(
     def fail(*_: object) -> int:
         raise ZeroDivisionError("nobody expected this")
 
-    monkeypatch.setattr(session, "run", fail)
+    monkeypatch.setattr(running, "run", fail)
     assert exit_code_of(["run"]) == 70
     shown = capsys.readouterr().err
     assert "defect" in shown
@@ -139,7 +140,7 @@ def test_a_keyboard_interrupt_has_pytests_exit_code(
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, "run", interrupted)
+    monkeypatch.setattr(running, "run", interrupted)
     assert exit_code_of(["run"]) == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 import dbsafe_runner
 from dbsafe_runner.cli import demo
 from dbsafe_runner.errors import ExitCode, UserError
-from dbsafe_runner.session import Difference, Verification
+from dbsafe_runner.session.verifying import Difference, Verification
 
 
 def verification(*differences: Difference, parallel_exit_code: int = 0) -> Verification:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from syrupy.assertion import SnapshotAssertion
 
 from dbsafe_runner.cli.verify import verification_lines
-from dbsafe_runner.session import Difference, Verification
+from dbsafe_runner.session.verifying import Difference, Verification
 
 
 def shown(found: Verification) -> str:

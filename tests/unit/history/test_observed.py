@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dbsafe_runner.analysis import derive_level
+from dbsafe_runner.analysis.levels import derive_level
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.evidence import Source
 from dbsafe_runner.domain.level import Level

@@ -20,8 +20,9 @@ from dbsafe_runner.planning.planner import make_plan
 from dbsafe_runner.planning.request import Conflict, Found
 from dbsafe_runner.planning.strategies import STRATEGIES
 from dbsafe_runner.session import knowledge as module
+from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.code_state import code_of
-from dbsafe_runner.session.knowledge import Circumstances, gather, observed_footprints
+from dbsafe_runner.session.knowledge import gather, observed_footprints
 from dbsafe_runner.session.learning import lesson_of
 from dbsafe_runner.session.sources import SourceFiles
 

@@ -13,7 +13,8 @@ from dbsafe_runner.domain.test import Test
 from dbsafe_runner.history.forecasts import Timing
 from dbsafe_runner.history.records import Remembered
 from dbsafe_runner.planning.strategies import STRATEGIES
-from dbsafe_runner.session.knowledge import Circumstances, gather
+from dbsafe_runner.session.circumstances import Circumstances
+from dbsafe_runner.session.knowledge import gather
 from dbsafe_runner.session.parts import usable_cores
 from dbsafe_runner.session.planned import Planned, plan_of
 from dbsafe_runner.session.sources import SourceFiles

@@ -1,0 +1,91 @@
+"""Analyser: walks the tests whose footprints have to be found anew, file by file."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+from dbsafe_runner.analysis import shared_state
+from dbsafe_runner.analysis.actions import Action
+from dbsafe_runner.analysis.fixtures import Walk, Walker
+from dbsafe_runner.analysis.footprints import Sum
+from dbsafe_runner.analysis.machine import Machine
+from dbsafe_runner.analysis.project import SourceTree
+from dbsafe_runner.domain.evidence import Evidence, Source
+from dbsafe_runner.domain.footprint import Footprint
+from dbsafe_runner.domain.test import Test
+
+#: Variants of a parametrized test that are told apart.
+_MOST_VARIANTS = 40
+
+
+class Analyser:
+    """Walks the tests that must be walked."""
+
+    def __init__(self, sources: SourceTree) -> None:
+        self._sources = sources
+        self._machine = Machine(sources)
+        self._walker = Walker(self._machine)
+
+    def files(self, groups: dict[str, list[Test]]) -> dict[str, tuple[dict[str, Footprint], set[str]]]:
+        """Return footprints by node id and the files that they start from, by test file."""
+        return {file: self._file(file, tests) for file, tests in groups.items()}
+
+    def _file(self, file: str, tests: list[Test]) -> tuple[dict[str, Footprint], set[str]]:
+        self._walker.begin_file(self._sources.absolute(file))
+        roots = {self._sources.absolute(file)}
+        sums: dict[object, Sum] = {}
+        of: dict[str, Sum] = {}
+        for test, variant in _variants(tests):
+            # All that a test is but its place and its name, in which its parameters are.
+            key = (test.line, test.cls, test.function, test.fixtures, test.marks, variant)
+            if key not in sums:
+                walk = self._walker.walk(test, variant)
+                roots |= walk.files
+                sums[key] = Sum(walk, test, self._sources, self._imported(walk))
+            of[test.nodeid] = sums[key]
+        found = _footprints(tests, of)
+        space = self._machine.modules.space(self._sources.absolute(file))
+        for nodeid, shares in (
+            shared_state.shared(space, file, tests).items() if space is not None else ()
+        ):
+            found[nodeid] = _with_shares(found[nodeid], shares)
+        return found, roots
+
+    def _imported(self, walk: Walk) -> list[Action]:
+        return [action for action in self._machine.import_trace if action.file in walk.files]
+
+
+def _with_shares(footprint: Footprint, shares: list[shared_state.Share]) -> Footprint:
+    evidence = tuple(Evidence(Source.STATIC, share.what, share.file, share.line) for share in shares)
+    names = frozenset(f"{share.file}::{share.name}" for share in shares)
+    return dataclasses.replace(footprint, shares=names, evidence=footprint.evidence + evidence)
+
+
+def _variants(tests: list[Test]) -> Iterator[tuple[Test, tuple[int, int]]]:
+    """Yield tests with their place among those made of the same function, and how many there are."""
+    counts = collections.Counter((test.cls, test.function) for test in tests)
+    places: collections.Counter[tuple[str, str]] = collections.Counter()
+    for test in tests:
+        name = (test.cls, test.function)
+        yield test, ((places[name], counts[name]) if 1 < counts[name] <= _MOST_VARIANTS else (0, 0))
+        places[name] += 1
+
+
+def _footprints(tests: Iterable[Test], sums: dict[str, Sum]) -> dict[str, Footprint]:
+    """Return the footprints of a file's tests: a set-up may empty what the test before it left."""
+    found: dict[str, Footprint] = {}
+    plain: dict[Sum, Footprint] = {}
+    littered: frozenset[str] = frozenset()
+    for test in tests:
+        one = sums[test.nodeid]
+        if one not in plain:
+            plain[one] = one.footprint()
+        footprint = plain[one]
+        emptied = one.empties()
+        if littered & emptied:
+            footprint = one.footprint(littered & emptied)
+        found[test.nodeid] = footprint
+        littered = (littered - emptied) | (footprint.writes if plain[one].outlives else frozenset())
+    return found
