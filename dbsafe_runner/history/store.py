@@ -193,8 +193,9 @@ class HistoryStore:
             (*_UNTIMED, RUNS),
         )
         found: dict[str, list[Timing]] = {}
+        nothing: dict[str, float] = {}
         for nodeid, setup, call, teardown, built in rows:
-            fixtures = json.loads(built) if built else {}
+            fixtures = json.loads(built) if built else nothing
             found.setdefault(nodeid, []).append(Timing(setup, call, teardown, fixtures))
         return found
 
@@ -206,12 +207,17 @@ class HistoryStore:
              order by test.id, run desc
             """
         )
+        # Most tests have been seen to do what others of their file do: equal values are kept once.
         known: dict[str, Observation] = {}
+        kept: dict[tuple[str, str, str], Seen] = {}
         found: dict[str, list[Seen]] = {}
         for nodeid, own, everything, facts in rows:
             if facts not in known:
                 known[facts] = observation_of(facts)
-            found.setdefault(nodeid, []).append(Seen(Code(own, everything), known[facts]))
+            key = own, everything, facts
+            if key not in kept:
+                kept[key] = Seen(Code(own, everything), known[facts])
+            found.setdefault(nodeid, []).append(kept[key])
         return found
 
     def _dependencies(self) -> list[Dependency]:

@@ -200,10 +200,11 @@ class _Run:
                 self._tell(note)
         planned = plan_of(self._config, knowledge, self._circumstances, suite)
         plan, self._circumstances = planned.plan, planned.circumstances
+        stand_alone, self._remembered = self._remembered.stand_alone, Remembered()
         return PlannedRun(
             plan,
             tuple(knowledge.classifications[test.nodeid] for test in suite.tests),
-            frozenset(t.index for t in suite.tests if t.nodeid in self._remembered.stand_alone),
+            frozenset(test.index for test in suite.tests if test.nodeid in stand_alone),
             self._caps(),
         )
 
