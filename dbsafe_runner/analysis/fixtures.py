@@ -59,7 +59,6 @@ class Walker:
         self._results: dict[object, FixtureResult] = {}
         #: Results of fixtures that the current file of tests defines.
         self._passing: dict[object, FixtureResult] = {}
-        self._instances: dict[int, Instance] = {}
 
     def walk(self, test: Test, variant: tuple[int, int] = (0, 0)) -> Walk:
         """Follow one test from its widest fixture to its teardown.

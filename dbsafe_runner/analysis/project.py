@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Sequence
 from typing import Protocol
 
 #: Characters; a longer file is taken for generated code or data and is not parsed.
@@ -17,11 +16,6 @@ class Project(Protocol):
     @property
     def rootdir(self) -> str:
         """The root directory; paths in evidence are relative to it."""
-        ...
-
-    @property
-    def source_roots(self) -> Sequence[str]:
-        """The directories in which the project's modules are found."""
         ...
 
     @property

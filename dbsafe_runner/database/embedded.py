@@ -71,7 +71,6 @@ class EmbeddedProvider:
         postgres: "auto", "embedded", or the directory of the server programs to use.
         tcp: whether each server also listens on 127.0.0.1, on a free port of its own, which is then
             its endpoint's port. Any local user can connect there, as any role.
-        pristine: keep one more server in the template's state to read baseline rows from.
     """
 
     def __init__(
@@ -80,12 +79,10 @@ class EmbeddedProvider:
         *,
         postgres: str = "auto",
         tcp: bool = False,
-        pristine: bool = False,
     ) -> None:
         self._request = request
         self._postgres = postgres
         self._tcp = tcp
-        self._pristine_wanted = pristine
         self._lock = threading.RLock()
         self._over = False
         self._ending = Ending()
@@ -96,7 +93,6 @@ class EmbeddedProvider:
         self._warm: collections.deque[concurrent.futures.Future[_Slot]] = collections.deque()
         self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-servers")
         self._has_made = False
-        self._pristine: concurrent.futures.Future[_Slot] | None = None
         self._run: RunDirectory | None = None
         self._prepared: Prepared | None = None
         #: The data directory that servers are copied from, and its bytes.
@@ -123,7 +119,6 @@ class EmbeddedProvider:
         prepared = self._prepared = preparation.prepare(report)
         self._state = (prepared.template.data, prepared.template.facts["manifest"][1])
         self._makers.submit(prune_cache, cache_root)
-        self._start_pristine()
         seconds = time.monotonic() - started
         return TemplateInfo(
             prepared.installation.binaries.version, prepared.key, seconds, prepared.reused
@@ -132,7 +127,6 @@ class EmbeddedProvider:
     def acquire(self, worker: str) -> Namespace:
         """See `NamespaceProvider.acquire`."""
         slot = self._next_slot()
-        pristine = _result(self._pristine).server.dsn(self._database) if self._pristine else ""
         with self._lock:
             self._generations[worker] += 1
             generation = self._generations[worker]
@@ -145,7 +139,6 @@ class EmbeddedProvider:
             admin_dsn=slot.server.dsn(self._database),
             database=self._database,
             server_version=self._ready.installation.binaries.version_num,
-            pristine_dsn=pristine,
             scratch=str(run.scratch()),
         )
 
@@ -197,8 +190,8 @@ class EmbeddedProvider:
             if source not in self._learned:
                 self._learned.append(source)
             slot = self._slots.get(namespace.name.removeprefix("server-"))
-        for pupil in filter(None, [slot, _result(self._pristine) if self._pristine else None]):
-            self._teach(pupil, source)
+        if slot is not None:
+            self._teach(slot, source)
 
     def close(self) -> None:
         """See `NamespaceProvider.close`."""
@@ -222,7 +215,7 @@ class EmbeddedProvider:
         """Make the state of a namespace the template of every further one of this run.
 
         For what the suite's collection did to the database. The namespace's server is stopped and
-        started again, so sessions end; servers made ahead, and the pristine one, are made anew.
+        started again, so sessions end; servers made ahead are made anew.
 
         Raises:
             UserError: its server cannot be stopped, copied or started again.
@@ -236,14 +229,13 @@ class EmbeddedProvider:
             self._living_run()
             self._state = (data, manifest(data)[1])
             ahead = len(self._warm)
-            outdated = [*self._warm, *filter(None, [self._pristine])]
+            outdated = list(self._warm)
             self._warm.clear()
             slot.server.launch()
         slot.server.wait()
         for future in outdated:
             if not future.cancel():
                 self._discard(_result(future))
-        self._start_pristine()
         self.warm(ahead)
 
     @property
@@ -264,12 +256,6 @@ class EmbeddedProvider:
         if self._prepared is None:
             raise ProviderClosedError
         return self._prepared
-
-    def _start_pristine(self) -> None:
-        if self._pristine_wanted:
-            with self._lock:
-                self._living_run()
-                self._pristine = self._makers.submit(self._make)
 
     def _next_slot(self) -> _Slot:
         while True:

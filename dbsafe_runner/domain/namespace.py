@@ -45,7 +45,5 @@ class Namespace:
     database: str
     #: PostgreSQL's server_version_num, e.g. 180000.
     server_version: int
-    #: A running pristine clone of the template to read baseline rows from; "" when there is none.
-    pristine_dsn: str = dataclasses.field(default="", repr=False)
     #: A directory that the worker may put large snapshots in.
     scratch: str = ""

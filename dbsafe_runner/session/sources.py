@@ -10,7 +10,7 @@ import site
 import sys
 import sysconfig
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 #: Bytes; nothing that large is read, whatever it is called.
@@ -41,11 +41,6 @@ class SourceFiles:
     def rootdir(self) -> str:
         """The root directory."""
         return self._rootdir
-
-    @property
-    def source_roots(self) -> Sequence[str]:
-        """The directories in which the project's modules are found."""
-        return self._roots
 
     def read(self, path: str) -> str | None:
         """The text of a file, decoded as Python would; None when it is absent, too large or no text."""

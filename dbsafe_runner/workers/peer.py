@@ -57,11 +57,6 @@ class Peer:
             self._selector.unregister(self._socket)
             self._socket.close()
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that the other end has not taken yet."""
-        return len(self._unsent)
-
     def _ready(self, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._write()

@@ -63,7 +63,6 @@ class Slot:
     namespace: Namespace | None = None
     #: The test for whose sake its namespace is kept when it ends; "" when it is not.
     keep: str = ""
-    lease_asked: float = 0.0
     #: Why we are killing it, in words; "" when we are not.
     sentence: str = ""
     #: When the next, harder step of ending it is due; 0 when none is.

@@ -23,7 +23,6 @@ class MemoryProject:
     def __init__(self, files: dict[str, str | None], django_settings: str = "") -> None:
         self.files = {f"{ROOT}/{path}": text for path, text in files.items()}
         self.rootdir = ROOT
-        self.source_roots = (ROOT,)
         self.django_settings = django_settings
         self.reads: list[str] = []
 

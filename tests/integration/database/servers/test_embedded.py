@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import ProviderClosedError, TemplateRequest
@@ -67,7 +66,6 @@ def test_a_namespace_describes_itself(shop: EmbeddedProvider) -> None:
     assert first.name != second.name
     assert first.database == "shop"
     assert not first.endpoint.databases
-    assert first.pristine_dsn == ""
     assert Path(first.scratch).is_dir()
     assert ask(first.admin_dsn, "show server_version_num") == str(first.server_version)
     assert (
@@ -234,20 +232,10 @@ def test_close_before_and_without_prepare(provide: Provide) -> None:
         provider.prepare(silent)
 
 
-def test_the_pristine_one_stays_as_the_template(area: Path, provide: Provide) -> None:
-    provider = provide(TemplateRequest(root=area, sources=(SOURCE,)), pristine=True)
-    provider.prepare(silent)
-    first, second = provider.acquire("gw0"), provider.acquire("gw1")
-    assert first.pristine_dsn == second.pristine_dsn != ""
-    run(first.admin_dsn, "create table t()")
-    assert ask(first.pristine_dsn, "select to_regclass('t')") is None
-    assert ask(first.pristine_dsn, "select current_database()") == "shop"
-
-
 def test_learned_names_exist_where_they_were_asked_for_and_from_then_on(
     area: Path, provide: Provide
 ) -> None:
-    provider = provide(pristine=True)
+    provider = provide()
     provider.prepare(silent)
     living = provider.acquire("gw0")
     dead = provider.acquire("gw1")
@@ -262,25 +250,21 @@ def test_learned_names_exist_where_they_were_asked_for_and_from_then_on(
     # The one was made ahead, before the names were learned, and the other after that.
     ahead, further = provider.acquire("gw3"), provider.acquire("gw4")
     hosts = [namespace.endpoint.host for namespace in (living, ahead, further)]
-    for host in (*hosts, psycopg_host(living.pristine_dsn)):
+    for host in hosts:
         assert ask(f"host={host} user=other dbname=elsewhere", "select current_user") == "other"
         assert ask(f"host={host} user=postgres dbname=third", "select current_user") == "postgres"
     assert ask(bystander.admin_dsn, "select count(*) from pg_database where datname = 'third'") == 0
 
 
-def psycopg_host(dsn: str) -> str:
-    return str(conninfo_to_dict(dsn)["host"])
-
-
 def test_an_adopted_state_is_the_template_of_the_rest(area: Path, provide: Provide) -> None:
-    provider = provide(TemplateRequest(root=area, sources=(SOURCE,)), pristine=True)
+    provider = provide(TemplateRequest(root=area, sources=(SOURCE,)))
     provider.prepare(silent)
     collected = provider.acquire("zygote")
     run(suite_dsn(collected), "create table t as select 42 as x")
     provider.warm(1)
     provider.adopt(collected)
     further = provider.acquire("gw0")
-    for dsn in (suite_dsn(collected), suite_dsn(further), further.pristine_dsn):
+    for dsn in (suite_dsn(collected), suite_dsn(further)):
         assert ask(dsn, "select x from t") == 42
 
 
