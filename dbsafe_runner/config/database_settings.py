@@ -124,6 +124,17 @@ class DatabaseSettings(Table):
             metavar="DIR",
         ),
     ] = AUTO
+    tcp: Annotated[
+        bool,
+        Key(
+            "--tcp",
+            "true or false",
+            "Have servers of dbsafe's own listen on 127.0.0.1, too, each on a free port, and lead "
+            "connections there: for programs that cannot use a Unix socket. Every user of this machine "
+            "can connect to them then.",
+            TextForm.SWITCH,
+        ),
+    ] = False
     setup: Annotated[
         str,
         Key(

@@ -35,10 +35,10 @@ from dbsafe_runner.database.provider import (
     not_kept,
 )
 from dbsafe_runner.database.rundir import RunDirectory
-from dbsafe_runner.database.server import Server, free_port
+from dbsafe_runner.database.server import Server, listening
 from dbsafe_runner.database.sources import Source, create_names
 from dbsafe_runner.domain.isolation import NamespaceKind
-from dbsafe_runner.domain.namespace import Endpoint, Namespace
+from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import UserError
 
 T = TypeVar("T")
@@ -69,8 +69,6 @@ class EmbeddedProvider:
     Args:
         request: what the template shall be.
         postgres: "auto", "embedded", or the directory of the server programs to use.
-        tcp: whether each server also listens on 127.0.0.1, on a free port of its own, which is then
-            its endpoint's port. Any local user can connect there, as any role.
     """
 
     def __init__(
@@ -78,11 +76,9 @@ class EmbeddedProvider:
         request: TemplateRequest,
         *,
         postgres: str = "auto",
-        tcp: bool = False,
     ) -> None:
         self._request = request
         self._postgres = postgres
-        self._tcp = tcp
         self._lock = threading.RLock()
         self._over = False
         self._ending = Ending()
@@ -135,7 +131,7 @@ class EmbeddedProvider:
             name=f"server-{slot.name}",
             kind=self.kind,
             generation=generation,
-            endpoint=Endpoint(host=str(slot.server.home), port=slot.server.port),
+            endpoint=slot.server.endpoint,
             admin_dsn=slot.server.dsn(self._database),
             database=self._database,
             server_version=self._ready.installation.binaries.version_num,
@@ -289,7 +285,7 @@ class EmbeddedProvider:
         name = str(next(self._numbers))
         state, size = self._state
         home, data = run.place(name, size)
-        port, listen = (free_port(), "127.0.0.1") if self._tcp else (5432, "")
+        port, listen = listening(tcp=self._request.tcp)
         server = Server(self._ready.installation, home, data, port=port, listen=listen)
         slot = _Slot(name, server)
         try:

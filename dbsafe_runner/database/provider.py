@@ -27,7 +27,7 @@ CommandLeader = Callable[[str, Endpoint], str]
 class TemplateRequest:
     """What the template shall be.
 
-    Everything but `environment`, `lead`, `timeout` and `fresh` is in its key.
+    Everything but `environment`, `lead`, `timeout`, `tcp` and `fresh` is in its key.
     """
 
     #: The directory that the set-up runs in and that `inputs` are relative to.
@@ -45,6 +45,9 @@ class TemplateRequest:
     lead: CommandLeader | None = None
     #: Seconds that the set-up may take.
     timeout: float = 600.0
+    #: Servers of our own also listen on 127.0.0.1, each on a free port, and clients are led there. Any
+    #: local user can connect then, as any role.
+    tcp: bool = False
     #: Build it anew even where a ready one is kept.
     fresh: bool = False
 

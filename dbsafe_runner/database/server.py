@@ -21,6 +21,7 @@ import psutil
 from dbsafe_runner.database.account import Account
 from dbsafe_runner.database.binaries import Binaries
 from dbsafe_runner.database.space import is_full, no_space
+from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
 
 #: Seconds that a server may take until it accepts connections, and until it has ended.
@@ -67,6 +68,11 @@ class Server:
     def pid(self) -> int:
         """The process id, 0 when it was not started."""
         return self._process.pid if self._process else 0
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where clients are led: to the address that it listens on, or to its socket."""
+        return Endpoint(host=self.listen or str(self.home), port=self.port)
 
     def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
         """A libpq connection string for it."""
@@ -237,6 +243,11 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listening(*, tcp: bool) -> tuple[int, str]:
+    """Port and address of a server that is reached by its socket alone or, with `tcp`, by TCP, too."""
+    return (free_port(), "127.0.0.1") if tcp else (5432, "")
 
 
 def free_port() -> int:

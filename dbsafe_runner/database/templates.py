@@ -27,7 +27,7 @@ from dbsafe_runner.database.cluster import (
 from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.provider import Report, TemplateRequest
 from dbsafe_runner.database.rundir import RunDirectory
-from dbsafe_runner.database.server import Installation, Server
+from dbsafe_runner.database.server import Installation, Server, listening
 from dbsafe_runner.database.setup_command import Setup, SetupFailedError, missing_extensions
 from dbsafe_runner.database.sources import Source, create_names
 from dbsafe_runner.domain.namespace import Endpoint
@@ -101,7 +101,8 @@ class TemplateBuilder:
         """
         name = f"t{secrets.token_hex(3)}"
         home, data = self._run.place(name, base.facts["manifest"][1])
-        server = Server(self._installation, home, data)
+        port, listen = listening(tcp=self._request.tcp)
+        server = Server(self._installation, home, data, port=port, listen=listen)
         try:
             with self._ending.watch(server):
                 copy_data(self._installation, base.data, data)
@@ -125,7 +126,7 @@ class TemplateBuilder:
         copy_data(self._installation, data, target)
 
     def _set_up(self, server: Server) -> None:
-        endpoint = Endpoint(host=str(server.home), port=server.port)
+        endpoint = server.endpoint
         given = self._request.environment
         environment = given(endpoint) if given else default_environment(endpoint, self._request.sources)
         log = self._run.scratch() / f"setup-{secrets.token_hex(3)}.log"

@@ -178,6 +178,7 @@ def template_request(config: Config, *, fresh: bool) -> TemplateRequest:
         environment=environment,
         lead=lead,
         timeout=database.setup_timeout or float("inf"),
+        tcp=database.tcp,
         fresh=fresh,
     )
 

@@ -75,6 +75,7 @@ def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
         "--guard": (["--no-guard"], False),
         "--confirm": (["--no-confirm"], False),
         "--keep-failed": (["--keep-failed"], True),
+        "--tcp": (["--tcp"], True),
         "--workers": (["7"], 7),
         "--retries": (["7"], 7),
         "--timeout": (["7"], 7.0),

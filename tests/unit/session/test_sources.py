@@ -61,7 +61,7 @@ def test_relative_imports(files, tmp_path, module, expected):
 
 
 def test_directories_of_installed_packages_are_no_source_roots(files, tmp_path):
-    assert files._roots == [str(tmp_path), str(tmp_path / "lib")]
+    assert list(files._roots) == [str(tmp_path), str(tmp_path / "lib")]
     assert is_installed(os.__file__)
     assert not is_installed(str(tmp_path))
 

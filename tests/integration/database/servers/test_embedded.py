@@ -268,10 +268,11 @@ def test_an_adopted_state_is_the_template_of_the_rest(area: Path, provide: Provi
         assert ask(dsn, "select x from t") == 42
 
 
-def test_tcp_when_asked_for(provide: Provide) -> None:
-    provider = provide(tcp=True)
+def test_tcp_when_asked_for(area: Path, provide: Provide) -> None:
+    provider = provide(TemplateRequest(root=area, tcp=True))
     provider.prepare(silent)
     one, other = provider.acquire("gw0"), provider.acquire("gw1")
+    assert one.endpoint.host == other.endpoint.host == "127.0.0.1"
     ports = {namespace.endpoint.port for namespace in (one, other)}
     assert len(ports) == 2
     for port in ports:
