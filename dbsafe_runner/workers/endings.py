@@ -259,7 +259,8 @@ class Endings:
             stacks = _read_stacks(slot.fault_file)
             pool.ledger.session_crashed(slot.name, cause, stacks, pool.now() - slot.leaving_since)
         elif cause and not self.stopping:
-            pool.notice("warning", "worker-died", f"Worker {slot.name} {cause} between tests.")
+            message = f"Worker {slot.name} {_predicate(cause)} between tests."
+            pool.notice("warning", "worker-died", message)
         early = not slot.tests_run and killer is None
         slot.still_births = slot.still_births + 1 if cause and early else 0
         self._let_go(slot, killed=killer is not None)
@@ -298,7 +299,7 @@ class Endings:
             return slot.sentence
         code = slot.exit_code or 0
         if code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
+            return f"killed by {signal.Signals(-code).name}"
         return f"exited with status {code}"
 
     def _record_crash(self, slot: Slot, test: int, cause: str) -> None:
@@ -308,7 +309,7 @@ class Endings:
         if slot.sentence:
             text = f"{slot.sentence}; worker {slot.name} was ended."
         else:
-            text = f"Worker {slot.name} {cause} while it ran this test."
+            text = f"Worker {slot.name} {_predicate(cause)} while it ran this test."
         if trouble:
             text += f"\n{trouble}"
         seconds = pool.now() - slot.since
@@ -323,6 +324,11 @@ class Endings:
             self.count_failures()
 
 
+def _predicate(cause: str) -> str:
+    """How a process ended, to stand behind the name of that process."""
+    return f"was {cause}" if cause.startswith("killed by ") else cause
+
+
 def _read_stacks(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
@@ -331,7 +337,7 @@ def _read_stacks(path: str) -> str:
 
 
 def _workers_do_not_start(cause: str, printed: str) -> UserError:
-    ended = f"The last one {cause}." if cause else ""
+    ended = f"The last one {_predicate(cause)}." if cause else ""
     if printed:
         ended += f" It printed:\n{printed[-_LONGEST_CAUSE:]}"
     return UserError(
