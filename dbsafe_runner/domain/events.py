@@ -52,6 +52,17 @@ class ServerReady(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class CollectionFailed(RunEvent):
+    """A file, or another thing that holds tests, could not be collected."""
+
+    nodeid: str
+    #: One line.
+    reason: str
+    #: The error as pytest prints it.
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Collected(RunEvent):
     """Collection ended. `files` counts the files with at least one selected test."""
 

@@ -53,7 +53,10 @@ def _verdict(progress: Progress) -> StyledLine:
     for outcome, style in _OUTCOME_STYLES.items():
         if progress.outcomes[outcome]:
             line += [("", ", ")] if line else []
-            line.append((style, f"{progress.outcomes[outcome]:,} {outcome.value.replace('-', ' ')}"))
+            line.append((style, _count(outcome, progress.outcomes[outcome])))
+    if progress.uncollected:
+        line += [("", ", ")] if line else []
+        line.append(("bad", counted(progress.uncollected, "collection error")))
     missing = progress.total - progress.done
     if missing > 0:
         line += [("", ", ")] if line else []
@@ -66,6 +69,13 @@ def _verdict(progress: Progress) -> StyledLine:
     if progress.finished is not None and progress.finished.interrupted:
         line.append(("bad", ", interrupted"))
     return line
+
+
+def _count(outcome: Outcome, number: int) -> str:
+    """`2 failed`, `1 error`, `2 errors`, as pytest says it."""
+    if outcome is Outcome.ERROR:
+        return counted(number, "error")
+    return f"{number:,} {outcome.value.replace('-', ' ')}"
 
 
 def _span(progress: Progress) -> float:

@@ -73,13 +73,15 @@ def _template() -> jinja2.Template:
 def _verdict(report: RunReport) -> tuple[str, str]:
     """The run in a word, and the style of it."""
     totals = report.totals
-    bad = totals.failed + totals.error
+    bad, broken = totals.failed + totals.error, len(report.collection_errors)
     if report.run.interrupted:
         return "interrupted", "bad"
     if totals.mocked:
         return f"{counted(totals.mocked, 'test')} mocked: no PostgreSQL", "bad"
-    if bad:
-        return f"{counted(bad, 'test')} failed", "bad"
+    if bad or broken:
+        failed = f"{counted(bad, 'test')} failed" if bad else ""
+        uncollected = counted(broken, "collection error") if broken else ""
+        return ", ".join(filter(None, (failed, uncollected))), "bad"
     if report.run.exit_code:
         return f"ended with exit code {report.run.exit_code}", "bad"
     return ("passed", "good") if report.tests else ("no tests ran", "warn")
@@ -96,6 +98,7 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
     counts = [
         (totals.failed, "failed", "bad"),
         (totals.error, "errors", "bad"),
+        (len(report.collection_errors), "collection errors", "bad"),
         (totals.passed, "passed", "good"),
         (totals.skipped, "skipped", "warn"),
         (totals.xfailed, "expected failures", "warn"),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from dbsafe_runner.reporting.results import RunReport, TestInfo
+from dbsafe_runner.reporting.results import CollectionErrorInfo, RunReport, TestInfo
 
 #: Characters that XML 1.0 cannot carry, not even as references.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -27,19 +27,23 @@ def _lines(report: RunReport) -> Iterator[str]:
     totals = report.totals
     started = datetime.datetime.fromtimestamp(report.run.started, datetime.UTC).astimezone()
     # A count of what says nothing is as harmful as one of what was not run.
-    errors = totals.error + totals.mocked + sum(test.outcome == "not-run" for test in report.tests)
+    broken = len(report.collection_errors)
+    not_run = sum(test.outcome == "not-run" for test in report.tests)
+    errors = totals.error + totals.mocked + not_run + broken
     suite = {
         "name": "pytest",
         "errors": str(errors),
         "failures": str(totals.failed),
         "skipped": str(totals.skipped + totals.xfailed),
-        "tests": str(len(report.tests)),
+        "tests": str(len(report.tests) + broken),
         "time": f"{report.run.wall:.3f}",
         "timestamp": started.isoformat(),
         "hostname": platform.node(),
     }
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="pytest tests">\n'
     yield f"<testsuite{_attributes(suite)}>\n"
+    for error in report.collection_errors:
+        yield _uncollected(error)
     for test in report.tests:
         yield _case(test)
     yield "</testsuite>\n</testsuites>\n"
@@ -56,6 +60,14 @@ def _case(test: TestInfo) -> str:
         f"<property{_attributes({'name': key, 'value': value})}/>" for key, value in properties
     )
     body = f"<properties>{inner}</properties>{_result(test)}"
+    return f"<testcase{_attributes(attributes)}>{body}</testcase>\n"
+
+
+def _uncollected(error: CollectionErrorInfo) -> str:
+    """A case for what could not be collected, as pytest writes it."""
+    classname, name = _address(error.nodeid)
+    attributes = {"classname": classname, "name": name, "time": "0.000"}
+    body = _element("error", "collection failure", error.text)
     return f"<testcase{_attributes(attributes)}>{body}</testcase>\n"
 
 

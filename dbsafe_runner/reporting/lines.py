@@ -125,7 +125,7 @@ def preparation_lines(progress: Progress, event: events.RunEvent) -> list[Styled
             return plan_lines(progress)
         case events.WorkerEnded() if event.cause:
             during = f" during {event.nodeid}" if event.nodeid else ""
-            return [[("warn", f"worker {event.worker} was lost: {event.cause}{during}")]]
+            return [[("warn", f"worker {event.worker} was lost{during}: {event.cause}")]]
     return []
 
 
@@ -150,7 +150,7 @@ def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLin
     if progress.being_confirmed:
         parts.append(f"{progress.being_confirmed:,} being run again")
     remaining = progress.remaining(now)
-    if remaining is not None:
+    if remaining:
         parts.append(f"about {seconds_text(remaining)} left")
     text = f"{percentage(progress)} " + " · ".join(parts)
     slowest = longest_running(progress)

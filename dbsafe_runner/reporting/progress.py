@@ -38,6 +38,8 @@ class Progress:
     def __init__(self) -> None:
         self.run: events.RunStarted | None = None
         self.collected: events.Collected | None = None
+        #: How many things could not be collected.
+        self.uncollected = 0
         self.server: events.ServerReady | None = None
         self.finished: events.RunFinished | None = None
         self.plan: Plan | None = None
@@ -78,6 +80,7 @@ class Progress:
             events.RunStarted: self._run_started,
             events.Preparing: self._preparing,
             events.ServerReady: self._server_ready,
+            events.CollectionFailed: self._collection_failed,
             events.Collected: self._collected,
             events.PlanFixed: self._plan_fixed,
             events.WorkerStarted: self._worker_started,
@@ -156,6 +159,9 @@ class Progress:
 
     def _server_ready(self, event: events.ServerReady) -> None:
         self.server = event
+
+    def _collection_failed(self, _event: events.CollectionFailed) -> None:
+        self.uncollected += 1
 
     def _collected(self, event: events.Collected) -> None:
         self.collected = event

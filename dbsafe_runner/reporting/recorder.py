@@ -35,6 +35,7 @@ class Recorder:
         self._collected: events.Collected | None = None
         self._plan: events.PlanFixed | None = None
         self._finished: events.RunFinished | None = None
+        self._uncollected: list[events.CollectionFailed] = []
         self._tests: list[events.TestFinished] = []
         self._slow: collections.Counter[str] = collections.Counter()
         self._first_start: float | None = None
@@ -46,6 +47,7 @@ class Recorder:
         self._usage = RunUsage()
         self._last_at = 0.0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            events.CollectionFailed: self._uncollected.append,
             events.TestStarted: self._test_started,
             events.TestSlow: lambda event: self._slow.update((event.nodeid,)),
             events.TestFinished: self._test_finished,
@@ -82,6 +84,10 @@ class Recorder:
             totals=self._totals(),
             levels=dict(sorted(self._plan.levels.items())) if self._plan else {},
             tests=[_test_info(event, self._slow[event.result.nodeid]) for event in self._tests],
+            collection_errors=[
+                results.CollectionErrorInfo(nodeid=event.nodeid, reason=event.reason, text=event.text)
+                for event in self._uncollected
+            ],
             workers=[_worker_info(process) for process in self._processes],
             namespaces=[
                 results.NamespaceInfo(

@@ -124,6 +124,14 @@ class TestInfo(_Model):
     )
 
 
+class CollectionErrorInfo(_Model):
+    """A file, or another thing that holds tests, that could not be collected."""
+
+    nodeid: Text
+    reason: Text = pydantic.Field(description="One line.")
+    text: Text = pydantic.Field(description="The error as pytest prints it.")
+
+
 class UsageInfo(_Model):
     """What processes took, as sampled about once a second, their child processes included."""
 
@@ -224,6 +232,9 @@ class RunReport(_Model):
     totals: Totals
     levels: dict[int, int] = pydantic.Field(description="Tests by level, as planned.")
     tests: list[TestInfo] = pydantic.Field(description="In the order in which they ended.")
+    collection_errors: list[CollectionErrorInfo] = pydantic.Field(
+        [], description="What could not be collected; its tests are in no other list or count."
+    )
     workers: list[WorkerInfo]
     namespaces: list[NamespaceInfo]
     leases: LeaseInfo = pydantic.Field(default_factory=lambda: LeaseInfo.model_validate({}))

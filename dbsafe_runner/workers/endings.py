@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dbsafe_runner.domain import events
 from dbsafe_runner.errors import ExitCode
 from dbsafe_runner.workers.after_fork import DUMP_SIGNAL
-from dbsafe_runner.workers.failing import workers_do_not_start
+from dbsafe_runner.workers.failing import predicate, workers_do_not_start
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.slot import Slot, State
@@ -258,7 +258,8 @@ class Endings:
             stacks = _read_stacks(slot.fault_file)
             pool.ledger.session_crashed(slot.name, cause, stacks, pool.now() - slot.leaving_since)
         elif cause and not self.stopping:
-            pool.notice("warning", "worker-died", f"Worker {slot.name} {cause} between tests.")
+            message = f"Worker {slot.name} {predicate(cause)} between tests."
+            pool.notice("warning", "worker-died", message)
         early = not slot.tests_run and killer is None
         slot.still_births = slot.still_births + 1 if cause and early else 0
         self._let_go(slot, killed=killer is not None)
@@ -297,7 +298,7 @@ class Endings:
             return slot.sentence
         code = slot.exit_code or 0
         if code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
+            return f"killed by {signal.Signals(-code).name}"
         return f"exited with status {code}"
 
     def _record_crash(self, slot: Slot, test: int, cause: str) -> None:
@@ -307,7 +308,7 @@ class Endings:
         if slot.sentence:
             text = f"{slot.sentence}; worker {slot.name} was ended."
         else:
-            text = f"Worker {slot.name} {cause} while it ran this test."
+            text = f"Worker {slot.name} {predicate(cause)} while it ran this test."
         if trouble:
             text += f"\n{trouble}"
         seconds = pool.now() - slot.since

@@ -10,6 +10,11 @@ from dbsafe_runner.errors import ExitCode, UserError
 _LONGEST_CAUSE = 4000
 
 
+def predicate(cause: str) -> str:
+    """How a process ended, to stand behind the name of that process."""
+    return f"was {cause}" if cause.startswith("killed by ") else cause
+
+
 def zygote_died(code: int) -> UserError:
     """The process that collects ended with this code, or by the signal that it is the negative of."""
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -34,7 +39,7 @@ def collected_differently(worker: str) -> UserError:
 
 def workers_do_not_start(cause: str, printed: str) -> UserError:
     """No process of a worker comes as far as a test; `cause` and `printed` are the last one's."""
-    ended = f"The last one {cause}." if cause else ""
+    ended = f"The last one {predicate(cause)}." if cause else ""
     if printed:
         ended += f" It printed:\n{printed[-_LONGEST_CAUSE:]}"
     return UserError(

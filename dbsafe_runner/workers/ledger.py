@@ -143,8 +143,8 @@ class Ledger:
     def crash(self, test: int, text: str, stacks: str, seconds: float) -> Message:
         """What is reported of a test whose worker did not live to report it, as a `crashed` message."""
         nodeid = self._suite.tests[test].nodeid
-        headline = f"{'_' * 20} {nodeid} {'_' * 20}\n"
-        shown = headline + text + "\n" + (f"\n{stacks}\n" if stacks else "")
+        headline = f" {nodeid} ".center(80, "_")
+        shown = f"{headline}\n{text}\n" + (f"\n{stacks}\n" if stacks else "")
         fields = {
             "test": test,
             "replay": {"test": test, "text": text, "stacks": stacks, "seconds": seconds},

@@ -68,6 +68,14 @@ def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> di
     }
 
 
+def collection_failure(report: pytest.CollectReport) -> tuple[str, str]:
+    """Why something could not be collected: in one line, and as pytest prints it."""
+    text = report.longreprtext
+    marked = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    lines = [*marked, *text.strip().splitlines()]
+    return lines[0] if lines else "", text
+
+
 def pack(reports: Sequence[pytest.TestReport], config: pytest.Config) -> bytes:
     """Serialise reports with pytest's own hook, which plugins extend for reports of their own."""
     data = [

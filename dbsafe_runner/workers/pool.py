@@ -7,6 +7,7 @@ runs no test. What to do with a worker that ends, well or badly, is in `dbsafe_r
 
 from __future__ import annotations
 
+import collections
 import selectors
 import signal
 import socket
@@ -183,6 +184,9 @@ class Pool:
             self.endings.exited(self.slots[message["worker"]], message["pid"], message["code"])
         elif message.kind == "shouldstop":
             self.endings.stop("shouldstop", message["reason"])
+        elif message.kind == "uncollected":
+            failure = (message["nodeid"], message["reason"], message["text"])
+            self.emit(events.CollectionFailed(self.now(), *failure))
         elif message.kind == "ended":
             self._zygote_code = message["code"]
         elif message.kind == "notice":
@@ -253,9 +257,7 @@ class Pool:
         self.collected = message
         suite = _suite_of(message, self.now())
         tests = suite.tests
-        files: dict[str, int] = {}
-        for test in tests:
-            files[test.file] = files.get(test.file, 0) + 1
+        files = collections.Counter(test.file for test in tests)
         self.emit(
             events.Collected(
                 self.now(),
@@ -275,9 +277,7 @@ class Pool:
         self.feeding = Feeding(self, planned, suite)
         self.confirming = Confirming(self, suite, planned)
         self.endings.maxfail = suite.maxfail
-        levels: dict[int, int] = {}
-        for classification in planned.classifications:
-            levels[int(classification.level)] = levels.get(int(classification.level), 0) + 1
+        levels = collections.Counter(int(found.level) for found in planned.classifications)
         self.emit(events.PlanFixed(self.now(), planned.plan, levels))
         if self.settings.collect_only:
             self._finishing_since = self.now()

@@ -7,7 +7,7 @@ passes reports on without opening them. This module knows frames, not what they 
 
 dispatcher to zygote: `start` (arguments and settings), `fork` (worker, settings), `replay` (blob:
 ended tests for pytest's own hooks), `finish` (reason), `leased`.
-zygote to dispatcher: `collected` (blob: the tests), `exited`, `lease`, `shouldstop`,
+zygote to dispatcher: `uncollected`, `collected` (blob: the tests), `exited`, `lease`, `shouldstop`,
 `learned`, `notice`, `ended`.
 dispatcher to worker: `run` (batch, tests), `end` (no further test is known yet), `go` (on after a
 failure), `stop`, `leased`, `learnt`.

@@ -17,6 +17,8 @@ from dbsafe_runner.workers import xdist_names
 
 #: What a mode does with a session that has been collected.
 RunLoop = Callable[[pytest.Session, "Collection"], None]
+#: What a mode does with the report of something that cannot be collected.
+Broken = Callable[[pytest.CollectReport], None]
 
 
 class Collection:
@@ -37,13 +39,17 @@ class DbsafePlugin:
 
     Args:
         run_loop: runs the tests; returns when there is nothing left to do.
+        broken: is told of what cannot be collected.
         width: of the terminal that the output ends up on, in columns.
         colour: whether that terminal shows colours.
         worker: True in a spawned worker.
     """
 
-    def __init__(self, run_loop: RunLoop, *, width: int, colour: bool, worker: bool) -> None:
+    def __init__(
+        self, run_loop: RunLoop, broken: Broken, *, width: int, colour: bool, worker: bool
+    ) -> None:
         self._run_loop = run_loop
+        self._broken = broken
         self._width = width
         self._colour = colour
         self._worker = worker
@@ -92,6 +98,12 @@ class DbsafePlugin:
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Count what -k, -m and plugins left out."""
         self._collection.deselected += len(items)
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Pass on what could not be collected."""
+        if report.failed:
+            self._broken(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:

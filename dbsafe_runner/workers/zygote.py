@@ -25,6 +25,7 @@ from _pytest.outcomes import Exit
 
 from dbsafe_runner.workers import after_fork, catalogue, django_databases, fork_safety, redirect
 from dbsafe_runner.workers.child import Child
+from dbsafe_runner.workers.outcomes import collection_failure
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Message
 from dbsafe_runner.workers.pytest_plugin import Collection, DbsafePlugin
 from dbsafe_runner.workers.replay import Replay
@@ -47,7 +48,9 @@ def main() -> NoReturn:
     tenant = Tenant(channel, start["worker"] if spawned else "zygote")
     redirect.install(redirection_rules(start.fields, tenant, channel))
     role = _Spawned(channel, tenant, start) if spawned else _Zygote(channel, tenant, start)
-    plugin = DbsafePlugin(role.run_loop, width=start["width"], colour=start["colour"], worker=spawned)
+    plugin = DbsafePlugin(
+        role.run_loop, role.broken, width=start["width"], colour=start["colour"], worker=spawned
+    )
     arguments = list(start["arguments"])
     for stream in (sys.stdout, sys.stderr):
         # Several processes write to one pipe; whole lines of theirs are not torn apart.
@@ -106,6 +109,9 @@ class _Role:
         self._tenant = tenant
         self._start = start
 
+    def broken(self, report: pytest.CollectReport) -> None:
+        """What cannot be collected is told by the process that collects for all."""
+
 
 class _Spawned(_Role):
     """A worker that has collected the suite itself."""
@@ -128,6 +134,10 @@ class _Spawned(_Role):
 
 class _Zygote(_Role):
     """The process that collects for all, forks, and gives all reports to pytest's hooks."""
+
+    def broken(self, report: pytest.CollectReport) -> None:
+        reason, text = collection_failure(report)
+        self._channel.send("uncollected", nodeid=report.nodeid, reason=reason, text=text)
 
     def run_loop(self, session: pytest.Session, collection: Collection) -> None:
         self._session = session

@@ -76,6 +76,8 @@ def test_a_test_that_ends_its_process_fails_alone(
     }
     assert cause in run.test("test_it")["text"], run.out
     assert "while it ran this test" in run.out
+    assert f"was lost during test_one.py::test_it: {cause.removeprefix('was ')}\n" in run.out
+    assert f"\n{' test_one.py::test_it ':_^80}\n" in run.out
     assert "FAILED test_one.py::test_it" in run.out
     assert "test_it" in (project.root / "junit.xml").read_text()
     wait_until_none_is_left(project)

@@ -154,6 +154,10 @@ def test_collection_errors_stop_the_run(project: Project) -> None:
     assert serial.code == 2
     assert "Interrupted: 1 error during collection" in parallel.out
     assert "No module named 'absent_module'" in parallel.out
+    [error] = parallel.results["collection_errors"]
+    assert error["nodeid"] == "test_one.py"
+    assert error["reason"] == "ModuleNotFoundError: No module named 'absent_module'"
+    assert "import absent_module" in error["text"]
 
 
 def test_going_on_after_collection_errors(project: Project) -> None:
@@ -161,6 +165,8 @@ def test_going_on_after_collection_errors(project: Project) -> None:
     serial, parallel = project.same("--continue-on-collection-errors")
     assert serial.code == 1
     assert "1 error" in parallel.out.splitlines()[-1] or "1 error" in parallel.out
+    assert "1 collection error in " in parallel.out
+    assert [error["nodeid"] for error in parallel.results["collection_errors"]] == ["test_one.py"]
 
 
 def test_no_tests_at_all(project: Project) -> None:

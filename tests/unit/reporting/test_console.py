@@ -84,6 +84,19 @@ def test_silence_is_broken_now_and_then() -> None:
     assert run[first].nodeid.rpartition("::")[2] in said[0]  # type: ignore[attr-defined]
 
 
+def test_no_time_is_left_when_all_tests_have_ended() -> None:
+    *run, _finished = make_run(SMALL)
+    stream = io.StringIO()
+    sink = PlainConsole(stream, ConsoleStyle(width=160))
+    for event in run:
+        sink.on(event)
+    before = stream.getvalue()
+    sink.tick(run[-1].at + QUIET_FOR + 1)
+    said = stream.getvalue().removeprefix(before)
+    assert "40 of 40 tests" in said
+    assert "left" not in said
+
+
 def test_a_run_that_never_collected_closes_without_a_word() -> None:
     assert (
         shown([events.Preparing(0.0, "starting PostgreSQL")], ConsoleStyle()) == "starting PostgreSQL\n"
@@ -93,4 +106,4 @@ def test_a_run_that_never_collected_closes_without_a_word() -> None:
 def test_a_lost_worker_is_told_with_the_test_that_it_ran() -> None:
     event = events.WorkerEnded(1.0, "gw1", 7, "killed by SIGSEGV", "tests/test_a.py::test_b")
     text = shown([event], ConsoleStyle())
-    assert text == "worker gw1 was lost: killed by SIGSEGV during tests/test_a.py::test_b\n"
+    assert text == "worker gw1 was lost during tests/test_a.py::test_b: killed by SIGSEGV\n"

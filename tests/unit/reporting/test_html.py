@@ -107,6 +107,16 @@ def test_the_heading_is_the_verdict(failing: float, code: int, heading: str) -> 
     assert Page(as_html(recorder.report())).texts["h1"] == [heading]
 
 
+def test_what_could_not_be_collected_comes_first() -> None:
+    recorder = Recorder()
+    recorder.on(events.CollectionFailed(1.0, "test_<x>.py", "ImportError: y", "E   ImportError: <y>"))
+    recorder.on(events.RunFinished(2.0, 2, False, {}, 0.0, {}))
+    page = Page(text := as_html(recorder.report()))
+    assert page.texts["h1"] == ["1 collection error"]
+    assert page.count["details"] == 1
+    assert "E   ImportError: &lt;y&gt;" in text
+
+
 def test_very_many_failures_are_cut_short_and_counted() -> None:
     failures = [
         Result(f"a.py::b[{number}]", Outcome.FAILED, {}, "gw0", 1.0, text="x")

@@ -119,6 +119,22 @@ def test_each_outcome_has_its_element(
     assert element.text == "all of it"
 
 
+def test_what_could_not_be_collected_is_an_error_as_pytest_writes_it() -> None:
+    recorder = Recorder()
+    recorder.on(
+        events.CollectionFailed(1.0, "tests/a/test_x.py", "ImportError: y", "E   ImportError: y")
+    )
+    recorder.on(events.TestFinished(2.0, Result("a.py::b", Outcome.PASSED, {}, "gw0", 1.0), "none", 0))
+    root = ET.fromstring(as_xml(recorder.report()))
+    check(root)
+    assert (root[0].attrib["tests"], root[0].attrib["errors"]) == ("2", "1")
+    case = root[0][0]
+    assert (case.attrib["classname"], case.attrib["name"]) == ("", "tests.a.test_x")
+    error = case.find("error")
+    assert error is not None
+    assert (error.get("message"), error.text) == ("collection failure", "E   ImportError: y")
+
+
 @pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.XPASSED])
 def test_a_passed_test_has_nothing_but_properties(outcome: Outcome) -> None:
     case = one(Result("a.py::b", outcome, {}, "gw3", 0.0, properties=(("ticket", "7 & 8"),)))
