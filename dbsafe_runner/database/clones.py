@@ -258,8 +258,8 @@ def _setting_value(name: str, value: str) -> sql.Composable:
     return sql.Literal(value)
 
 
-def split_names(value: str) -> list[str]:
-    """The names in a list like `"$user", public`, without their quotes."""
+def split_names(value: str, *, fold: bool = False) -> list[str]:
+    """The names in a list like `"$user", public`, unquoted; `fold`: those without quotes lowered."""
     items: list[str] = []
     rest = value.strip()
     while rest:
@@ -272,7 +272,7 @@ def split_names(value: str) -> list[str]:
             rest = rest[end + 1 :].lstrip()
         else:
             item, comma, after = rest.partition(",")
-            items.append(item.strip())
+            items.append(item.strip().lower() if fold else item.strip())
             rest = comma + after
         rest = rest.removeprefix(",").lstrip()
     return items
