@@ -12,11 +12,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from dbsafe_runner.database.passwords import masked
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import ExitCode, UserError
@@ -52,22 +52,6 @@ select current_setting('server_version_num')::int, current_setting('server_versi
 """
 
 
-#: What stands around a password in URLs, connection strings and Python.
-_AROUND: Final = (
-    (":", "@"),
-    ("password=", ""),
-    ("password='", "'"),
-    ('password="', '"'),
-    ("'password': '", "'"),
-    ("PGPASSWORD': '", "'"),
-)
-
-
-def _is_secret(password: str) -> bool:
-    """Whether a password stands for nothing else in a text, as "password" or "test" do."""
-    return len(password) >= 6 and not password.isalpha()
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerAddress:
     """Where a server is and how to log in, with libpq's environment and password file filled in."""
@@ -101,18 +85,7 @@ class ServerAddress:
 
     def mask(self, text: str) -> str:
         """`text` without the password; one that is a mere word, only as part of a URL or a setting."""
-        if not self.password or not text:
-            return text
-        plain = self.password
-        spellings = dict.fromkeys((plain, quote(plain, safe=""), quote(plain), quote_plus(plain)))
-        if _is_secret(plain) and plain not in {self.user, self.database}:
-            for spelling in spellings:
-                text = text.replace(spelling, "***")
-            return text
-        for before, after in _AROUND:
-            for spelling in spellings:
-                text = text.replace(f"{before}{spelling}{after}", f"{before}***{after}")
-        return text
+        return masked(text, self.password, (self.user, self.database))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
