@@ -35,7 +35,7 @@ from dbsafe_runner.database.making import Made, Workplace, mapping, numbered
 from dbsafe_runner.database.provider import Report
 from dbsafe_runner.database.sessions import Connection, build_lock
 from dbsafe_runner.database.sources import Source
-from dbsafe_runner.database.user_server import can_log_in, connect
+from dbsafe_runner.database.user_server import MAINTENANCE, can_log_in, connect
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import UserError
@@ -171,8 +171,10 @@ class DatabaseMaker:
     def _choose_login(self) -> None:
         """Let the suite log in by its own names if it can, and our role may see what it makes."""
         place = self._place
+        # A pooler would stay connected to the database that is to be copied.
+        where = MAINTENANCE if place.facts.pooled else ""
         self._suite_logs_in = bool(place.strangers) and all(
-            self._may_act_as(role) and can_log_in(place.address, source)
+            self._may_act_as(role) and can_log_in(place.address, source, where)
             for role, source in place.strangers.items()
         )
         if not self._suite_logs_in:

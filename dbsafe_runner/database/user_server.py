@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from dbsafe_runner.database.passwords import masked
 from dbsafe_runner.database.sources import Source
@@ -139,6 +140,31 @@ def check_allowed(url: str, deny: Sequence[str]) -> None:
                 )
 
 
+def inspect_pooler(url: str) -> tuple[ServerAddress, ServerFacts]:
+    """As `inspect`, where a pooler may be in between, which keeps its connections to a database.
+
+    These would be in the way when the URL's database is to be copied: so it is asked for another one,
+    if the role may connect to that.
+
+    Raises:
+        UserError: as `inspect`.
+    """
+    try:
+        address, facts = inspect(make_conninfo(url, dbname=MAINTENANCE))
+    except UserError:
+        return inspect(url)
+    if not facts.pooled:
+        return inspect(url)
+    return dataclasses.replace(address, database=_database_of(url) or address.user), facts
+
+
+def _database_of(url: str) -> str:
+    """The database that a URL names, libpq's environment filled in."""
+    defaults = {default.keyword.decode(): default.val for default in Conninfo.get_defaults()}
+    named = _parse(url).get("dbname") or (defaults["dbname"] or b"").decode()
+    return str(named)
+
+
 def inspect(url: str) -> tuple[ServerAddress, ServerFacts]:
     """Connect to the server of `url`, and say where it really is and what it is.
 
@@ -192,11 +218,11 @@ def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
         ) from None
 
 
-def can_log_in(address: ServerAddress, source: Source) -> bool:
-    """Whether the login of one of the suite's URLs works on this server."""
+def can_log_in(address: ServerAddress, source: Source, database: str = "") -> bool:
+    """Whether a login of the suite works on this server; `database`: instead of the address's."""
     there = dataclasses.replace(address, user=source.user, password=source.password)
     try:
-        psycopg.connect(there.dsn(), connect_timeout=CONNECT_TIMEOUT).close()
+        psycopg.connect(there.dsn(database), connect_timeout=CONNECT_TIMEOUT).close()
     except psycopg.OperationalError:
         return False
     return True
