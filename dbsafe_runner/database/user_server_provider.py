@@ -200,7 +200,8 @@ class UserServerProvider:
                 self._maker.remove(made)
             raise not_kept(self._place.address.mask(str(error))) from error
         name = made.names[0]
-        return Keepsake(name, f"the {self.kind.value} {name} on {self._place.address.shown}")
+        place = f"the {self.kind.value} {name} on {self._place.address.shown}"
+        return Keepsake(name, place, "with --database as in the run, if that named the server")
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""
