@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
+
+from psycopg.conninfo import conninfo_to_dict
 
 MASK: Final = "***"
 
@@ -41,6 +43,15 @@ def masked(text: str, password: str, names: Collection[str] = ()) -> str:
         return re.sub(pattern, MASK, text)
     for before, after in _AROUND:
         text = re.sub(f"{before}{pattern}{after}", f"{before}{MASK}{after}", text)
+    return text
+
+
+def masked_urls(text: str, urls: Iterable[str]) -> str:
+    """A text without the passwords in these URLs, of which libpq can read each."""
+    for url in urls:
+        values = {key: str(value or "") for key, value in conninfo_to_dict(url).items()}
+        names = values.get("user", ""), values.get("dbname", "")
+        text = masked(text, values.get("password", ""), names)
     return text
 
 

@@ -17,7 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
-from dbsafe_runner.database.passwords import masked
+from dbsafe_runner.database.passwords import masked, masked_urls
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import ExitCode, UserError
@@ -338,6 +338,4 @@ def _not_permitted(message: str, hint: str) -> UserError:
 
 
 def _without_secrets(message: str, dsn: str) -> str:
-    values = {key: str(value or "") for key, value in conninfo_to_dict(dsn).items()}
-    names = values.get("user", ""), values.get("dbname", ""), values.get("password", "")
-    return ServerAddress("", 0, *names).mask(message).strip()
+    return masked_urls(message, [dsn]).strip()
