@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ from urllib.parse import urlsplit
 #: Of /proc/self/stat, counted from the field behind the name of the program: where arguments begin.
 _ARGUMENTS_BEGIN: Final = 45
 
+#: A password among the parameters of a URL, which libpq takes as well.
+_IN_QUERY: Final = re.compile(r"((?:^|&)(?:ssl)?password=)([^&]*)")
+
 
 def blank_passwords(urls: Iterable[str]) -> None:
     """Blank the passwords of these URLs wherever they stand in this process's arguments."""
@@ -24,13 +28,18 @@ def blank_passwords(urls: Iterable[str]) -> None:
         return
     # Where it cannot be done, the run goes on: it was the user who put the password there.
     with contextlib.suppress(OSError, ValueError, IndexError):
-        passwords = [urlsplit(url).password or "" for url in urls]
+        secrets = [secret for url in urls for secret in _secrets(url)]
         line = Path("/proc/self/cmdline").read_bytes()
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         start = int(fields[_ARGUMENTS_BEGIN])
-        for password in filter(None, passwords):
-            secret = b":" + password.encode() + b"@"
-            place = line.find(secret)
-            while place >= 0:
-                ctypes.memset(start + place + 1, ord("*"), len(secret) - 2)
-                place = line.find(secret, place + 1)
+        for before, secret, after in secrets:
+            for found in re.finditer(re.escape((before + secret + after).encode()), line):
+                place = start + found.start() + len(before)
+                ctypes.memset(place, ord("*"), len(secret.encode()))
+
+
+def _secrets(url: str) -> list[tuple[str, str, str]]:
+    """What is before, in and behind each password of a URL, as it is written there."""
+    parts = urlsplit(url)
+    found = [(name, value, "") for name, value in _IN_QUERY.findall(parts.query) if value]
+    return [(":", parts.password, "@"), *found] if parts.password else found

@@ -101,13 +101,7 @@ def dressing(database: str, dress: Dress, comment: str) -> sql.Composed:
     parts: list[sql.Composable] = [
         sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(comment))
     ]
-    for role, setting, value in dress.settings:
-        change = sql.SQL("SET {} TO {}").format(_setting_name(setting), _setting_value(setting, value))
-        if role:
-            whose = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(sql.Identifier(role), name)
-        else:
-            whose = sql.SQL("ALTER DATABASE {}").format(name)
-        parts.append(sql.SQL(" ").join((whose, change)))
+    parts += [_setting(database, *setting) for setting in dress.settings]
     if dress.grants is not None:
         parts.append(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     for role, privilege, grantable in dress.grants or ():
@@ -120,6 +114,21 @@ def dressing(database: str, dress: Dress, comment: str) -> sql.Composed:
             )
         )
     return sql.SQL("; ").join(parts)
+
+
+def settings_refused(connection: Connection, database: str, dress: Dress) -> list[tuple[str, str, str]]:
+    """Those of the settings that our role may not put on a database of ours. Nothing is changed."""
+    refused: list[tuple[str, str, str]] = []
+    if not dress.settings:
+        return refused
+    with connection.transaction(force_rollback=True):
+        for setting in dress.settings:
+            try:
+                with connection.transaction():
+                    connection.execute(_setting(database, *setting))
+            except errors.InsufficientPrivilege:
+                refused.append(setting)
+    return refused
 
 
 def create_database(connection: Connection, name: str, template: str, owner: str = "") -> None:
@@ -247,6 +256,14 @@ def exists(connection: Connection, names: Sequence[str], *, template: bool = Fal
     return row is not None and row[0] == len(set(names))
 
 
+def _setting(database: str, role: str, setting: str, value: str) -> sql.Composed:
+    name = sql.Identifier(database)
+    change = sql.SQL("SET {} TO {}").format(_setting_name(setting), _setting_value(setting, value))
+    if role:
+        return sql.SQL("ALTER ROLE {} IN DATABASE {} {}").format(sql.Identifier(role), name, change)
+    return sql.SQL("ALTER DATABASE {} {}").format(name, change)
+
+
 def _setting_name(name: str) -> sql.Composable:
     return sql.SQL(".").join(sql.Identifier(part) for part in name.split("."))
 
@@ -258,8 +275,8 @@ def _setting_value(name: str, value: str) -> sql.Composable:
     return sql.Literal(value)
 
 
-def split_names(value: str) -> list[str]:
-    """The names in a list like `"$user", public`, without their quotes."""
+def split_names(value: str, *, fold: bool = False) -> list[str]:
+    """The names in a list like `"$user", public`, unquoted; `fold`: those without quotes lowered."""
     items: list[str] = []
     rest = value.strip()
     while rest:
@@ -272,7 +289,7 @@ def split_names(value: str) -> list[str]:
             rest = rest[end + 1 :].lstrip()
         else:
             item, comma, after = rest.partition(",")
-            items.append(item.strip())
+            items.append(item.strip().lower() if fold else item.strip())
             rest = comma + after
         rest = rest.removeprefix(",").lstrip()
     return items
@@ -285,6 +302,24 @@ def refused(error: psycopg.Error, what: str) -> UserError:
         f"The server refused {what}.",
         cause=str(error).strip(),
         hint="`dbsafe db status` shows what dbsafe has there, `dbsafe db clean` removes leftovers.",
+        exit_code=ExitCode.SERVER,
+    )
+
+
+def settings_not_permitted(
+    role: str, database: str, settings: Sequence[tuple[str, str, str]]
+) -> UserError:
+    """The error that names settings of a database which its copies could not have."""
+    lines = [f"{name} = {value}{f' (for {whose})' if whose else ''}" for whose, name, value in settings]
+    first = settings[0][1]
+    return UserError(
+        "settings-not-permitted",
+        f"{role} may not repeat some settings of the database {database} on copies of it.",
+        cause="\n".join(
+            (*lines, "Tests would run without them, and could end otherwise than serially.")
+        ),
+        hint=f"From PostgreSQL 15 on, GRANT SET ON PARAMETER {first} TO {role} gives the right; or use "
+        "a superuser's URL on a server that is for tests; or remove the settings with ALTER ... RESET.",
         exit_code=ExitCode.SERVER,
     )
 

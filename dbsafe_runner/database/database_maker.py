@@ -7,6 +7,7 @@ user's database for this run. A template exists only when it is complete: it is 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Mapping
@@ -27,12 +28,14 @@ from dbsafe_runner.database.clones import (
     read_dress,
     refused,
     rows_hidden,
+    settings_not_permitted,
+    settings_refused,
 )
 from dbsafe_runner.database.making import Made, Workplace, mapping, numbered
 from dbsafe_runner.database.provider import Report
 from dbsafe_runner.database.sessions import Connection, build_lock
 from dbsafe_runner.database.sources import Source
-from dbsafe_runner.database.user_server import can_log_in, connect
+from dbsafe_runner.database.user_server import MAINTENANCE, can_log_in, connect
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import UserError
@@ -168,8 +171,10 @@ class DatabaseMaker:
     def _choose_login(self) -> None:
         """Let the suite log in by its own names if it can, and our role may see what it makes."""
         place = self._place
+        # A pooler would stay connected to the database that is to be copied.
+        where = MAINTENANCE if place.facts.pooled else ""
         self._suite_logs_in = bool(place.strangers) and all(
-            self._may_act_as(role) and can_log_in(place.address, source)
+            self._may_act_as(role) and can_log_in(place.address, source, where)
             for role, source in place.strangers.items()
         )
         if not self._suite_logs_in:
@@ -214,9 +219,35 @@ class DatabaseMaker:
                 else:
                     create_database(connection, name, "", dress.owner)
                 connection.execute(dressing(name, Dress(), place.comment()))
-                dresses.append(dress)
+                dresses.append(self._permitted(connection, name, dress, state))
         self._templates, self._dresses = names, tuple(dresses)
         return place.run
+
+    def _permitted(self, connection: Connection, name: str, dress: Dress, state: str) -> Dress:
+        """What our role may repeat on copies: what tests would miss is an error, the rest is told.
+
+        Args:
+            connection: a session in none of the databases.
+            name: a copy.
+            dress: of the original.
+            state: the original.
+
+        Raises:
+            UserError: `settings-not-permitted`.
+        """
+        place = self._place
+        lacking = settings_refused(connection, name, dress)
+        logins = {"", place.facts.role, *(place.strangers if self._suite_logs_in else ())}
+        missed = [setting for setting in lacking if setting[0] in logins]
+        if missed:
+            raise settings_not_permitted(place.facts.role, state, missed)
+        place.limits += [
+            f"The setting {setting} that the role {role} has in the database {state} is not repeated on "
+            "copies: no test logs in by that role."
+            for role, setting, _ in lacking
+        ]
+        kept = tuple(setting for setting in dress.settings if setting not in lacking)
+        return dataclasses.replace(dress, settings=kept)
 
     def _state_of(self, connection: Connection, number: int, source: Source) -> str:
         """The user's database that a source starts as: that of the server's URL for the first."""

@@ -10,6 +10,7 @@ import fnmatch
 import hashlib
 import itertools
 import json
+import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -198,8 +199,9 @@ class Workplace:
         environment = default_environment(endpoint, [led])
         environment |= {f"PG{key.upper()}": value for key, value in endpoint.options.items()}
         if endpoint.schema:
-            path = f'-c search_path="{endpoint.schema}"'
-            environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {path}".strip()
+            path = re.sub(r"([\s\\])", r"\\\1", endpoint.search_path)
+            options = f"{environment.get('PGOPTIONS', '')} -c search_path={path}"
+            environment["PGOPTIONS"] = options.strip()
         return environment
 
 

@@ -77,6 +77,8 @@ class Keepsake:
     name: str
     #: Where it is, in words.
     place: str
+    #: What the command line has to say beside the name, in words; "" for nothing.
+    proviso: str = ""
 
 
 class NamespaceProvider(Protocol):

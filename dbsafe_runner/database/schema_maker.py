@@ -17,6 +17,7 @@ from dbsafe_runner.database.clones import refused
 from dbsafe_runner.database.making import Made, Workplace
 from dbsafe_runner.database.provider import Report
 from dbsafe_runner.database.schema_clone import Script, gaps, not_cloned, read_script
+from dbsafe_runner.database.schema_path import SchemaPath, read_path
 from dbsafe_runner.database.sessions import Connection, build_lock
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Endpoint
@@ -48,6 +49,7 @@ class SchemaMaker:
     def __init__(self, workplace: Workplace) -> None:
         self._place = workplace
         self._script = Script("", (), (), ())
+        self._path = SchemaPath((), (), ())
         self._own: list[str] = []
 
     def prepare(self, report: Report) -> tuple[str, bool]:
@@ -121,7 +123,9 @@ class SchemaMaker:
 
     def _read(self, connection: Connection, source: str) -> None:
         lacking = self._check_gaps(connection, source)
-        self._place.limits += [f"A schema for each worker: {text}." for text in (*_ALWAYS, *lacking)]
+        self._path, behind = read_path(connection, source)
+        told = (*_ALWAYS, *lacking, *behind)
+        self._place.limits += [f"A schema for each worker: {text}." for text in told]
         self._script = read_script(connection, source, self._place.new_name("y"))
 
     def _clone(self, connection: Connection, name: str) -> None:
@@ -141,6 +145,9 @@ class SchemaMaker:
             databases={source.database: address.database for source in self._place.databases},
             closed=tuple(name for name in self._place.closed if name != address.database),
             schema=schema,
+            search_path=self._path.text(schema),
+            replaced=self._path.replaced,
+            shared=self._path.shared,
             user=address.user,
             password=address.password,
             options=address.options,
@@ -177,6 +184,7 @@ class SchemaMaker:
         try:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             _comment(connection, built, place.comment())
+            self._path, _ = read_path(connection, "")
             place.set_up(self._endpoint(built), report)
             self._check_filled(connection, built)
             # Its name is written into nothing but what names it on purpose, which this finds.

@@ -12,11 +12,12 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
+from dbsafe_runner.database.passwords import masked, masked_urls
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import ExitCode, UserError
@@ -52,22 +53,6 @@ select current_setting('server_version_num')::int, current_setting('server_versi
 """
 
 
-#: What stands around a password in URLs, connection strings and Python.
-_AROUND: Final = (
-    (":", "@"),
-    ("password=", ""),
-    ("password='", "'"),
-    ('password="', '"'),
-    ("'password': '", "'"),
-    ("PGPASSWORD': '", "'"),
-)
-
-
-def _is_secret(password: str) -> bool:
-    """Whether a password stands for nothing else in a text, as "password" or "test" do."""
-    return len(password) >= 6 and not password.isalpha()
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerAddress:
     """Where a server is and how to log in, with libpq's environment and password file filled in."""
@@ -101,18 +86,7 @@ class ServerAddress:
 
     def mask(self, text: str) -> str:
         """`text` without the password; one that is a mere word, only as part of a URL or a setting."""
-        if not self.password or not text:
-            return text
-        plain = self.password
-        spellings = dict.fromkeys((plain, quote(plain, safe=""), quote(plain), quote_plus(plain)))
-        if _is_secret(plain) and plain not in {self.user, self.database}:
-            for spelling in spellings:
-                text = text.replace(spelling, "***")
-            return text
-        for before, after in _AROUND:
-            for spelling in spellings:
-                text = text.replace(f"{before}{spelling}{after}", f"{before}***{after}")
-        return text
+        return masked(text, self.password, (self.user, self.database))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -164,6 +138,31 @@ def check_allowed(url: str, deny: Sequence[str]) -> None:
                     "from [database] deny.",
                     exit_code=ExitCode.USAGE,
                 )
+
+
+def inspect_pooler(url: str) -> tuple[ServerAddress, ServerFacts]:
+    """As `inspect`, where a pooler may be in between, which keeps its connections to a database.
+
+    These would be in the way when the URL's database is to be copied: so it is asked for another one,
+    if the role may connect to that.
+
+    Raises:
+        UserError: as `inspect`.
+    """
+    try:
+        address, facts = inspect(make_conninfo(url, dbname=MAINTENANCE))
+    except UserError:
+        return inspect(url)
+    if not facts.pooled:
+        return inspect(url)
+    return dataclasses.replace(address, database=_database_of(url) or address.user), facts
+
+
+def _database_of(url: str) -> str:
+    """The database that a URL names, libpq's environment filled in."""
+    defaults = {default.keyword.decode(): default.val for default in Conninfo.get_defaults()}
+    named = _parse(url).get("dbname") or (defaults["dbname"] or b"").decode()
+    return str(named)
 
 
 def inspect(url: str) -> tuple[ServerAddress, ServerFacts]:
@@ -219,11 +218,11 @@ def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
         ) from None
 
 
-def can_log_in(address: ServerAddress, source: Source) -> bool:
-    """Whether the login of one of the suite's URLs works on this server."""
+def can_log_in(address: ServerAddress, source: Source, database: str = "") -> bool:
+    """Whether a login of the suite works on this server; `database`: instead of the address's."""
     there = dataclasses.replace(address, user=source.user, password=source.password)
     try:
-        psycopg.connect(there.dsn(), connect_timeout=CONNECT_TIMEOUT).close()
+        psycopg.connect(there.dsn(database), connect_timeout=CONNECT_TIMEOUT).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -339,6 +338,4 @@ def _not_permitted(message: str, hint: str) -> UserError:
 
 
 def _without_secrets(message: str, dsn: str) -> str:
-    values = {key: str(value or "") for key, value in conninfo_to_dict(dsn).items()}
-    names = values.get("user", ""), values.get("dbname", ""), values.get("password", "")
-    return ServerAddress("", 0, *names).mask(message).strip()
+    return masked_urls(message, [dsn]).strip()

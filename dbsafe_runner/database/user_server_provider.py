@@ -24,6 +24,7 @@ from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.leases import Leases, Metrics, room
 from dbsafe_runner.database.making import Made, Maker, Workplace
 from dbsafe_runner.database.own_leftovers import remove_leftovers
+from dbsafe_runner.database.passwords import masked
 from dbsafe_runner.database.provider import Keepsake, ProviderClosedError, Report, TemplateInfo, not_kept
 from dbsafe_runner.database.server_health import Health
 from dbsafe_runner.database.strays import Stray, StrayFinder
@@ -96,8 +97,10 @@ class UserServerProvider:
         return tuple(self._place.limits)
 
     def mask(self, text: str) -> str:
-        """A text without the passwords of its URLs."""
+        """A text without the passwords of its URLs, and of those that the suite logs in by."""
         place = self._place
+        for source in place.sources:
+            text = masked(text, source.password, (source.user, source.database))
         return place.direct.mask(place.address.mask(text))
 
     def fit(self, workers: int) -> int:
@@ -197,7 +200,8 @@ class UserServerProvider:
                 self._maker.remove(made)
             raise not_kept(self._place.address.mask(str(error))) from error
         name = made.names[0]
-        return Keepsake(name, f"the {self.kind.value} {name} on {self._place.address.shown}")
+        place = f"the {self.kind.value} {name} on {self._place.address.shown}"
+        return Keepsake(name, place, "with --database as in the run, if that named the server")
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""

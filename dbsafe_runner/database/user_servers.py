@@ -17,6 +17,7 @@ from dbsafe_runner.database.user_server import (
     check_allowed,
     choose_kind,
     inspect,
+    inspect_pooler,
 )
 from dbsafe_runner.database.user_server_provider import (
     MAKERS,
@@ -88,10 +89,11 @@ def inspect_server(choice: Choice) -> tuple[ServerAddress, ServerAddress, Server
     """
     for url in filter(None, (choice.url, choice.direct)):
         check_allowed(url, choice.deny)
-    address, facts = inspect(choice.url)
+    address, facts = (inspect_pooler if choice.direct else inspect)(choice.url)
     direct = address
     if choice.direct:
         direct, direct_facts = inspect(choice.direct)
+        facts = dataclasses.replace(facts, create_schema=direct_facts.create_schema)
         if direct_facts.pooled or direct_facts.version_num != facts.version_num:
             raise _behind_pooler(direct, "[database] direct leads to a pooler or to another server.")
     elif facts.pooled:

@@ -29,6 +29,12 @@ class Endpoint:
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: Databases of the user's server that are none of the suite's: connections to them are refused.
     closed: Sequence[str] = ()
+    #: The whole search_path where the suite sets none; "" for the schema before PostgreSQL's default.
+    search_path: str = ""
+    #: Names that `schema` stands for in a search_path that the suite sets.
+    replaced: Sequence[str] = ()
+    #: Names that are behind `schema` in any search_path.
+    shared: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.binaries import choose
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.mock_provider import MockProvider
+from dbsafe_runner.database.passwords import masked_urls
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
 from dbsafe_runner.database.sources import bad_source, parse_source
 from dbsafe_runner.database.user_server_provider import UserServerProvider
@@ -192,9 +193,14 @@ def workers_that_fit(provider: NamespaceProvider, workers: int) -> int:
     return provider.fit(workers) if isinstance(provider, UserServerProvider) else workers
 
 
-def mask_of(provider: NamespaceProvider) -> Callable[[str], str] | None:
-    """What leaves the passwords of the user's server out of a text; None without such a server."""
-    return provider.mask if isinstance(provider, UserServerProvider) else None
+def mask_of(config: Config, provider: NamespaceProvider) -> Callable[[str], str] | None:
+    """What leaves the passwords of the user's server out of a text; None where none was given."""
+    if isinstance(provider, UserServerProvider):
+        return provider.mask
+    if (choice := choice_of(config)) is None:
+        return None
+    # Something stands in for it, and the suite has its URL all the same.
+    return lambda text: masked_urls(text, tuple(filter(None, (choice.url, choice.direct))))
 
 
 def limits_of(provider: NamespaceProvider) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class _Run:
         self._plugins = plugins
         strategy = chosen_strategy(config)
         self._provider, self._stand_ins = obtain_provider(config, fresh=request.fresh_template)
-        if (mask := mask_of(self._provider)) is not None:
+        if (mask := mask_of(config, self._provider)) is not None:
             self._fanout = MaskingSink(fanout, mask)
         workers = worker_count(config, strategy)
         live = live_range(config, strategy)

@@ -119,11 +119,13 @@ class Tenancy:
 
         def kept(keepsake: Keepsake) -> None:
             self.keeping -= 1
+            name = keepsake.name
+            proviso = keepsake.proviso and f" ({keepsake.proviso})"
             pool.notice(
                 "info",
                 "namespace-kept",
                 f"Its database is kept as it was when the test had ended: {keepsake.place}.",
-                hint=f"`dbsafe db psql {keepsake.name}` opens it, `dbsafe db clean` removes it.",
+                hint=f"`dbsafe db psql {name}` opens it, `dbsafe db clean` removes it{proviso}.",
                 nodeid=nodeid,
             )
 

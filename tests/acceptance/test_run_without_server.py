@@ -56,6 +56,13 @@ def test_a_server_that_is_lost_is_a_failure(project: Project) -> None:
     assert "s3cret" not in run.out
 
 
+def test_the_password_of_a_lost_server_is_not_shown_by_its_stand_in(project: Project) -> None:
+    project.write(test_one="import os\ndef test_fails(): raise ValueError(os.environ['DATABASE_URL'])")
+    run = project.dbsafe("--fallback", "mock")
+    assert "ValueError: postgresql://me:***@127.0.0.1" in run.out
+    assert "s3cret" not in run.out + str(run.results)
+
+
 def test_what_ran_against_a_stand_in_is_mocked(project: Project) -> None:
     run = project.dbsafe("--fallback", "mock", "-v")
     assert run.code == 69, run.out

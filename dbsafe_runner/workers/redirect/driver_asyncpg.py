@@ -85,5 +85,5 @@ def _settings(given: Mapping[str, str], route: Route) -> dict[str, str] | None:
     if endpoint.schema:
         # As a setting of its own it overrides one in `options`.
         before = settings.get("search_path") or search_path.in_options(settings.get("options", ""))
-        settings["search_path"] = search_path.with_schema(before, endpoint.schema)
+        settings["search_path"] = search_path.with_schema(before, endpoint)
     return settings or None

@@ -126,7 +126,7 @@ def _settings(arguments: dict[str, Any], route: Route) -> str:
     path = ""
     if endpoint.schema:
         before = _text(given.get("search_path")) or search_path.in_options(options)
-        path = search_path.with_schema(before, endpoint.schema)
+        path = search_path.with_schema(before, endpoint)
     if "startup_params" not in arguments:
         # Before 1.30 there is no other way; RESET ALL in the suite would undo it.
         return "SET search_path TO " + path if path else ""

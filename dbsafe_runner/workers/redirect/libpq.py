@@ -87,7 +87,7 @@ def rewrite(
         # Without a name libpq takes the user's.
         result["dbname"] = route.target.database
     if endpoint.schema:
-        options = search_path.options_with_schema(options, endpoint.schema)
+        options = search_path.options_with_schema(options, endpoint)
     if options:
         result["options"] = options
     return result

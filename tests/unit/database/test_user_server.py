@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shlex
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 from dbsafe_runner.config.database_settings import PRODUCTION
 from dbsafe_runner.database.clones import Dress, dressing, split_names
@@ -24,6 +28,7 @@ FACTS = ServerFacts(
     reserved=3,
     role_limit=-1,
 )
+ODD = "p@ s!w\\o'r\"éd"
 ADDRESS = ServerAddress("db", 5432, "app", "app_test", "h@rd/pass", {"sslmode": "require"})
 
 
@@ -106,6 +111,27 @@ def test_addresses_show_and_mask_no_password() -> None:
     assert ADDRESS.mask("at postgresql://app:h%40rd%2Fpass@db, PGPASSWORD=h@rd/pass") == (
         "at postgresql://app:***@db, PGPASSWORD=***"
     )
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        ODD,
+        repr(ODD)[1:-1],
+        json.dumps(ODD)[1:-1],
+        ascii(ODD)[1:-1],
+        shlex.quote(ODD)[1:-1],
+        quote(ODD, safe=""),
+        quote(ODD, safe=" +"),
+        quote_plus(ODD),
+        quote(ODD, safe="!'").lower(),
+        "%70" + quote(ODD[1:], safe="!"),
+        make_conninfo(password=ODD).removeprefix("password='").removesuffix("'"),
+    ],
+)
+def test_a_password_is_masked_however_it_is_spelled(spelling: str) -> None:
+    address = dataclasses.replace(ADDRESS, password=ODD)
+    assert address.mask(f"[{spelling}] stays") == "[***] stays"
 
 
 def test_a_password_that_is_also_a_name_is_masked_only_as_a_password() -> None:

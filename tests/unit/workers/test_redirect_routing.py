@@ -176,9 +176,32 @@ def test_what_hints_at_a_database() -> None:
 
 class TestSearchPath:
     def test_the_schema_comes_first_once(self) -> None:
-        once = search_path.options_with_schema("-c search_path=a,b -cwork_mem=3MB", 'w"1')
+        endpoint = Endpoint("db", 1, schema='w"1')
+        once = search_path.options_with_schema("-c search_path=a,b -cwork_mem=3MB", endpoint)
         assert once == '-c search_path=a,b -cwork_mem=3MB -c search_path="w""1",\\ a,b'
-        assert search_path.options_with_schema(once, 'w"1') == once
+        assert search_path.options_with_schema(once, endpoint) == once
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ("", '"w1", ext, public'),
+            ("shop, Other", '"w1", Other, "base"'),
+            ('"Shop", public', '"w1", "Shop", public, "base"'),
+            ('"shop"', '"w1", "base"'),
+            ('base,"a,b"', '"w1", base,"a,b"'),
+            ('"w1", shop', '"w1", shop'),
+        ],
+    )
+    def test_the_schema_takes_the_place_of_its_source(self, given: str, expected: str) -> None:
+        endpoint = Endpoint(
+            "db",
+            1,
+            schema="w1",
+            search_path='"w1", ext, public',
+            replaced=("shop",),
+            shared=("base",),
+        )
+        assert search_path.with_schema(given, endpoint) == expected
 
     @pytest.mark.parametrize(
         ("options", "found"),

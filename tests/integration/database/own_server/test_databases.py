@@ -53,6 +53,28 @@ def test_workers_have_copies_of_the_database_of_the_url(user_server, source, pro
     assert {first.name, second.name} <= set(user_server.ours())
 
 
+def test_settings_that_cannot_be_repeated_are_named_before_the_run(user_server, source, provide):
+    user_server.do(
+        f"alter database {source} set shop.mode to 'strict'",
+        f"alter database {source} set work_mem to '7MB'",
+    )
+    provider = provide(user_server.url(source, "maker"))
+    with pytest.raises(UserError) as caught:
+        provider.prepare(print)
+    assert caught.value.code == "settings-not-permitted"
+    assert "shop.mode = strict" in caught.value.cause
+    assert "work_mem" not in caught.value.cause
+
+
+def test_settings_of_roles_that_do_not_log_in_are_told(user_server, source, provide):
+    user_server.do(f"alter role postgres in database {source} set work_mem to '7MB'")
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(print)
+    with connect(provider.acquire("gw0"), source) as connection:
+        assert connection.execute("select count(*) from items").fetchone() == (2,)
+    assert any("work_mem" in text and "postgres" in text for text in provider.limits)
+
+
 @pytest.mark.parametrize("user", ["postgres", "maker"])
 def test_namespaces_are_observed_and_reset(user_server, source, provide, user):
     user_server.do(

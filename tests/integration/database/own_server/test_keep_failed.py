@@ -58,6 +58,7 @@ def test_what_a_failed_test_left_can_be_looked_at(user_server, tmp_path, user, k
 
     out = dbsafe("run", "--keep-failed")
     found = re.search(rf"the {kind} (\S+) on .*\n? +hint: `dbsafe db psql (\S+)`", out)
+    assert "with --database as in the run" in out
     assert found, out
     assert found[1] == found[2]
     assert "s3cret" not in out

@@ -17,6 +17,7 @@ from dbsafe_runner.database.sources import Source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import UserError
+from dbsafe_runner.workers.redirect.search_path import options_with_schema
 
 EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
 
@@ -44,7 +45,7 @@ def connect(namespace: Namespace) -> psycopg.Connection:
         user=endpoint.user,
         password=endpoint.password,
         dbname=endpoint.databases["plain_db"],
-        options=f'-c search_path="{endpoint.schema}",origin',
+        options=options_with_schema("", endpoint),
         autocommit=True,
     )
 
@@ -142,6 +143,55 @@ def test_what_is_shared_is_told(user_server, schema, provide):
     user_server.do("drop schema beside cascade", database="plain_db")
     assert any("the collation german is not cloned" in text for text in provider.limits)
     assert any("all workers share them: beside" in text for text in provider.limits)
+
+
+def test_a_table_that_was_dropped_is_not_found_in_the_source(user_server, schema, provide):
+    user_server.do("create table items (id int)", database="plain_db", user="plain")
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    with connect(provider.acquire("gw0")) as connection:
+        connection.execute("drop table items")
+        connection.execute("drop table if exists items")
+        assert connection.execute("select to_regclass('items')").fetchone() == (None,)
+    assert user_server.ask("select to_regclass('origin.items') is not null", "plain_db") == [(True,)]
+
+
+def test_a_schema_with_extensions_stays_in_sight_and_that_is_told(user_server, schema, provide):
+    user_server.do("create extension citext", database="plain_db", user="plain")
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    with connect(provider.acquire("gw0")) as connection:
+        assert connection.execute("select 'a'::citext = 'A'").fetchone() == (True,)
+    assert any("origin stays behind" in text and "citext" in text for text in provider.limits)
+
+
+def test_schemas_that_the_database_puts_on_search_path_stay_in_sight(user_server, schema, provide):
+    user_server.do(
+        'create schema "Ext Place" authorization plain',
+        "create function \"Ext Place\".seven() returns int language sql as 'select 7'",
+        'alter role plain in database plain_db set search_path to origin, "Ext Place"',
+        database="plain_db",
+    )
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    with connect(namespace) as connection:
+        shown = connection.execute("show search_path").fetchone()
+        assert shown == (f'"{namespace.name}", "Ext Place"',)
+        assert connection.execute("select seven()").fetchone() == (7,)
+    user_server.do('drop schema "Ext Place" cascade', database="plain_db")
+
+
+def test_an_extension_that_the_set_up_makes_is_found(user_server, schema, provide, monkeypatch):
+    monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
+    setup = 'psql -Xq -v ON_ERROR_STOP=1 -c "create extension citext; create table made (n citext)"'
+    sources = (Source("plain", "plain_db"),)
+    provider = provide(user_server.url("plain_db", "plain"), setup=setup, sources=sources)
+    provider.prepare(print)
+    with connect(provider.acquire("gw0")) as connection:
+        assert connection.execute("select 'a'::citext = 'A'").fetchone() == (True,)
+    provider.close()
+    user_server.do("drop extension citext cascade", database="plain_db")
 
 
 def test_workers_have_schemas_of_their_own(user_server, schema, provide):

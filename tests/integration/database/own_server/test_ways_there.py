@@ -5,7 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from dbsafe_runner.database import clones
 from dbsafe_runner.database.reset import Keeper
+from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import UserError
@@ -82,6 +84,19 @@ def test_tests_go_through_the_pooler_and_dbsafe_around_it(user_server, source, p
     keeper.close()
     # Its idle connections to the namespace do not hinder that.
     provider.release(namespace)
+
+
+def test_a_pooler_does_not_stay_connected_to_what_is_to_be_copied(
+    user_server, source, pooler, provide, monkeypatch
+):
+    monkeypatch.setattr(clones, "SOURCE_PATIENCE", 0.1)
+    sources = tuple(parse_source(user_server.url(source, user)) for user in ("plain", "maker"))
+    direct = user_server.url(source)
+    provider = provide(pooler.url(source), direct=direct, sources=sources)
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    assert source in namespace.endpoint.databases
+    assert namespace.endpoint.user == ""
 
 
 def test_schemas_need_sessions_that_are_kept(user_server, pooler):
