@@ -42,8 +42,8 @@ class Analyser:
             key = (test.line, test.cls, test.function, test.fixtures, test.marks, variant)
             if key not in sums:
                 walk = self._walker.walk(test, variant)
-                roots |= walk.files
                 sums[key] = Sum(walk, test, self._sources, self._imported(walk))
+                roots |= walk.files
             of[test.nodeid] = sums[key]
         found = _footprints(tests, of)
         space = self._machine.modules.space(self._sources.absolute(file))

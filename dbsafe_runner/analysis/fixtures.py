@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import calling, classes, known_fixtures, locating, lookup, parametrize
 from dbsafe_runner.analysis.actions import Action
+from dbsafe_runner.analysis.django_apps import DjangoApps
 from dbsafe_runner.analysis.fixture_results import FixtureResult, guarded, links_of, run_fixture
 from dbsafe_runner.analysis.machine import Frame, Machine
 from dbsafe_runner.analysis.modules import ModuleSpace
@@ -49,6 +50,8 @@ class Walk:
     problems: dict[str, str] = dataclasses.field(default_factory=dict)
     #: External names of the test class's ancestors.
     ancestors: list[str] = dataclasses.field(default_factory=list)
+    #: What Django's flush does beside emptying the tables; for tests that end with one.
+    after_flush: Callable[[], list[Action]] = list
 
 
 class Walker:
@@ -59,6 +62,7 @@ class Walker:
         self._results: dict[object, FixtureResult] = {}
         #: Results of fixtures that the current file of tests defines.
         self._passing: dict[object, FixtureResult] = {}
+        self._apps = DjangoApps(machine)
 
     def walk(self, test: Test, variant: tuple[int, int] = (0, 0)) -> Walk:
         """Follow one test from its widest fixture to its teardown.
@@ -68,6 +72,7 @@ class Walker:
         walk = Walk()
         file = self._machine.sources.absolute(test.file)
         walk.files.add(file)
+        walk.after_flush = functools.partial(self._after_flush, walk)
         space = self._space(file, walk)
         cls = (
             locating.class_named(self._machine, space, test.cls)
@@ -96,6 +101,12 @@ class Walker:
         if space is None:
             walk.problems[file] = self._machine.sources.problem(file)
         return space
+
+    def _after_flush(self, walk: Walk) -> list[Action]:
+        """Return what the project does behind a flush; the test rests on the settings from now on."""
+        if self._apps.settings is not None:
+            walk.files.add(self._apps.settings)
+        return self._apps.after_migration()
 
     def remembered(self, file: str, key: object, make: Callable[[], FixtureResult]) -> FixtureResult:
         """Return the result of a file's fixture under a key, walking it if there is none yet."""

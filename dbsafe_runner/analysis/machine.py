@@ -84,6 +84,8 @@ class Machine:
         self.starring: set[tuple[str, str]] = set()
         #: Teardown registered by the fixture or test being followed.
         self.finalizers: list[Action] = []
+        #: What the project connects to Django's `post_migrate`.
+        self.after_migration: list[Value] = []
         #: One object for each class that the project gets from somewhere unknown.
         self.assumed: dict[int, Instance] = {}
         #: Returns the value of a fixture by name, for `request.getfixturevalue`.

@@ -3,7 +3,7 @@
 A test file's footprints hold as long as the tests themselves, the file, its fixtures' files and every
 file that these rest on, directly or not, have the same content, and every module that was asked for
 resolves to the same file. The cache comes from outside and holds bytes of JSON under two kinds of keys:
-`graph` (what each file is and rests on) and `tests:<file>`.
+`graph` (what each file is and rests on, and for which test files it says everything) and `tests:<file>`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbsafe_runner.domain.footprint import Footprint, Weight
 from dbsafe_runner.domain.test import Test
 
 #: Grows whenever the analysis may find something else for the same sources.
-VERSION = 1
+VERSION = 2
 _GRAPH = "graph"
 
 
@@ -33,16 +33,20 @@ class Stored:
         valid = loaded.get("version") == VERSION and loaded.get("root") == sources.project.rootdir
         #: path -> [digest, {asked: path or None}]
         self._graph: dict[str, list[Any]] = loaded.get("files", {}) if valid else {}
+        #: Test files for which the graph holds everything that they rest on: as it was stored, and now.
+        self._told: frozenset[str] = frozenset(loaded.get("tests", ()) if valid else ())
+        self._current: set[str] = set()
         self._clean: dict[str, bool] = {}
         self._kept: set[str] = set()
 
     def footprints(self, file: str, tests: Iterable[Test]) -> dict[str, Footprint] | None:
         """Return the footprints of a file's tests, or None when they must be found anew."""
-        entry = _loaded(self._cache.get(f"tests:{file}")) if self._graph else {}
+        entry = _loaded(self._cache.get(f"tests:{file}")) if file in self._told else {}
         if not entry or entry.get("version") != VERSION or entry.get("tests") != _signature(tests):
             return None
         if not all(self._is_clean(root) for root in entry["roots"]):
             return None
+        self._current.add(file)
         pool = [_footprint(row) for row in entry["footprints"]]
         return {nodeid: pool[position] for nodeid, position in entry["of"].items()}
 
@@ -50,6 +54,7 @@ class Stored:
         self, file: str, tests: Iterable[Test], footprints: dict[str, Footprint], roots: Collection[str]
     ) -> None:
         """Store the footprints of a file's tests."""
+        self._current.add(file)
         self._kept.update(roots)
         pool: dict[Footprint, int] = {}
         of = {nodeid: pool.setdefault(footprint, len(pool)) for nodeid, footprint in footprints.items()}
@@ -68,12 +73,19 @@ class Stored:
             path: node for path, node in self._graph.items() if self._clean.get(path)
         }
         for path, asked in self._sources.asked.items():
-            files[path] = [self._sources.digest(path), asked]
+            # Other test files may rest on more of what this one asks for than was followed now.
+            before = files[path][1] if path in files else {}
+            files[path] = [self._sources.digest(path), {**before, **asked}]
             for target in asked.values():
                 self._kept.update([target] if target is not None else [])
-        for path in self._kept - self._sources.asked.keys():
+        for path in self._kept - files.keys():
             files[path] = [self._sources.digest(path), {}]
-        graph = {"version": VERSION, "root": self._sources.project.rootdir, "files": files}
+        graph = {
+            "version": VERSION,
+            "root": self._sources.project.rootdir,
+            "files": files,
+            "tests": sorted(self._current),
+        }
         self._cache[_GRAPH] = json.dumps(graph, separators=(",", ":")).encode()
 
     def _is_clean(self, root: str) -> bool:

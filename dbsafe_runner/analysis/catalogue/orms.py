@@ -311,7 +311,17 @@ def factory_call(machine: Machine, cls: Class, name: str, call: Call) -> Value |
     return row
 
 
+def after_migration(machine: Machine, call: Call, _entry: Entry) -> Value:
+    """`post_migrate.connect`: the receiver is called behind each migration and each flush."""
+    receiver = call.argument(0, "receiver")
+    if receiver is not None:
+        machine.after_migration.append(receiver)
+        machine.changed()
+    return UNKNOWN
+
+
 EXTERNALS: dict[str, verbs.Maker] = {
+    "after_migration": after_migration,
     "row_factory": row_factory,
     "orm_database": orm_database,
     "orm_connection": orm_connection,

@@ -245,6 +245,7 @@ _EXTERNALS = """
     Tortoise.close_connections: nothing
     tortoise.in_transaction tortoise.atomic: orm_block Block
     ddf.G ddf.get ddf.N ddf.new model_bakery.make baker.make mixer.blend: row_factory
+    post_migrate.connect: after_migration
     sqlite3.connect aiosqlite.connect: inert
 """
 

@@ -182,3 +182,58 @@ async def test_it():
     {body}
 """
     assert level(source) is expected
+
+
+SIGNALLING = {
+    **FILES,
+    "settings.py": "INSTALLED_APPS = ['django.contrib.auth', 'books']",
+    "books/apps.py": """
+from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+def install(using, **kwargs):
+    with connections[using].cursor() as cursor:
+        cursor.execute("CREATE TRIGGER stamp BEFORE INSERT ON books_author EXECUTE FUNCTION now()")
+
+class BooksConfig(AppConfig):
+    def ready(self):
+        post_migrate.connect(install, sender=self)
+""",
+}
+FLUSHED = "import pytest\n@pytest.mark.django_db(transaction=True)\ndef test_it():\n    pass\n"
+
+
+@pytest.mark.parametrize("entry", ["books", "books.apps.BooksConfig"])
+def test_a_flush_ends_with_what_the_apps_do_after_migrations(level, entry: str) -> None:
+    files = {**SIGNALLING, "settings.py": f"INSTALLED_APPS = ['django.contrib.auth', '{entry}']"}
+    assert level(FLUSHED, files, "settings") is SCHEMA
+    assert level(FLUSHED.replace("transaction=True", ""), files, "settings") is READ
+
+
+def test_what_the_migration_has_made_is_not_made_again(level) -> None:
+    apps = SIGNALLING["books/apps.py"].replace(
+        "CREATE TRIGGER", "CREATE TABLE IF NOT EXISTS log (id int) --"
+    )
+    assert level(FLUSHED, {**SIGNALLING, "books/apps.py": apps}, "settings") is SHARED
+
+
+def test_settings_that_begin_with_other_settings(level) -> None:
+    files = {**SIGNALLING, "base.py": SIGNALLING["settings.py"], "settings.py": "from base import *\n"}
+    assert level(FLUSHED, files, "settings") is SCHEMA
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["", "INSTALLED_APPS = ['elsewhere', 'missing.apps.Config', 3]", "INSTALLED_APPS = (", None],
+)
+def test_settings_that_install_nothing_of_the_project(level, settings: str | None) -> None:
+    assert level(FLUSHED, {**SIGNALLING, "settings.py": settings}, "settings") is SHARED
+
+
+def test_a_change_of_what_the_apps_do_after_migrations_is_seen(suite) -> None:
+    cache: dict[str, bytes] = {}
+    files = {**SIGNALLING, "test_it.py": FLUSHED}
+    assert suite(files, "settings").footprints(cache)["test_it.py::test_it"].schema_changes
+    files["books/apps.py"] = ""
+    assert not suite(files, "settings").footprints(cache)["test_it.py::test_it"].schema_changes

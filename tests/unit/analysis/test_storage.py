@@ -78,3 +78,38 @@ def test_a_damaged_cache_is_made_anew(suite, damage: bytes) -> None:
         cache[key] = damage
     assert suite(FILES).footprints(cache) == first
     assert suite(FILES).footprints(cache) == first
+
+
+SHARED_MODULE = {
+    "helper.py": "from x import fx\nfrom y import fy\ndef f(c):\n    fx(c)\ndef g(c):\n    fy(c)\n",
+    "x.py": "def fx(c):\n    c.execute('SELECT 1 FROM t')\n",
+    "y.py": "def fy(c):\n    c.execute('SELECT 1 FROM t')\n",
+    "test_a.py": "import psycopg\nfrom helper import f\ndef test_a():\n    with psycopg.connect('') as c:\n        f(c)\n",
+    "test_b.py": "import psycopg\nfrom helper import g\ndef test_b():\n    with psycopg.connect('') as c:\n        g(c)\n",
+}
+WRITES = "def fx(c):\n    c.execute('INSERT INTO t VALUES (1)')\n"
+
+
+def test_what_one_file_rests_on_is_kept_when_another_is_analysed_anew(suite) -> None:
+    cache: dict[str, bytes] = {}
+    suite(SHARED_MODULE).footprints(cache)
+    edited = {**SHARED_MODULE, "test_b.py": SHARED_MODULE["test_b.py"] + "\n# edited\n"}
+    suite(edited).footprints(cache)
+    assert suite({**edited, "x.py": WRITES}).footprints(cache)["test_a.py::test_a"].outlives
+
+
+def test_a_file_that_was_left_out_is_not_taken_for_unchanged(suite) -> None:
+    files = {
+        **SHARED_MODULE,
+        "test_b.py": "import psycopg\nfrom test_a import test_a\ndef test_b():\n    test_a()\n",
+    }
+    cache: dict[str, bytes] = {}
+    suite(files).footprints(cache)
+    changed = {
+        **files,
+        "test_a.py": SHARED_MODULE["test_a.py"].replace("f(c)", "c.execute('DELETE FROM t')"),
+    }
+    only_b = suite(changed)
+    only_b.tests = [test for test in only_b.tests if test.file == "test_b.py"]
+    only_b.footprints(cache)
+    assert suite(changed).footprints(cache)["test_a.py::test_a"].outlives
