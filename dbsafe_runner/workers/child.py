@@ -20,11 +20,12 @@ import pytest
 from _pytest import runner
 from _pytest.outcomes import Exit
 
-from dbsafe_runner.domain.changes import Changes, ResetReport
+from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.workers import after_fork, outcomes, teardown
 from dbsafe_runner.workers.leak_watch import LeakWatch
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
+from dbsafe_runner.workers.seen_fields import change_fields
 from dbsafe_runner.workers.supply import Fed, Supply, Undecided
 from dbsafe_runner.workers.tenant import (
     NamespaceLostError,
@@ -34,16 +35,6 @@ from dbsafe_runner.workers.tenant import (
 )
 
 _WIDE_SCOPES = ("session", "package")
-
-
-class _Boundary:
-    """Stands for "no next item yet" at teardown: only what belongs to the session stays up."""
-
-    def __init__(self, session: pytest.Session) -> None:
-        self._session = session
-
-    def listchain(self) -> list[pytest.Session]:
-        return [self._session]
 
 
 class Child:
@@ -192,7 +183,7 @@ class Child:
         if report is None:
             return ""
         self._dirty = False
-        self._send("reset", report=_reset_fields(report))
+        self._send("reset", report=dataclasses.asdict(report))
         return report.retire
 
     def _look(self) -> Changes | None:
@@ -263,17 +254,38 @@ class Child:
             nextitem = self._supply.decide()
         ending = self._final or self._session.shouldfail or self._session.shouldstop
         if not ending and nextitem is None:
-            nextitem = _Boundary(self._session)
+            # There is no next item yet: only what belongs to the session stays up.
+            nextitem = teardown.Within([self._session])
         item = self._session.items[self._running.index] if self._running is not None else None
-        watched = self._phase == "teardown" and self._tenant.leased and not self._final
-        if item is None or not watched or teardown.stays_within(item, nextitem):
+        of_a_test = self._phase == "teardown" and not self._final
+        if item is None or not of_a_test or teardown.stays_within(item, nextitem):
             self._teardown_exact(nextitem)
             return
+        watched = self._tenant.leased
+        look = self._look_at_test if watched else lambda: None
         try:
-            teardown.tear_down_apart(self._teardown_exact, item, nextitem, self._look_at_test)
+            teardown.tear_down_apart(self._teardown_exact, item, nextitem, look, self._charge)
         finally:
-            self._look()
-            self._tenant.take_connections()
+            if watched:
+                self._look()
+                self._tenant.take_connections()
+
+    def _charge(self, node: Any, error: BaseException) -> bool:
+        """Put an error in a wider teardown down to the test that a serial run charges with it.
+
+        False when that is the test that is running.
+        """
+        assert self._running is not None
+        items = self._session.items
+        test = teardown.charged_test(items, self._running.index, node)
+        if test == self._running.index:
+            return False
+        report = teardown.report_of(items[test], error)
+        if report.failed:
+            summary = outcomes.summarise([report], self._session.config)
+            blob = outcomes.pack([report], self._session.config)
+            self._channel.send("late", blob, test=test, connections=0, **summary)
+        return report.failed
 
     # --- hooks ---------------------------------------------------------------------------------
 
@@ -382,16 +394,3 @@ class Child:
         # Once the dispatcher is gone there is nobody to tell, and the next question finds it out.
         with contextlib.suppress(ChannelClosedError):
             self._channel.send(kind, blob, **fields)
-
-
-def change_fields(changes: Changes) -> dict[str, Any]:
-    """The parts of an observation that are not empty, as JSON fields."""
-    return {
-        field.name: sorted(value) if isinstance(value, frozenset) else value
-        for field in dataclasses.fields(changes)
-        if (value := getattr(changes, field.name))
-    }
-
-
-def _reset_fields(report: ResetReport) -> dict[str, Any]:
-    return dataclasses.asdict(report)

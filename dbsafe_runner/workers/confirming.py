@@ -79,32 +79,47 @@ class Confirming:
 
     def takes(self, slot: Slot, message: Message) -> bool:
         """Keep a failure until its trials have told what it hangs on; False when it stands as it is."""
-        settings = self._pool.settings
-        if not self.able or self._pool.endings.stopping:
-            return False
-        if not failed(message) or self._spent > self._budget():
-            return False
         test = message["test"]
         batches = {ran: batch for batch, ran in slot.ran if ran != test}
-        in_file = tuple(self._before_in_file(test))
+        confirmation = self._confirmation(test)
         batch = slot.assignment.batch if slot.assignment is not None else None
         same = tuple(ran for ran, its in batches.items() if batch is not None and its == batch.id)
-        confirmation = Confirmation(
+        confirmation.in_order = (
+            same == confirmation.in_file and batch is not None and batch.reset is ResetPolicy.AFTER_BATCH
+        )
+        confirmation.as_it_ran = tuple(batches)
+        if not self._takes(Suspect(test, confirmation, message, slot.name, batches)):
+            return False
+        if slot.namespace is not None:
+            self._pool.desk.warm(1)
+        return True
+
+    def takes_late(self, worker: str, message: Message) -> bool:
+        """The same for an error that came in another test's place than in a serial run."""
+        test = message["test"]
+        return self._takes(Suspect(test, self._confirmation(test), message, worker))
+
+    def _takes(self, suspect: Suspect) -> bool:
+        assert suspect.message is not None
+        assert self._pool.ledger is not None
+        if not self.able or self._pool.endings.stopping:
+            return False
+        if not failed(suspect.message) or self._spent > self._budget():
+            return False
+        self._waiting.append(suspect)
+        self._pool.ledger.unconfirmed(suspect.message, suspect.worker)
+        return True
+
+    def _confirmation(self, test: int) -> Confirmation:
+        settings = self._pool.settings
+        return Confirmation(
             test=test,
-            in_file=in_file,
-            in_order=same == in_file and batch is not None and batch.reset is ResetPolicy.AFTER_BATCH,
-            as_it_ran=tuple(batches),
+            in_file=tuple(self._before_in_file(test)),
             # Which of these matter is known when the run is over.
             others=tuple(range(test)),
             retries=settings.retries,
             alone_only=not settings.confirm,
         )
-        self._waiting.append(Suspect(test, confirmation, message, slot.name, batches))
-        if slot.namespace is not None:
-            self._pool.desk.warm(1)
-        assert self._pool.ledger is not None
-        self._pool.ledger.unconfirmed(message, slot.name)
-        return True
 
     def examine(self, bisection: Bisection) -> None:
         """Find out what a test's outcome hangs on, without a failure in this run, whatever it costs."""

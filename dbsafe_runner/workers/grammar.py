@@ -13,6 +13,17 @@ _NUMBER: Final = (int, float)
 _Shape = Mapping[str, type | tuple[type, ...]]
 
 _ENDED: Final[_Shape] = {"test": int, "connections": int, "seconds": (list, dict), "started": _NUMBER}
+_REPORTED: Final[_Shape] = {
+    **_ENDED,
+    "seconds": dict,
+    "outcome": str,
+    "failures": int,
+    "coloured": str,
+    "text": str,
+    "reason": str,
+    "sections": list,
+    "properties": list,
+}
 
 #: Fields by kind, for every kind that carries some.
 _FIELDS: Final[Mapping[str, _Shape]] = {
@@ -20,17 +31,8 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     "hello": {"worker": str, "pid": int, "digest": str},
     "need": {"idle": bool},
     "ok": {**_ENDED, "seconds": list},
-    "done": {
-        **_ENDED,
-        "seconds": dict,
-        "outcome": str,
-        "failures": int,
-        "coloured": str,
-        "text": str,
-        "reason": str,
-        "sections": list,
-        "properties": list,
-    },
+    "done": _REPORTED,
+    "late": _REPORTED,
     "warn": {"when": str, "nodeid": str},
     "reset": {"report": dict},
     "retire": {"reason": str},

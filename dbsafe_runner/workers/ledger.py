@@ -10,15 +10,14 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.events import RunEvent, TestFinished, TestUnconfirmed
 from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
 from dbsafe_runner.workers.entries import pack_entry
 from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.seen_fields import changes_of
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 
 _PHASES = ("setup", "call", "teardown")
-_SETS = frozenset({"written", "remaining", "pending", "sequences"})
 
 Emit = Callable[[RunEvent], None]
 
@@ -46,6 +45,8 @@ class Ledger:
         self._ended: set[int] = set()
         #: Wall seconds of each test that has ended.
         self.seconds: dict[int, float] = {}
+        #: Tests that count as failed.
+        self.failed: set[int] = set()
         #: Tests that were seen to leave something behind in the database.
         self.left: set[int] = set()
         self._session_error: tuple[dict[str, Any], bytes, str] | None = None
@@ -102,17 +103,21 @@ class Ledger:
         verdict: Verdict = Verdict.CLEAR,
         others: Sequence[int] = (),
     ) -> None:
-        """Enter a test with full reports (a `done` message) or a crash (`crashed`)."""
+        """Enter a test with full reports (`done`), a crash (`crashed`) or a further error (`late`)."""
         fields = message.fields
         if message.kind == "done" and self._mocked(fields, worker):
             return
         if message.kind == "crashed":
             self._replay += pack_entry("failed", fields["replay"], b"")
+        elif message.kind == "late":
+            self._replay += pack_entry("extra", {}, message.blob)
         else:
             self._replay += pack_entry("done", {"test": fields["test"]}, message.blob)
         result = self._result(fields, worker, verdict, others)
         self.failures += fields["failures"]
-        self._enter(fields["test"], result, fields, fields["coloured"])
+        # A late error comes from another test's place: nothing that was seen there is this one's.
+        seen = {} if message.kind == "late" else fields
+        self._enter(fields["test"], result, seen, fields["coloured"])
 
     def unconfirmed(self, message: Message, worker: str) -> None:
         """Tell of a failure at once, before it is known what it hangs on. Nothing is entered."""
@@ -130,8 +135,11 @@ class Ledger:
     ) -> None:
         """Enter a failure that does not count: pytest gets the reports of the trial that did not fail.
 
-        The text of the failure stays in the result, for the reports.
+        The text of the failure stays in the result, for the reports. Of a late error nothing is entered:
+        its test has its outcome already.
         """
+        if failed.kind == "late":
+            return
         fields = failed.fields
         self._replay += pack_entry(redeemed.kind, redeemed.fields, redeemed.blob)
         result = self._result(fields, worker, verdict, others)
@@ -270,11 +278,13 @@ class Ledger:
         self._ended.add(test)
         self.seconds[test] = result.seconds
         self.totals[result.outcome.value] += 1
+        if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
+            self.failed.add(test)
         self.first = self.first or now - result.seconds
         self.last = now
         level = self._levels[test] if test < len(self._levels) else 3
         isolation = self._isolations.get(test, "")
-        changes = _changes(seen)
+        changes = changes_of(seen)
         if changes is not None and not changes.nothing:
             self.left.add(test)
         self._emit(
@@ -291,16 +301,3 @@ class Ledger:
                 leaks=tuple(seen.get("leaks", ())),
             )
         )
-
-
-def _changes(fields: Mapping[str, Any]) -> Changes | None:
-    packed = fields.get("changes")
-    if packed is None:
-        return None
-    values: dict[str, Any] = {}
-    for name, value in packed.items():
-        if isinstance(value, list):
-            values[name] = frozenset(value) if name in _SETS else tuple(value)
-        else:
-            values[name] = value
-    return Changes(**values)

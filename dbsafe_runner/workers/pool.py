@@ -25,6 +25,7 @@ from dbsafe_runner.workers.confirming import Confirming
 from dbsafe_runner.workers.endings import Endings
 from dbsafe_runner.workers.failing import collected_differently, zygote_died
 from dbsafe_runner.workers.feeding import Feeding
+from dbsafe_runner.workers.late_errors import LateErrors
 from dbsafe_runner.workers.launch import Process
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
 from dbsafe_runner.workers.ledger import Emit, Ledger
@@ -82,6 +83,7 @@ class Pool:
         self.endings = Endings(self)
         self.limits = Limits(self)
         self.staffing = Staffing(self)
+        self.late_errors = LateErrors(self)
         self.slots: dict[str, Slot] = {}
         self.ledger: Ledger | None = None
         self.feeding: Feeding | None = None
@@ -203,18 +205,9 @@ class Pool:
         if slot is None:
             peer.close()
             return
-        assert self.feeding is not None
-        assert self.ledger is not None
         slot.heard = self.now()
-        if slot.confirms and message.kind in {"ok", "done", "need", "warn"}:
-            assert self.confirming is not None
-            self.confirming.heard(slot, message)
-        elif message.kind in {"ok", "done"}:
-            self.feeding.ended(slot, message)
-        elif message.kind == "need":
-            self.feeding.need(slot, idle=message["idle"])
-        elif message.kind == "warn":
-            self.ledger.warning(message.fields, message.blob)
+        if message.kind in {"ok", "done", "late", "need", "warn"}:
+            self._from_test(slot, message)
         elif message.kind == "reset":
             self.tenancy.was_reset(slot, message["report"])
         elif message.kind in {"retire", "halt", "bye"}:
@@ -223,6 +216,21 @@ class Pool:
             self.notice("warning", message["code"], message["message"], nodeid=message["nodeid"])
         else:
             self.tenancy.request(slot.name, message, peer.send)
+
+    def _from_test(self, slot: Slot, message: Message) -> None:
+        assert self.feeding is not None
+        assert self.ledger is not None
+        assert self.confirming is not None
+        if slot.confirms:
+            self.confirming.heard(slot, message)
+        elif message.kind == "late":
+            self.late_errors.add(slot, message)
+        elif message.kind == "need":
+            self.feeding.need(slot, idle=message["idle"])
+        elif message.kind == "warn":
+            self.ledger.warning(message.fields, message.blob)
+        else:
+            self.feeding.ended(slot, message)
 
     def slot_of(self, peer: Peer) -> Slot | None:
         """The worker at the other end of a connection."""
@@ -238,8 +246,7 @@ class Pool:
             peer.close()
             return
         slot.peer, slot.pid, slot.state = peer, message["pid"], State.IDLE
-        assert self.feeding is not None
-        assert self.collected is not None
+        assert self.feeding is not None and self.collected is not None  # noqa: PT018
         digest = message["digest"]
         if slot.process is not None:
             self.outputs.release(slot.process)
@@ -315,7 +322,10 @@ class Pool:
             return
         if self.feeding.something_left and not self.endings.stopping:
             return
-        if self.tenancy.keeping or (self.confirming is not None and self.confirming.busy):
+        if self.tenancy.keeping or self.confirming is None or self.confirming.busy:
+            return
+        self.late_errors.enter()
+        if self.confirming.busy:
             return
         self.ledger.settle()
         if self.ledger.waiting_for_replay:

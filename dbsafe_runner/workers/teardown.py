@@ -1,25 +1,30 @@
-"""Teardown in two steps: the test itself, then what is wider than it, with a look in between.
+"""Teardown step by step: the test itself, a look at the database, then each thing that is wider than it.
 
 Without the look, what the fixtures of a module or a class clean up would be put down to the last test
-that used them. Which errors a teardown raises, and in which order, stays as pytest has it.
+that used them. Each wider thing goes down in a step of its own, so that its error can be put down to the
+test that a serial run puts it down to, should that be another one: where a module's tests are spread
+over workers, each worker tears the module down. Which errors a teardown raises, and in which order,
+stays as pytest has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from _pytest.outcomes import TEST_OUTCOME
+from _pytest import runner
+from _pytest.outcomes import TEST_OUTCOME, Exit
 
 
-class _Within:
-    """Stands for a next item in the same class and module: only the test itself goes down."""
+class Within:
+    """Stands for a next item that needs these nodes and nothing else."""
 
-    def __init__(self, item: pytest.Item) -> None:
-        self._chain = item.listchain()[:-1]
+    def __init__(self, chain: list[Any]) -> None:
+        self._chain = chain
 
     def listchain(self) -> list[Any]:
+        """The nodes, as pytest's nodes tell those that they need."""
         return self._chain
 
 
@@ -30,23 +35,61 @@ def stays_within(item: pytest.Item, nextitem: Any) -> bool:
 
 
 def tear_down_apart(
-    teardown: Callable[[Any], None], item: pytest.Item, nextitem: Any, look: Callable[[], object]
+    teardown: Callable[[Any], None],
+    item: pytest.Item,
+    nextitem: Any,
+    look: Callable[[], object],
+    charge: Callable[[Any, BaseException], bool],
 ) -> None:
-    """Tear `item` down, look, then tear down what `nextitem` does not need.
+    """Tear `item` down, look, then tear down what `nextitem` does not need, the narrowest first.
 
-    Raises what `teardown` raises; errors of both steps as one group.
+    Raises what `teardown` raises, errors of several steps as one group, without the errors in the
+    teardown of a wider node that `charge(node, error)` has put down to another test.
     """
     errors: list[BaseException] = []
     try:
-        teardown(_Within(item))
+        teardown(Within(item.listchain()[:-1]))
     except TEST_OUTCOME as error:
         errors.append(error)
     look()
-    try:
-        teardown(nextitem)
-    except TEST_OUTCOME as error:
-        errors.append(error)
+    for node, needed in _wider(item, nextitem):
+        try:
+            teardown(needed)
+        except TEST_OUTCOME as error:
+            if isinstance(error, Exit) or not charge(node, error):
+                errors.append(error)
     if len(errors) == 1:
         raise errors[0]
     if errors:
         raise BaseExceptionGroup("errors during test teardown", errors[::-1])
+
+
+def report_of(item: pytest.Item, error: BaseException) -> pytest.TestReport:
+    """The report of an error in the teardown of what `item` shares with others."""
+
+    def fail() -> None:
+        raise error
+
+    call = runner.CallInfo.from_call(fail, when="teardown", reraise=())
+    return pytest.TestReport.from_item_and_call(item, call)
+
+
+def charged_test(items: Sequence[pytest.Item], current: int, node: Any) -> int:
+    """The index of the test that a serial run charges with the teardown of a node.
+
+    It is the first one from `current` on, a test within the node, whose successor is not within it.
+    """
+    for index in range(current, len(items) - 1):
+        if node not in items[index + 1].listchain():
+            return index
+    return len(items) - 1
+
+
+def _wider(item: pytest.Item, nextitem: Any) -> Iterator[tuple[Any, Any]]:
+    """The nodes around the test that the next one does not need, each with what it leaves standing."""
+    parents = item.listchain()[:-1]
+    needed = nextitem.listchain() if nextitem is not None else []
+    while parents and parents != needed[: len(parents)]:
+        node = parents.pop()
+        over = parents == needed[: len(parents)]
+        yield node, nextitem if over else Within(list(parents))

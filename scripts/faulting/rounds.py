@@ -94,7 +94,8 @@ class Rounds:
             judgement = judge(self.known, self._stage.results(), run.returncode, output)
         if hung:
             judgement.broken.append("the run did not end")
-        self._look_after(judgement, own=own, killed=killed)
+        if self._look_after(judgement, own=own, killed=killed):
+            output += f"\n--- the run after it\n{self._stage.output()}"
         return Round(injected, judgement, time.monotonic() - started, output)
 
     def settle(self) -> list[str]:
@@ -108,19 +109,23 @@ class Rounds:
     def _settled(self) -> bool:
         return time.monotonic() - self._server.started > SETTLED + 1
 
-    def _look_after(self, judgement: Judgement, *, own: bool, killed: bool) -> None:
-        """Find what is left; where that, or an end before its time, says so, after one more run."""
+    def _look_after(self, judgement: Judgement, *, own: bool, killed: bool) -> bool:
+        """Find what is left; where that, or an end before its time, says so, after one more run.
+
+        Whether there was one more run.
+        """
         # Files of a run that was killed are for the next one to remove; its processes have to end.
         left = self._stage.orphans(PATIENCE, files=not killed)
         judgement.left = [one for one in left if killed]
         left += self._server.left_over() if own and self._settled and not killed else []
         if not (left or killed or judgement.gave_up or judgement.broken):
-            return
+            return False
         settled = self._settled
         clean = self._play_clean(own=own)
         judgement.broken += [f"in the run after it: {problem}" for problem in clean.problems]
         # A server that was too young when that run began was not cleaned by it.
         judgement.left += self._left(own=own and settled)
+        return True
 
     def _left(self, *, own: bool) -> list[str]:
         left = self._stage.orphans(PATIENCE)

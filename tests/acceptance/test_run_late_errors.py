@@ -1,0 +1,99 @@
+"""Errors in the teardown of what tests share: where a serial run has them, however tests are spread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes.projects import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+#: A worker that runs one of these is kept from taking the others, too.
+SPREAD = """
+    import pytest, time
+
+    @pytest.fixture(scope="module")
+    def shared():
+        seen = []
+        yield seen
+        {teardown}
+
+    @pytest.mark.parametrize("number", range(6))
+    def test_it(shared, number):
+        shared.append(number)
+        time.sleep(0.3)
+"""
+#: Each test is a batch of its own, although they share a list: as if the analysis had not seen it.
+APART = '[[rules]]\nnodeid = "*"\nlevel = "NONE"\n'
+
+
+def spread(project: Project, teardown: str) -> None:
+    project.file("runner.toml", APART)
+    project.write(test_a=SPREAD.format(teardown=teardown), test_b="def test_other(): pass")
+
+
+@pytest.mark.parametrize("confirm", ["--confirm", "--no-confirm"])
+def test_an_error_comes_once_at_the_last_test(project: Project, confirm: str) -> None:
+    spread(project, 'raise ValueError("down")')
+    serial = project.pytest()
+    run = project.dbsafe("--grouping", "test", confirm)
+    assert run.outcomes == serial.outcomes, run.out
+    assert run.outcomes["test_a.py::test_it[5]"] == "error"
+    assert "7 passed, 1 error" in run.out
+    assert run.code == serial.code == 1
+
+
+def test_an_error_that_another_test_causes_is_told_with_it(project: Project) -> None:
+    spread(project, 'assert 0 not in seen, "broken by the first"')
+    serial = project.pytest()
+    run = project.dbsafe("--grouping", "test")
+    assert serial.outcomes["test_a.py::test_it[5]"] == "error"
+    found = run.test("test_it[5]")
+    assert (found["outcome"], found["verdict"]) == ("error", "victim"), run.out
+    assert found["other"] == "test_a.py::test_it[0]"
+    assert run.code == 1
+    assert "7 passed, 1 error" in run.out
+
+
+def test_an_error_that_only_the_spreading_causes_does_not_count(project: Project) -> None:
+    spread(project, "assert len(seen) == 6")
+    assert project.pytest().code == 0
+    run = project.dbsafe("--grouping", "test")
+    assert set(run.outcomes.values()) == {"passed"}, run.out
+    assert run.code == 0
+    assert "brittle-test" in run.notices()
+
+
+def test_classes_and_packages(project: Project) -> None:
+    project.file("runner.toml", APART)
+    project.file("part/__init__.py", "")
+    project.write(
+        part__conftest="""
+            import pytest
+            @pytest.fixture(scope="package", autouse=True)
+            def package():
+                yield
+                raise ValueError("package")
+        """,
+        part__test_a="""
+            import time
+            class TestIt:
+                @classmethod
+                def teardown_class(cls): raise ValueError("class")
+                def test_one(self): time.sleep(0.3)
+                def test_two(self): time.sleep(0.3)
+                def test_three(self): time.sleep(0.3)
+        """,
+        part__test_b="def test_four(): pass\ndef test_five(): pass",
+        test_c="def test_six(): pass",
+    )
+    serial = project.pytest()
+    run = project.dbsafe("--grouping", "test")
+    assert run.outcomes == serial.outcomes, run.out
+    failed = {name for name, outcome in run.outcomes.items() if outcome == "error"}
+    assert failed == {"part/test_a.py::TestIt::test_three", "part/test_b.py::test_five"}
