@@ -29,6 +29,7 @@ from dbsafe_runner.database.janitor import (
 )
 from dbsafe_runner.database.own_leftovers import Found, list_found, removable
 from dbsafe_runner.database.own_leftovers import remove_leftovers as remove_from_server
+from dbsafe_runner.database.schema_path import read_path
 from dbsafe_runner.database.sessions import Sessions
 from dbsafe_runner.database.user_server import ServerAddress, ServerFacts
 from dbsafe_runner.database.user_servers import Choice, inspect_server
@@ -212,6 +213,8 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
     _, _, sessions = _open(choice)
     try:
         found = list_found(sessions)
+        with sessions.session() as connection:
+            path, _ = read_path(connection, "")
     finally:
         sessions.close()
     living = [one for one in found if not one.template and (one.living or (one.tag and one.tag.kept))]
@@ -220,7 +223,9 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
     if one.what == "database":
         way["dbname"] = one.name
     else:
-        way["options"] = f"{way.get('options', '')} -c search_path={one.name},public".strip()
+        # Spaces separate the options, unless they are escaped.
+        names = path.text(one.name).replace(" ", "\\ ")
+        way["options"] = f"{way.get('options', '')} -c search_path={names}".strip()
     return way
 
 

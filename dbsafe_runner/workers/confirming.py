@@ -18,6 +18,7 @@ from dbsafe_runner.domain.outcome import Verdict
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
 from dbsafe_runner.workers import telling
+from dbsafe_runner.workers.budget import Budget
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
@@ -27,9 +28,6 @@ from dbsafe_runner.workers.suspects import Attempt, Suspect, failed
 if TYPE_CHECKING:
     from dbsafe_runner.workers.pool import Pool
 
-#: Seconds of trials that any run may spend, and the share of the run's own test time beyond that.
-_LEAST_BUDGET = 20.0
-_BUDGET_SHARE = 0.5
 #: A trial behind all tests of other files is made only while those took less than this many seconds;
 #: and one behind those that left something in the database, or share state, less than this.
 _LONGEST_WHOLE_PREFIX = 3.0
@@ -64,7 +62,7 @@ class Confirming:
         self._waiting: list[Suspect] = []
         self._running: dict[str, Attempt] = {}
         self._made = 0
-        self._spent = 0.0
+        self._budget = Budget(self._worked, self._tell_spent)
 
     @property
     def busy(self) -> bool:
@@ -104,7 +102,7 @@ class Confirming:
         assert self._pool.ledger is not None
         if not self.able or self._pool.endings.stopping:
             return False
-        if not failed(suspect.message) or self._spent > self._budget():
+        if not failed(suspect.message) or self._budget.is_spent:
             return False
         self._waiting.append(suspect)
         self._pool.ledger.unconfirmed(suspect.message, suspect.worker)
@@ -171,7 +169,6 @@ class Confirming:
         now = self._pool.now()
         if message.kind in {"ok", "done"} and slot.running == message["test"]:
             slot.fed.popleft()
-            self._spent += now - slot.since
             slot.since = now
             attempt = self._running.get(slot.name)
             if attempt is not None and message["test"] == attempt.suspect.test:
@@ -186,6 +183,7 @@ class Confirming:
         del self._pool.slots[slot.name]
         if attempt is None:
             return
+        self._budget.spent += self._pool.now() - attempt.started
         suspect, report = attempt.suspect, attempt.report
         if suspect.repeats < _MOST_REPEATS and self._says_nothing(slot, attempt):
             suspect.repeats += 1
@@ -259,7 +257,7 @@ class Confirming:
         """Whether the budget is enough for a trial, by what its tests took in the run."""
         if suspect.message is None:
             return True
-        return self._spent + self._seconds(trial.company) <= self._budget()
+        return self._budget.affords(self._seconds(trial.company))
 
     def _start(self, suspect: Suspect, trial: Trial) -> None:
         self._made += 1
@@ -267,7 +265,7 @@ class Confirming:
         slot = Slot(f"gw{self._pool.settings.workers + self._made - 1}", confirms=True)
         self._pool.slots[slot.name] = slot
         parts = collections.deque(self._parts(suspect, trial))
-        self._running[slot.name] = Attempt(suspect, trial, parts)
+        self._running[slot.name] = Attempt(suspect, trial, parts, self._pool.now())
         self._pool.births.worker(slot)
 
     def _parts(self, suspect: Suspect, trial: Trial) -> Iterable[tuple[list[int], ResetPolicy]]:
@@ -305,7 +303,7 @@ class Confirming:
 
     def _go_on(self, suspect: Suspect) -> None:
         step = suspect.inquiry.step()
-        spent = suspect.message is not None and self._spent > self._budget()
+        spent = suspect.message is not None and self._budget.is_spent
         if isinstance(step, Finding):
             self._report(suspect, step)
         elif self._pool.endings.stopping or spent:
@@ -384,6 +382,13 @@ class Confirming:
         assert ledger is not None
         return sum(ledger.seconds.get(test, 0.0) for test in tests)
 
-    def _budget(self) -> float:
-        worked = sum(slot.busy for slot in self._pool.slots.values())
-        return _LEAST_BUDGET + _BUDGET_SHARE * worked
+    def _worked(self) -> float:
+        return sum(slot.busy for slot in self._pool.slots.values())
+
+    def _tell_spent(self, seconds: float) -> None:
+        self._pool.notice(
+            "warning",
+            "not-run-again",
+            f"Further failures stand as they are: running others again took {seconds:.0f} s.",
+            hint="`dbsafe bisect NODEID` finds out what one of them hangs on.",
+        )

@@ -80,7 +80,7 @@ def _uses_postgresql(session: pytest.Session) -> bool:
 
     try:
         aliases, _ = needed(session.items)
-        vendors = {connections[alias].vendor for alias in connections}
+        vendors = {connections[alias].vendor for alias in aliases}
     except (ImproperlyConfigured, ImportError, AttributeError):
         return False
     return bool(aliases) and vendors == {"postgresql"}

@@ -41,6 +41,8 @@ class Attempt:
     trial: Trial
     #: What is still to be sent: tests that run without a reset in between, and how they are reset.
     parts: collections.deque[tuple[list[int], ResetPolicy]]
+    #: The dispatcher's clock when it began.
+    started: float = 0.0
     #: The suspect's report, once it is there.
     report: Message | None = None
     #: Batches sent so far.

@@ -7,6 +7,7 @@ from typing import Any
 
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Kind, Trial
+from dbsafe_runner.workers.budget import Budget
 from dbsafe_runner.workers.confirming import Confirming
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.slot import Slot
@@ -24,7 +25,7 @@ def confirming(*, busy: float, spent: float, seconds: dict[int, float]) -> Confi
         plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
     )
     made = Confirming(pool, suite, planned)
-    made._spent = spent
+    made._budget.spent = spent
     return made
 
 
@@ -43,6 +44,18 @@ def test_twenty_seconds_are_there_for_any_run() -> None:
 def test_long_runs_have_more() -> None:
     assert affordable(tuple(range(50)), busy=60.0)
     assert not affordable(tuple(range(51)), busy=60.0)
+
+
+def test_it_is_told_once_that_nothing_is_left() -> None:
+    told: list[float] = []
+    budget = Budget(lambda: 4.0, told.append)
+    budget.spent = 22.0
+    assert not budget.is_spent
+    assert told == []
+    budget.spent = 22.5
+    assert budget.is_spent
+    assert budget.is_spent
+    assert told == [22.5]
 
 
 def test_a_search_that_the_user_asked_for_has_no_bounds() -> None:

@@ -1,0 +1,42 @@
+"""Budget: how long failed tests may be run again in a run. It starts and ends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+#: Seconds of trials that any run may spend, and the share of the run's own test time beyond that.
+_LEAST: Final = 20.0
+_SHARE: Final = 0.5
+
+
+class Budget:
+    """The time of trials, from the start of each one's process to its end, in seconds.
+
+    Args:
+        worked: how long the tests of the run itself have taken so far.
+        tell: told once, with what was spent, when that is all there is.
+    """
+
+    def __init__(self, worked: Callable[[], float], tell: Callable[[float], None]) -> None:
+        self._worked = worked
+        self._tell = tell
+        self._has_told = False
+        self.spent = 0.0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether there is nothing left for another trial."""
+        spent = self.spent > self._limit
+        if spent and not self._has_told:
+            self._has_told = True
+            self._tell(self.spent)
+        return spent
+
+    def affords(self, seconds: float) -> bool:
+        """Whether a trial that takes so long would fit."""
+        return self.spent + seconds <= self._limit
+
+    @property
+    def _limit(self) -> float:
+        return _LEAST + _SHARE * self._worked()
