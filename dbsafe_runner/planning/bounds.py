@@ -37,7 +37,8 @@ def lower_bound(plan: Plan) -> Bound:
     best = max(bounds, key=lambda bound: bound.seconds, default=Bound(0.0, ""))
     if not alone:
         return best
-    words = f"{len(alone)} exclusive batches that run alone ({exclusive:.1f} s)"
+    what = "batch that runs" if len(alone) == 1 else "batches that run"
+    words = f"{len(alone)} exclusive {what} alone ({exclusive:.1f} s)"
     if exclusive >= best.seconds:
         return Bound(exclusive + best.seconds, words)
     return Bound(exclusive + best.seconds, f"{best.words}, and {words}")

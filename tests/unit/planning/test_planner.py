@@ -483,7 +483,7 @@ def test_exclusive_work_comes_on_top():
     suite.add("test_x.py", "alone", exclusive=True, seconds=3.0)
     plan = suite.plan()
     assert plan.lower_bound == pytest.approx(4.0)
-    assert plan.limited_by == "1 exclusive batches that run alone (3.0 s)"
+    assert plan.limited_by == "1 exclusive batch that runs alone (3.0 s)"
 
 
 def test_predictions_come_from_the_simulation_that_is_passed_in():
