@@ -35,7 +35,7 @@ select pg_terminate_backend(pid) from pg_locks
 """
 #: What no schema has of its own.
 _ALWAYS: Final = (
-    "large objects and advisory locks belong to the database: all workers share them, none are reset",
+    "large objects, advisory locks and notifications belong to the database: all workers share them",
     "what a test names with its schema (public.orders) is the source, not the worker's copy",
 )
 _EXISTS: Final = "select from pg_namespace where nspname = %s"

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.domain.isolation import ResetPolicy
+from dbsafe_runner.domain.isolation import NamespaceKind, ResetPolicy
 from dbsafe_runner.domain.outcome import Verdict
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
@@ -229,15 +229,18 @@ class Confirming:
         return feeding is not None and not feeding.something_left
 
     def _may_run(self, test: int, trial: Trial) -> bool:
+        # Workers with schemas of one database hear each other's notifications and wait for each other's
+        # advisory locks: what failed for that has to pass where nothing else runs.
+        shared = self._pool.desk.kind == NamespaceKind.SCHEMA.value
         if self._run_is_over:
-            alone = bool(self._exclusive.intersection((test, *trial.company)))
+            alone = shared or bool(self._exclusive.intersection((test, *trial.company)))
             among = any(
                 self._exclusive.intersection((attempt.suspect.test, *attempt.trial.company))
                 for attempt in self._running.values()
             )
             return not self._running or not (alone or among)
         # A batch that nothing may run beside can come up at any time.
-        return not self._exclusive and trial.kind is not Kind.BEHIND_OTHERS
+        return not shared and not self._exclusive and trial.kind is not Kind.BEHIND_OTHERS
 
     def _step(self, suspect: Suspect) -> Trial | None:
         """The next trial of a suspect that waits; None when it needs none any more."""
