@@ -105,7 +105,7 @@ def answer(statement: str, database: str) -> Answer:
 
 def column_names(statement: str) -> tuple[str, ...]:
     """The names of the columns that a statement returns, as far as its text tells; of `*` one."""
-    # Most runs need no stand-in, and importing it takes as long as starting a server.
+    # Most runs need no stand-in, and this is a large library to import for nothing.
     import sqlglot
 
     try:

@@ -98,7 +98,7 @@ class ReportFiles:
 
 
 def _writers() -> Mapping[str, Callable[[RunReport], str]]:
-    # What they build on takes longer to import than a small suite to run, and is needed at its end.
+    # What they build on is needed at the end of a run, and would put off its start.
     from dbsafe_runner.reporting import html, junit, results
 
     writers = (html.as_html, results.as_json, junit.as_xml)

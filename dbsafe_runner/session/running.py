@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from dbsafe_runner.session.knowledge import Knowledge
 
 #: What is needed only when the tests are known. It is imported while pytest collects them, which keeps
-#: another processor busy for longer; the libraries beneath it take a third of a second.
+#: another processor busy for longer than that.
 _NEEDED_LATER: Final = (
     "dbsafe_runner.session.planned",
     "dbsafe_runner.session.learning",

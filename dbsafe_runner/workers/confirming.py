@@ -77,6 +77,8 @@ class Confirming:
 
     def takes(self, slot: Slot, message: Message) -> bool:
         """Keep a failure until its trials have told what it hangs on; False when it stands as it is."""
+        if not self._may_take(message):
+            return False
         test = message["test"]
         batches = {ran: batch for batch, ran in slot.ran if ran != test}
         confirmation = self._confirmation(test)
@@ -86,27 +88,29 @@ class Confirming:
             same == confirmation.in_file and batch is not None and batch.reset is ResetPolicy.AFTER_BATCH
         )
         confirmation.as_it_ran = tuple(batches)
-        if not self._takes(Suspect(test, confirmation, message, slot.name, batches)):
-            return False
+        self._take(Suspect(test, confirmation, message, slot.name, batches))
         if slot.namespace is not None:
             self._pool.desk.warm(1)
         return True
 
     def takes_late(self, worker: str, message: Message) -> bool:
         """The same for an error that came in another test's place than in a serial run."""
+        if not self._may_take(message):
+            return False
         test = message["test"]
-        return self._takes(Suspect(test, self._confirmation(test), message, worker))
+        self._take(Suspect(test, self._confirmation(test), message, worker))
+        return True
 
-    def _takes(self, suspect: Suspect) -> bool:
-        assert suspect.message is not None
-        assert self._pool.ledger is not None
+    def _may_take(self, message: Message) -> bool:
         if not self.able or self._pool.endings.stopping:
             return False
-        if not failed(suspect.message) or self._budget.is_spent:
-            return False
+        return failed(message) and not self._budget.is_spent
+
+    def _take(self, suspect: Suspect) -> None:
+        assert suspect.message is not None
+        assert self._pool.ledger is not None
         self._waiting.append(suspect)
         self._pool.ledger.unconfirmed(suspect.message, suspect.worker)
-        return True
 
     def _confirmation(self, test: int) -> Confirmation:
         settings = self._pool.settings
@@ -306,10 +310,9 @@ class Confirming:
 
     def _go_on(self, suspect: Suspect) -> None:
         step = suspect.inquiry.step()
-        spent = suspect.message is not None and self._budget.is_spent
         if isinstance(step, Finding):
             self._report(suspect, step)
-        elif self._pool.endings.stopping or spent:
+        elif self._pool.endings.stopping or (suspect.message is not None and self._budget.is_spent):
             self._report(suspect, suspect.inquiry.conclude())
         else:
             self._waiting.insert(0, suspect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,7 @@ def may_run(kind: NamespaceKind, *, over: bool, beside_another: bool = False) ->
     made = Confirming(pool, suite, planned)
     alone = Trial(Kind.ALONE)
     if beside_another:
-        made._running["gw9"] = Attempt(Suspect(1, Confirmation(1)), alone, parts=Any)
+        made._running["gw9"] = Attempt(Suspect(1, Confirmation(1)), alone, collections.deque())
     return made._may_run(0, alone)
 
 
