@@ -273,9 +273,11 @@ class Child:
     def _charge(self, node: Any, error: BaseException) -> bool:
         """Put an error in a wider teardown down to the test that a serial run charges with it.
 
-        False when that is the test that is running.
+        False when that is the test that is running, as it is where the session ends with it.
         """
         assert self._running is not None
+        if self._session.shouldfail or self._session.shouldstop:
+            return False
         items = self._session.items
         test = teardown.charged_test(items, self._running.index, node)
         if test == self._running.index:

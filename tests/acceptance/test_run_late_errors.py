@@ -97,3 +97,21 @@ def test_classes_and_packages(project: Project) -> None:
     assert run.outcomes == serial.outcomes, run.out
     failed = {name for name, outcome in run.outcomes.items() if outcome == "error"}
     assert failed == {"part/test_a.py::TestIt::test_three", "part/test_b.py::test_five"}
+
+
+def test_where_the_run_ends_with_a_failure_the_error_is_there(project: Project) -> None:
+    project.write(
+        test_a="""
+            import pytest
+            @pytest.fixture(scope="module")
+            def shared():
+                yield
+                raise ValueError("down")
+            def test_one(shared): assert False
+            def test_two(shared): pass
+        """
+    )
+    serial, run = project.same("-x", workers=1)
+    assert serial.outcomes["test_a.py::test_one"] == "failed"
+    assert "1 failed, 1 error" in serial.out
+    assert "1 failed, 1 error" in run.out
