@@ -59,8 +59,15 @@ class Feeding:
         self.known.add(slot.name)
         self.schedule.add_worker(slot.name)
 
-    def need(self, slot: Slot, *, idle: bool) -> None:
-        """A worker asks what is next; `idle` when it has nothing to finish first."""
+    def heard(self, slot: Slot, message: Message) -> None:
+        """A worker reports a test (`ok`, `done`), or asks what is next (`need`)."""
+        if message.kind == "need":
+            self._need(slot, idle=message["idle"])
+        else:
+            self._ended(slot, message)
+
+    def _need(self, slot: Slot, *, idle: bool) -> None:
+        """`idle` when it has nothing to finish first."""
         if slot.state is State.LEAVING:
             self._stop(slot)
             return
@@ -77,8 +84,7 @@ class Feeding:
         else:
             self._next_batch(slot)
 
-    def ended(self, slot: Slot, message: Message) -> None:
-        """A worker reports a test."""
+    def _ended(self, slot: Slot, message: Message) -> None:
         now = self._pool.now()
         test = message["test"]
         ledger = self._pool.ledger

@@ -218,19 +218,17 @@ class Pool:
             self.tenancy.request(slot.name, message, peer.send)
 
     def _from_test(self, slot: Slot, message: Message) -> None:
-        assert self.feeding is not None
-        assert self.ledger is not None
-        assert self.confirming is not None
         if slot.confirms:
+            assert self.confirming is not None
             self.confirming.heard(slot, message)
         elif message.kind == "late":
             self.late_errors.add(slot, message)
-        elif message.kind == "need":
-            self.feeding.need(slot, idle=message["idle"])
         elif message.kind == "warn":
+            assert self.ledger is not None
             self.ledger.warning(message.fields, message.blob)
         else:
-            self.feeding.ended(slot, message)
+            assert self.feeding is not None
+            self.feeding.heard(slot, message)
 
     def slot_of(self, peer: Peer) -> Slot | None:
         """The worker at the other end of a connection."""
@@ -246,7 +244,8 @@ class Pool:
             peer.close()
             return
         slot.peer, slot.pid, slot.state = peer, message["pid"], State.IDLE
-        assert self.feeding is not None and self.collected is not None  # noqa: PT018
+        assert self.feeding is not None
+        assert self.collected is not None
         digest = message["digest"]
         if slot.process is not None:
             self.outputs.release(slot.process)
