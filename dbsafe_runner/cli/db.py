@@ -29,7 +29,7 @@ from dbsafe_runner.database.janitor import (
 )
 from dbsafe_runner.database.own_leftovers import Found, list_found, removable
 from dbsafe_runner.database.own_leftovers import remove_leftovers as remove_from_server
-from dbsafe_runner.database.schema_path import read_path
+from dbsafe_runner.database.schema_path import as_option, read_path
 from dbsafe_runner.database.sessions import Sessions
 from dbsafe_runner.database.user_server import ServerAddress, ServerFacts
 from dbsafe_runner.database.user_servers import Choice, inspect_server
@@ -223,9 +223,7 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
     if one.what == "database":
         way["dbname"] = one.name
     else:
-        # Spaces separate the options, unless they are escaped.
-        names = path.text(one.name).replace(" ", "\\ ")
-        way["options"] = f"{way.get('options', '')} -c search_path={names}".strip()
+        way["options"] = f"{way.get('options', '')} {as_option(path.text(one.name))}".strip()
     return way
 
 

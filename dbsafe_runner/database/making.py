@@ -10,7 +10,6 @@ import fnmatch
 import hashlib
 import itertools
 import json
-import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ import dbsafe_runner
 from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.ownership import new_run_id, new_tag, write_tag
 from dbsafe_runner.database.provider import Report, TemplateRequest
+from dbsafe_runner.database.schema_path import as_option
 from dbsafe_runner.database.sessions import Claim, Sessions
 from dbsafe_runner.database.setup_command import Setup, SetupFailedError
 from dbsafe_runner.database.sources import Source
@@ -199,8 +199,7 @@ class Workplace:
         environment = default_environment(endpoint, [led])
         environment |= {f"PG{key.upper()}": value for key, value in endpoint.options.items()}
         if endpoint.schema:
-            path = re.sub(r"([\s\\])", r"\\\1", endpoint.search_path)
-            options = f"{environment.get('PGOPTIONS', '')} -c search_path={path}"
+            options = f"{environment.get('PGOPTIONS', '')} {as_option(endpoint.search_path)}"
             environment["PGOPTIONS"] = options.strip()
         return environment
 

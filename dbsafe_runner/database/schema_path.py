@@ -8,6 +8,7 @@ again, and the next test would drop that of the user.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Final
 
 import psycopg
@@ -35,6 +36,11 @@ class SchemaPath:
     def text(self, schema: str) -> str:
         """The search_path of sessions of which the suite says nothing."""
         return ", ".join(sql.Identifier(name).as_string() for name in (schema, *self.behind))
+
+
+def as_option(path: str) -> str:
+    """What sets a search_path in libpq's `options`, in which unescaped white space separates."""
+    return "-c search_path=" + re.sub(r"([\s\\])", r"\\\1", path)
 
 
 def read_path(connection: Connection, source: str) -> tuple[SchemaPath, list[str]]:
