@@ -239,6 +239,8 @@ def pool_settings(config: Config, request: RunRequest, directory: Path, workers:
         prepare_early=bool(config.database.setup or sources(config)),
         order=_order(os.environ),
         confirm=config.run.confirm,
+        # What has failed for want of a processor must not be short of one again.
+        trials_below=min(workers, usable_cores()),
         retries=config.run.retries,
         flaky_passes=config.verdict.flaky == "pass",
         keep_failed=config.run.keep_failed,

@@ -221,11 +221,11 @@ class Confirming:
     # --- inside ----------------------------------------------------------------------------------
 
     def _has_room(self) -> bool:
-        """Whether fewer processes run tests than there are workers."""
+        """Whether a further process would have a worker's place and a processor to itself."""
         at_work = sum(
             slot.state is not State.GONE and not slot.waiting for slot in self._pool.slots.values()
         )
-        return at_work < max(1, self._pool.settings.workers)
+        return at_work < self._pool.settings.trials_below
 
     @property
     def _run_is_over(self) -> bool:

@@ -46,6 +46,8 @@ class PoolSettings:
     prepare_early: bool
     #: Run failed tests again to tell what their failures hang on.
     confirm: bool = False
+    #: A failed test is run again while fewer processes than these run tests.
+    trials_below: int = 1
     #: How many more times a test that fails alone is run alone.
     retries: int = 0
     #: Whether a test that passes on retry counts as passed.

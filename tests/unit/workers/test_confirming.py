@@ -11,18 +11,23 @@ import pytest
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.scheduling.confirmation import Confirmation, Kind, Trial
 from dbsafe_runner.workers.confirming import Confirming
+from dbsafe_runner.workers.slot import Slot, State
 from dbsafe_runner.workers.suspects import Attempt, Suspect
+
+
+def made_for(pool: Any) -> Confirming:
+    planned: Any = SimpleNamespace(
+        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
+    )
+    suite: Any = SimpleNamespace(tests=())
+    return Confirming(pool, suite, planned)
 
 
 def may_run(kind: NamespaceKind, *, over: bool, beside_another: bool = False) -> bool:
     pool: Any = SimpleNamespace(
         desk=SimpleNamespace(kind=kind.value), feeding=SimpleNamespace(something_left=not over)
     )
-    planned: Any = SimpleNamespace(
-        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
-    )
-    suite: Any = SimpleNamespace(tests=())
-    made = Confirming(pool, suite, planned)
+    made = made_for(pool)
     alone = Trial(Kind.ALONE)
     if beside_another:
         made._running["gw9"] = Attempt(Suspect(1, Confirmation(1)), alone, collections.deque())
@@ -39,3 +44,12 @@ def test_with_schemas_of_one_database_trials_run_one_by_one_when_the_run_is_over
     assert not may_run(NamespaceKind.SCHEMA, over=False)
     assert not may_run(NamespaceKind.SCHEMA, over=True, beside_another=True)
     assert may_run(NamespaceKind.SCHEMA, over=True)
+
+
+@pytest.mark.parametrize(("at_work", "room"), [(0, True), (1, True), (2, False), (4, False)])
+def test_trials_leave_each_process_a_processor(at_work: int, room: bool) -> None:
+    slots = {f"gw{n}": Slot(f"gw{n}", state=State.BUSY) for n in range(at_work)}
+    slots["gw8"] = Slot("gw8", state=State.GONE)
+    slots["gw9"] = Slot("gw9", state=State.IDLE, waiting=True)
+    pool: Any = SimpleNamespace(settings=SimpleNamespace(trials_below=2), slots=slots)
+    assert made_for(pool)._has_room() is room
