@@ -19,6 +19,8 @@ class Kind(enum.Enum):
 
     #: Nothing.
     ALONE = "alone"
+    #: Nothing, and nothing runs beside it either.
+    QUIET = "alone, with nothing beside it"
     #: The tests that precede it in its file.
     BEHIND_FILE = "behind the tests before it in its file"
     #: What its process had run when it failed, with the resets in between.
@@ -46,6 +48,8 @@ class Finding:
     others: tuple[int, ...] = ()
     #: It fails only behind tests that come after it in a serial run, which therefore passes it.
     only_out_of_order: bool = False
+    #: It fails alone, and passes where nothing runs beside it.
+    only_quiet: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,6 +64,7 @@ class Confirmation:
         others: tests that precede it in a serial run and may matter, those of its file included;
             empty when those of other files cannot matter, or would take too long.
         retries: how many more times it is run alone when it fails alone.
+        waits: it takes so long that it may have waited in vain for what had no processor.
         alone_only: no other trials are wanted than running it alone.
     """
 
@@ -70,6 +75,7 @@ class Confirmation:
     others: tuple[int, ...] = ()
     retries: int = 0
     alone_only: bool = False
+    waits: bool = False
     _passed: dict[Kind, bool] = dataclasses.field(default_factory=dict)
     _alone_again: int = 0
     _flaky: bool = False
@@ -107,6 +113,12 @@ class Confirmation:
             return Trial(Kind.ALONE)
         if self.alone_only:
             return Finding(Verdict.FLAKY if alone else Verdict.CLEAR)
+        if not alone and self.waits:
+            quiet = self._passed.get(Kind.QUIET)
+            if quiet is None:
+                return Trial(Kind.QUIET)
+            if quiet:
+                return Finding(Verdict.FLAKY, only_quiet=True)
         return self._passed_alone() if alone else self._failed_alone()
 
     def conclude(self) -> Finding:

@@ -20,6 +20,7 @@ from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, T
 from dbsafe_runner.workers import telling
 from dbsafe_runner.workers.budget import Budget
 from dbsafe_runner.workers.launch import kill_group
+from dbsafe_runner.workers.prefixes import Prefixes
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
@@ -28,10 +29,8 @@ from dbsafe_runner.workers.suspects import Attempt, Suspect, failed
 if TYPE_CHECKING:
     from dbsafe_runner.workers.pool import Pool
 
-#: A trial behind all tests of other files is made only while those took less than this many seconds;
-#: and one behind those that left something in the database, or share state, less than this.
-_LONGEST_WHOLE_PREFIX = 3.0
-_LONGEST_PREFIX = 20.0
+#: A failed test that took so many seconds may have waited for a program that had no processor.
+_LONG = 1.0
 #: Trials that say nothing (their server died under them) are made again, so often in all.
 _MOST_REPEATS = 3
 
@@ -47,14 +46,8 @@ class Confirming:
 
     def __init__(self, pool: Pool, suite: CollectedSuite, planned: PlannedRun) -> None:
         self._pool = pool
-        self._tests = suite.tests
         self._resets = {batch.id: batch.reset for batch in planned.plan.batches}
-        self._shares = {
-            test
-            for test, classification in enumerate(planned.classifications)
-            if classification.footprint.shares
-        }
-        self._alone = planned.stands_alone
+        self._prefixes = Prefixes(suite, planned, lambda: pool.ledger)
         #: Tests that nothing may run beside.
         self._exclusive = {
             test for batch in planned.plan.batches if batch.exclusive for test in batch.tests
@@ -81,7 +74,7 @@ class Confirming:
             return False
         test = message["test"]
         batches = {ran: batch for batch, ran in slot.ran if ran != test}
-        confirmation = self._confirmation(test)
+        confirmation = self._confirmation(message)
         batch = slot.assignment.batch if slot.assignment is not None else None
         same = tuple(ran for ran, its in batches.items() if batch is not None and its == batch.id)
         confirmation.in_order = (
@@ -97,8 +90,7 @@ class Confirming:
         """The same for an error that came in another test's place than in a serial run."""
         if not self._may_take(message):
             return False
-        test = message["test"]
-        self._take(Suspect(test, self._confirmation(test), message, worker))
+        self._take(Suspect(message["test"], self._confirmation(message), message, worker))
         return True
 
     def _may_take(self, message: Message) -> bool:
@@ -112,15 +104,16 @@ class Confirming:
         self._waiting.append(suspect)
         self._pool.ledger.unconfirmed(suspect.message, suspect.worker)
 
-    def _confirmation(self, test: int) -> Confirmation:
-        settings = self._pool.settings
+    def _confirmation(self, message: Message) -> Confirmation:
+        test, settings = message["test"], self._pool.settings
         return Confirmation(
             test=test,
-            in_file=tuple(self._before_in_file(test)),
+            in_file=self._prefixes.in_file(test),
             # Which of these matter is known when the run is over.
             others=tuple(range(test)),
             retries=settings.retries,
             alone_only=not settings.confirm,
+            waits=sum(message["seconds"].values()) >= _LONG,
         )
 
     def examine(self, bisection: Bisection) -> None:
@@ -233,18 +226,23 @@ class Confirming:
         return feeding is not None and not feeding.something_left
 
     def _may_run(self, test: int, trial: Trial) -> bool:
-        # Workers with schemas of one database hear each other's notifications and wait for each other's
-        # advisory locks: what failed for that has to pass where nothing else runs.
-        shared = self._pool.desk.kind == NamespaceKind.SCHEMA.value
+        apart = self._is_apart(test, trial)
         if self._run_is_over:
-            alone = shared or bool(self._exclusive.intersection((test, *trial.company)))
-            among = any(
-                self._exclusive.intersection((attempt.suspect.test, *attempt.trial.company))
-                for attempt in self._running.values()
-            )
-            return not self._running or not (alone or among)
+            running = self._running.values()
+            among = any(self._is_apart(one.suspect.test, one.trial) for one in running)
+            return not running or not (apart or among)
         # A batch that nothing may run beside can come up at any time.
-        return not shared and not self._exclusive and trial.kind is not Kind.BEHIND_OTHERS
+        return not apart and not self._exclusive and trial.kind is not Kind.BEHIND_OTHERS
+
+    def _is_apart(self, test: int, trial: Trial) -> bool:
+        """Whether nothing may run beside a trial.
+
+        Workers with schemas of one database hear each other's notifications and wait for each other's
+        advisory locks: what failed for that has to pass where nothing else runs.
+        """
+        shared = self._pool.desk.kind == NamespaceKind.SCHEMA.value
+        alone = bool(self._exclusive.intersection((test, *trial.company)))
+        return shared or alone or trial.kind is Kind.QUIET
 
     def _step(self, suspect: Suspect) -> Trial | None:
         """The next trial of a suspect that waits; None when it needs none any more."""
@@ -252,7 +250,7 @@ class Confirming:
         step = inquiry.step()
         waits = isinstance(step, Trial) and step.kind is Kind.BEHIND_OTHERS and self._run_is_over
         if waits and isinstance(inquiry, Confirmation):
-            inquiry.others = self._others(suspect.test, inquiry.in_file)
+            inquiry.others = self._prefixes.that_may_matter(suspect.test, inquiry.in_file)
             step = inquiry.step()
         if isinstance(step, Trial) and self._affordable(suspect, step):
             return step
@@ -264,7 +262,7 @@ class Confirming:
         """Whether the budget is enough for a trial, by what its tests took in the run."""
         if suspect.message is None:
             return True
-        return self._budget.affords(self._seconds(trial.company))
+        return self._budget.affords(self._prefixes.seconds(trial.company))
 
     def _start(self, suspect: Suspect, trial: Trial) -> None:
         self._made += 1
@@ -358,35 +356,6 @@ class Confirming:
         self._pool.emit(
             events.TrialEnded(self._pool.now(), nodeid, trial.kind.value, len(trial.company), passed)
         )
-
-    def _before_in_file(self, test: int) -> range:
-        file = self._tests[test].file
-        first = test
-        while first > 0 and self._tests[first - 1].file == file:
-            first -= 1
-        return range(first, test)
-
-    def _others(self, test: int, in_file: tuple[int, ...]) -> tuple[int, ...]:
-        """The tests before it in a serial run that it may need, those of its file among them.
-
-        None of another file where an earlier run has shown that it needs none. Else all, or, where
-        that takes too long, those that left something in the database or share state in the process.
-        """
-        if test in self._alone:
-            return in_file
-        ledger = self._pool.ledger
-        assert ledger is not None
-        every = tuple(range(test))
-        if self._seconds(every) < _LONGEST_WHOLE_PREFIX:
-            return every
-        near = set(in_file)
-        some = tuple(t for t in every if t in near or t in ledger.left or t in self._shares)
-        return some if self._seconds(some) < _LONGEST_PREFIX else in_file
-
-    def _seconds(self, tests: Iterable[int]) -> float:
-        ledger = self._pool.ledger
-        assert ledger is not None
-        return sum(ledger.seconds.get(test, 0.0) for test in tests)
 
     def _worked(self) -> float:
         return sum(slot.busy for slot in self._pool.slots.values())

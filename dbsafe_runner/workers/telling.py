@@ -19,6 +19,8 @@ def of_finding(finding: Finding, names: Sequence[str]) -> str:
         names: node ids of the tests that it hangs on.
     """
     others = _listed(names) if names else "the tests before it"
+    if finding.verdict is Verdict.FLAKY and finding.only_quiet:
+        return "passes when nothing runs beside it: it depends on how fast the machine is, and is flaky"
     if finding.verdict is Verdict.FLAKY:
         return "passes when it is run again under the same conditions: it is flaky"
     if finding.verdict is Verdict.VICTIM and finding.only_out_of_order:

@@ -276,3 +276,31 @@ def test_nothing_runs_beside_the_trial_of_a_test_that_wants_to_be_alone(project:
     lines = (project.root / "log").read_text().split()
     assert len(lines) >= 8
     assert lines == ["+", "-"] * (len(lines) // 2)
+
+
+def test_what_passes_only_with_nothing_beside_it_is_flaky(project: Project) -> None:
+    """Two tests that each fail while the other one runs, as those do that give a program a second."""
+    project.write(
+        test_one="""
+            import os, pathlib, time
+            import pytest
+
+            @pytest.mark.parametrize("number", range(2))
+            def test_it(number):
+                mine = pathlib.Path(f"running-{number}")
+                other = pathlib.Path(f"running-{1 - number}")
+                mine.touch()
+                try:
+                    for _ in range(11):
+                        time.sleep(0.1)
+                        assert not other.exists() or time.sleep(1.0)
+                finally:
+                    mine.unlink()
+        """
+    )
+    project.file("runner.toml", '[[rules]]\nnodeid = "*"\nlevel = "NONE"\n')
+    run = project.dbsafe("--grouping", "test")
+    assert set(run.outcomes.values()) == {"passed"}, run.out
+    assert {verdict(run, f"test_it[{number}]")[1] for number in range(2)} <= {"flaky", "clear"}
+    assert "flaky" in run.out
+    assert run.code == 0

@@ -59,6 +59,20 @@ def test_verdicts_within_one_file(
     assert judge(confirmation, passes) == (finding, trials)
 
 
+@pytest.mark.parametrize(
+    ("quiet", "finding", "trials"),
+    [
+        (True, Finding(Verdict.FLAKY, only_quiet=True), [ALONE, Kind.QUIET]),
+        (False, Finding(Verdict.CONFIRMED), [ALONE, Kind.QUIET, FILE]),
+    ],
+)
+def test_what_waits_is_tried_with_nothing_beside_it(
+    quiet: bool, finding: Finding, trials: list[Kind]
+) -> None:
+    confirmation = Confirmation(20, FILE_OF_TEN, waits=True)
+    assert judge(confirmation, lambda trial: trial.kind is Kind.QUIET and quiet) == (finding, trials)
+
+
 def test_first_test_of_a_file_needs_no_trial_behind_it() -> None:
     assert judge(Confirmation(0), always(True)) == (Finding(Verdict.FLAKY), [ALONE])
 

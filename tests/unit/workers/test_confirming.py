@@ -23,7 +23,9 @@ def made_for(pool: Any) -> Confirming:
     return Confirming(pool, suite, planned)
 
 
-def may_run(kind: NamespaceKind, *, over: bool, beside_another: bool = False) -> bool:
+def may_run(
+    kind: NamespaceKind, *, over: bool, beside_another: bool = False, trial: Kind = Kind.ALONE
+) -> bool:
     pool: Any = SimpleNamespace(
         desk=SimpleNamespace(kind=kind.value), feeding=SimpleNamespace(something_left=not over)
     )
@@ -31,7 +33,7 @@ def may_run(kind: NamespaceKind, *, over: bool, beside_another: bool = False) ->
     alone = Trial(Kind.ALONE)
     if beside_another:
         made._running["gw9"] = Attempt(Suspect(1, Confirmation(1)), alone, collections.deque())
-    return made._may_run(0, alone)
+    return made._may_run(0, Trial(trial))
 
 
 @pytest.mark.parametrize("kind", [NamespaceKind.SERVER, NamespaceKind.DATABASE])
@@ -44,6 +46,13 @@ def test_with_schemas_of_one_database_trials_run_one_by_one_when_the_run_is_over
     assert not may_run(NamespaceKind.SCHEMA, over=False)
     assert not may_run(NamespaceKind.SCHEMA, over=True, beside_another=True)
     assert may_run(NamespaceKind.SCHEMA, over=True)
+
+
+def test_a_quiet_trial_runs_with_nothing_beside_it() -> None:
+    server, quiet = NamespaceKind.SERVER, Kind.QUIET
+    assert not may_run(server, over=False, trial=quiet)
+    assert not may_run(server, over=True, beside_another=True, trial=quiet)
+    assert may_run(server, over=True, trial=quiet)
 
 
 @pytest.mark.parametrize(("at_work", "room"), [(0, True), (1, True), (2, False), (4, False)])
