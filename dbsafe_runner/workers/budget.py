@@ -28,10 +28,15 @@ class Budget:
     def is_spent(self) -> bool:
         """Whether there is nothing left for another trial."""
         spent = self.spent > self._limit
-        if spent and not self._has_told:
+        if spent:
+            self.tell_once()
+        return spent
+
+    def tell_once(self) -> None:
+        """Tell that a trial was not made for want of time, if that has not been told."""
+        if not self._has_told:
             self._has_told = True
             self._tell(self.spent)
-        return spent
 
     def affords(self, seconds: float) -> bool:
         """Whether a trial that takes so long would fit."""

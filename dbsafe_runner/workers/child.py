@@ -286,7 +286,8 @@ class Child:
         if report.failed:
             summary = outcomes.summarise([report], self._session.config)
             blob = outcomes.pack([report], self._session.config)
-            self._channel.send("late", blob, test=test, connections=0, **summary)
+            since = teardown.first_within(items, self._running.index, node)
+            self._channel.send("late", blob, test=test, since=since, connections=0, **summary)
         return report.failed
 
     # --- hooks ---------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: A failed test that took so many seconds may have waited for a program that had no processor.
 _LONG = 1.0
+#: Trials without which a failure stands as it was reported.
+_TELLING = frozenset({Kind.ALONE, Kind.QUIET, Kind.BEHIND_FILE, Kind.AS_IT_RAN})
 #: Trials that say nothing (their server died under them) are made again, so often in all.
 _MOST_REPEATS = 3
 
@@ -54,6 +56,8 @@ class Confirming:
         }
         self._waiting: list[Suspect] = []
         self._running: dict[str, Attempt] = {}
+        #: Test -> what it reported when it did not fail behind all that precede it in its file.
+        self._in_order: dict[int, Message] = {}
         self._made = 0
         self._budget = Budget(self._worked, self._tell_spent)
 
@@ -88,9 +92,19 @@ class Confirming:
 
     def takes_late(self, worker: str, message: Message) -> bool:
         """The same for an error that came in another test's place than in a serial run."""
+        test, in_file = message["test"], self._prefixes.in_file(message["test"])
+        within = tuple(range(message["since"], test))
+        confirmation = self._confirmation(message)
+        # What a package's fixtures went through begins in another file.
+        confirmation.as_it_ran = in_file if len(within) <= len(in_file) else within
+        suspect = Suspect(test, confirmation, message, worker, redeemed=self._in_order.get(test))
+        if suspect.redeemed is not None and confirmation.as_it_ran == in_file:
+            # A further trial would find out the same.
+            self._report(suspect, Finding(Verdict.BRITTLE))
+            return True
         if not self._may_take(message):
             return False
-        self._take(Suspect(message["test"], self._confirmation(message), message, worker))
+        self._take(suspect)
         return True
 
     def _may_take(self, message: Message) -> bool:
@@ -188,11 +202,13 @@ class Confirming:
             assert slot.running is not None
             suspect.inquiry.leave_out(slot.running)
         else:
-            passed = report is not None and not failed(report)
-            self._tell(suspect, attempt.trial, passed=passed)
-            suspect.inquiry.enter(attempt.trial, passed=passed)
-            if passed:
-                suspect.redeemed = report
+            good = report if report is not None and not failed(report) else None
+            self._tell(suspect, attempt.trial, passed=good is not None)
+            suspect.inquiry.enter(attempt.trial, passed=good is not None)
+            if good is not None:
+                suspect.redeemed = good
+                if attempt.trial.company == self._prefixes.in_file(suspect.test):
+                    self._in_order[suspect.test] = good
         self._go_on(suspect)
 
     def _expect_to_keep(self, slot: Slot) -> None:
@@ -262,7 +278,10 @@ class Confirming:
         """Whether the budget is enough for a trial, by what its tests took in the run."""
         if suspect.message is None:
             return True
-        return self._budget.affords(self._prefixes.seconds(trial.company))
+        fits = self._budget.affords(self._prefixes.seconds(trial.company))
+        if not fits and trial.kind in _TELLING:
+            self._budget.tell_once()
+        return fits
 
     def _start(self, suspect: Suspect, trial: Trial) -> None:
         self._made += 1

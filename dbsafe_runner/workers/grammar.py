@@ -32,7 +32,7 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     "need": {"idle": bool},
     "ok": {**_ENDED, "seconds": list},
     "done": _REPORTED,
-    "late": _REPORTED,
+    "late": {**_REPORTED, "since": int},
     "warn": {"when": str, "nodeid": str},
     "reset": {"report": dict},
     "retire": {"reason": str},

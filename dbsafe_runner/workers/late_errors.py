@@ -25,8 +25,10 @@ class LateErrors:
         self._kept: dict[int, tuple[Message, str]] = {}
 
     def add(self, slot: Slot, message: Message) -> None:
-        """Keep an error for the test that it is charged to; one of several is enough."""
-        self._kept.setdefault(message["test"], (message, slot.name))
+        """Keep an error for the test that it is charged to; of several, that of what is widest."""
+        kept = self._kept.get(message["test"])
+        if kept is None or message["since"] < kept[0]["since"]:
+            self._kept[message["test"]] = (message, slot.name)
 
     def enter(self) -> None:
         """Enter what is kept, or have it confirmed. A test that has failed is charged already."""

@@ -85,6 +85,13 @@ def charged_test(items: Sequence[pytest.Item], current: int, node: Any) -> int:
     return len(items) - 1
 
 
+def first_within(items: Sequence[pytest.Item], current: int, node: Any) -> int:
+    """The index of the first of the tests around `current` that are within the node, with no gap."""
+    while current > 0 and node in items[current - 1].listchain():
+        current -= 1
+    return current
+
+
 def _wider(item: pytest.Item, nextitem: Any) -> Iterator[tuple[Any, Any]]:
     """The nodes around the test that the next one does not need, each with what it leaves standing."""
     parents = item.listchain()[:-1]

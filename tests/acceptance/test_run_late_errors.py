@@ -69,6 +69,30 @@ def test_an_error_that_only_the_spreading_causes_does_not_count(project: Project
     assert "brittle-test" in run.notices()
 
 
+def test_an_error_of_a_package_that_another_file_causes_counts(project: Project) -> None:
+    project.file("runner.toml", APART)
+    project.file("part/__init__.py", "")
+    project.write(
+        part__conftest="""
+            import pytest
+            @pytest.fixture(scope="package")
+            def shared():
+                seen = []
+                yield seen
+                assert "a" not in seen, "broken by the first"
+        """,
+        part__test_a="def test_one(shared): shared.append('a')",
+        part__test_b="def test_two(shared): shared.append('b')\ndef test_three(shared): pass",
+    )
+    serial = project.pytest()
+    run = project.dbsafe("--grouping", "test")
+    assert serial.outcomes["part/test_b.py::test_three"] == "error"
+    assert run.outcomes == serial.outcomes, run.out
+    found = run.test("test_three")
+    assert (found["verdict"], found["other"]) == ("victim", "part/test_a.py::test_one"), run.out
+    assert run.code == 1
+
+
 def test_classes_and_packages(project: Project) -> None:
     project.file("runner.toml", APART)
     project.file("part/__init__.py", "")

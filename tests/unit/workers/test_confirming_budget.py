@@ -18,8 +18,11 @@ FAILED = Message("done", {"outcome": "failed"})
 
 def confirming(*, busy: float, spent: float, seconds: dict[int, float]) -> Confirming:
     pool: Any = SimpleNamespace(
-        slots={"gw0": Slot("gw0", busy=busy)}, ledger=SimpleNamespace(seconds=seconds)
+        slots={"gw0": Slot("gw0", busy=busy)},
+        ledger=SimpleNamespace(seconds=seconds),
+        told=[],
     )
+    pool.notice = lambda kind, code, message, hint: pool.told.append(code)
     suite: Any = SimpleNamespace(tests=())
     planned: Any = SimpleNamespace(
         plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
@@ -44,6 +47,16 @@ def test_twenty_seconds_are_there_for_any_run() -> None:
 def test_long_runs_have_more() -> None:
     assert affordable(tuple(range(50)), busy=60.0)
     assert not affordable(tuple(range(51)), busy=60.0)
+
+
+def test_a_failure_that_stands_for_want_of_time_is_told() -> None:
+    made = confirming(busy=0.0, spent=0.0, seconds={0: 21.0})
+    suspect = Suspect(1, Confirmation(1), FAILED)
+    assert not made._affordable(suspect, Trial(Kind.BEHIND_OTHERS, (0,)))
+    assert made._pool.told == []  # type: ignore[attr-defined]
+    assert not made._affordable(suspect, Trial(Kind.BEHIND_FILE, (0,)))
+    assert not made._affordable(suspect, Trial(Kind.BEHIND_FILE, (0,)))
+    assert made._pool.told == ["not-run-again"]  # type: ignore[attr-defined]
 
 
 def test_it_is_told_once_that_nothing_is_left() -> None:

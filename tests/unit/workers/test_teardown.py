@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbsafe_runner.workers.teardown import charged_test, stays_within
+from dbsafe_runner.workers.teardown import charged_test, first_within, stays_within
 
 
 class Item:
@@ -39,3 +39,10 @@ def test_what_stays_up() -> None:
     assert stays_within(ITEMS[0], ITEMS[1])
     assert not stays_within(ITEMS[1], ITEMS[2])
     assert not stays_within(ITEMS[5], None)
+
+
+def test_where_what_is_torn_down_begins() -> None:
+    assert first_within(ITEMS, 1, "K") == 0
+    assert first_within(ITEMS, 2, "a") == 0
+    assert first_within(ITEMS, 4, "a") == 4
+    assert first_within(ITEMS, 5, "session") == 0
