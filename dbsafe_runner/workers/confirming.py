@@ -56,8 +56,8 @@ class Confirming:
         }
         self._waiting: list[Suspect] = []
         self._running: dict[str, Attempt] = {}
-        #: Test -> what it reported when it did not fail behind all that precede it in its file.
-        self._in_order: dict[int, Message] = {}
+        #: Tests that did not fail behind all that precede them in their file.
+        self._in_order: set[int] = set()
         self._made = 0
         self._budget = Budget(self._worked, self._tell_spent)
 
@@ -94,17 +94,16 @@ class Confirming:
         """The same for an error that came in another test's place than in a serial run."""
         test, in_file = message["test"], self._prefixes.in_file(message["test"])
         within = tuple(range(message["since"], test))
-        confirmation = self._confirmation(message)
-        # What a package's fixtures went through begins in another file.
-        confirmation.as_it_ran = in_file if len(within) <= len(in_file) else within
-        suspect = Suspect(test, confirmation, message, worker, redeemed=self._in_order.get(test))
-        if suspect.redeemed is not None and confirmation.as_it_ran == in_file:
-            # A further trial would find out the same.
-            self._report(suspect, Finding(Verdict.BRITTLE))
+        of_its_file = len(within) <= len(in_file)
+        if of_its_file and test in self._in_order:
+            # A further trial would find out, and tell, the same.
             return True
         if not self._may_take(message):
             return False
-        self._take(suspect)
+        confirmation = self._confirmation(message)
+        # What a package's fixtures went through begins in another file.
+        confirmation.as_it_ran = in_file if of_its_file else within
+        self._take(Suspect(test, confirmation, message, worker))
         return True
 
     def _may_take(self, message: Message) -> bool:
@@ -208,7 +207,7 @@ class Confirming:
             if good is not None:
                 suspect.redeemed = good
                 if attempt.trial.company == self._prefixes.in_file(suspect.test):
-                    self._in_order[suspect.test] = good
+                    self._in_order.add(suspect.test)
         self._go_on(suspect)
 
     def _expect_to_keep(self, slot: Slot) -> None:

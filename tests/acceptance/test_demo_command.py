@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import dbsafe_runner
 
 DBSAFE = Path(sys.executable).parent / "dbsafe"
@@ -29,7 +27,6 @@ def run(*command: object, cwd: Path, timeout: float = 60) -> subprocess.Complete
     )
 
 
-@pytest.mark.slow
 def test_the_demo_shows_both_times_and_its_verdicts_agree(tmp_path):
     ended = run(DBSAFE, "demo", "shop", "--workers", "4", cwd=tmp_path, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -23,10 +23,10 @@ SPREAD = """
         yield seen
         {teardown}
 
-    @pytest.mark.parametrize("number", range(6))
+    @pytest.mark.parametrize("number", range(4))
     def test_it(shared, number):
         shared.append(number)
-        time.sleep(0.3)
+        time.sleep(0.2)
 """
 #: Each test is a batch of its own, although they share a list: as if the analysis had not seen it.
 APART = '[[rules]]\nnodeid = "*"\nlevel = "NONE"\n'
@@ -43,8 +43,8 @@ def test_an_error_comes_once_at_the_last_test(project: Project, confirm: str) ->
     serial = project.pytest()
     run = project.dbsafe("--grouping", "test", confirm)
     assert run.outcomes == serial.outcomes, run.out
-    assert run.outcomes["test_a.py::test_it[5]"] == "error"
-    assert "7 passed, 1 error" in run.out
+    assert run.outcomes["test_a.py::test_it[3]"] == "error"
+    assert "5 passed, 1 error" in run.out
     assert run.code == serial.code == 1
 
 
@@ -52,21 +52,21 @@ def test_an_error_that_another_test_causes_is_told_with_it(project: Project) -> 
     spread(project, 'assert 0 not in seen, "broken by the first"')
     serial = project.pytest()
     run = project.dbsafe("--grouping", "test")
-    assert serial.outcomes["test_a.py::test_it[5]"] == "error"
-    found = run.test("test_it[5]")
+    assert serial.outcomes["test_a.py::test_it[3]"] == "error"
+    found = run.test("test_it[3]")
     assert (found["outcome"], found["verdict"]) == ("error", "victim"), run.out
     assert found["other"] == "test_a.py::test_it[0]"
     assert run.code == 1
-    assert "7 passed, 1 error" in run.out
+    assert "5 passed, 1 error" in run.out
 
 
 def test_an_error_that_only_the_spreading_causes_does_not_count(project: Project) -> None:
-    spread(project, "assert len(seen) == 6")
+    spread(project, "assert len(seen) == 4")
     assert project.pytest().code == 0
     run = project.dbsafe("--grouping", "test")
     assert set(run.outcomes.values()) == {"passed"}, run.out
     assert run.code == 0
-    assert "brittle-test" in run.notices()
+    assert [*run.notices()].count("brittle-test") == 1
 
 
 def test_an_error_of_a_package_that_another_file_causes_counts(project: Project) -> None:

@@ -6,8 +6,6 @@ import textwrap
 import time
 from pathlib import Path
 
-import pytest
-
 from dbsafe_runner.config import RunRequest, load_config
 from dbsafe_runner.session.discovery import discover
 from dbsafe_runner.session.knowledge import footprints_of
@@ -206,7 +204,6 @@ def make(root: Path) -> None:
         write(root / f"tests/test_{number:04}.py", text)
 
 
-@pytest.mark.slow
 def test_analysing_a_thousand_files(tmp_path: Path) -> None:
     make(tmp_path)
     config = load_config(tmp_path, environment={})

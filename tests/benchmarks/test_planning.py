@@ -46,7 +46,6 @@ def request_for(count: int, workers: int) -> PlanRequest:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("count", "workers", "limit"), [(100_000, 64, 2.0), (1_000_000, 1_000, 30.0)])
 def test_planning_and_simulating(count: int, workers: int, limit: float) -> None:
     request = request_for(count, workers)

@@ -78,7 +78,6 @@ def _median(turns: int, prepare: Callable[[], object], timed: Callable[[], objec
     return statistics.median(found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tables", [60, 200, 1000])
 @pytest.mark.parametrize("kind", ["wal-18", "wal-15", "scan-15"])
 def test_look_and_reset(

@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from agreeing.concurrent import play
 from agreeing.place import place
 
 
-@pytest.mark.slow
 def test_three_runs_at_once_do_not_meet() -> None:
     with place() as where:
         outcome = play(where, 1, print)

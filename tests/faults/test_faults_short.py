@@ -27,7 +27,6 @@ def rounds() -> Iterator[Rounds]:
         yield made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [

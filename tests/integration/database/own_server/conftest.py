@@ -117,6 +117,14 @@ def _start(binaries: Binaries, directory: Path) -> UserServer:
     return UserServer(server, directory, account, binaries.bindir, tls)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave whole runs on other versions than the first to `scripts/long`."""
+    for item in items:
+        further = getattr(item, "callspec", None) and item.callspec.params.get("user_server", "18") != "18"
+        if further and item.get_closest_marker("whole_run"):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session", params=["18", "15", *FURTHER])
 def user_server(request: pytest.FixtureRequest) -> Iterator[UserServer]:
     """A server with roles of every rank, of two major versions, and of further ones that are named."""

@@ -95,7 +95,7 @@ def dbsafe(project: Path, url: str, *arguments: str) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.slow
+@pytest.mark.whole_run
 @pytest.mark.parametrize(
     ("user", "database", "kind"),
     [
@@ -120,7 +120,7 @@ def test_the_verdicts_are_those_of_a_serial_run(user_server, project, user, data
     assert not any(b"s3cret" in data for data in written)
 
 
-@pytest.mark.slow
+@pytest.mark.whole_run
 def test_three_runs_at_once_do_not_collide(user_server, project):
     url = user_server.url("postgres", "maker")
     runs = [
@@ -140,7 +140,7 @@ def test_three_runs_at_once_do_not_collide(user_server, project):
     assert user_server.ours() == []
 
 
-@pytest.mark.slow
+@pytest.mark.whole_run
 def test_what_a_killed_run_left_is_shown_and_cleaned(user_server, project):
     url = user_server.url("postgres", "maker")
     (project / "test_a.py").write_text(TESTS + "\ndef test_hangs():\n    count()\n    time.sleep(100)\n")
@@ -198,7 +198,6 @@ def test_writes(number):
 
 
 @ONE_VERSION
-@pytest.mark.slow
 def test_a_server_that_restarts_in_the_middle_costs_no_test(user_server, project):
     for name in "ab":
         (project / f"test_{name}.py").write_text(SLOW)
@@ -243,7 +242,6 @@ def test_connects_past_the_redirection():
 
 
 @ONE_VERSION
-@pytest.mark.slow
 def test_a_connection_past_the_redirection_is_reported(user_server, tmp_path):
     url = user_server.url("plain_db")
     (tmp_path / "test_past.py").write_text(PAST.format(url=url, path=sys.path))
@@ -278,7 +276,6 @@ def test_takes_its_time():
 
 
 @ONE_VERSION
-@pytest.mark.slow
 def test_the_password_is_nowhere(user_server, tmp_path):
     """Neither in what is printed, nor in any file, nor in the list of processes, whatever fails."""
     import psutil
@@ -356,7 +353,6 @@ def test_a_database_of_its_own_is_open():
 
 
 @ONE_VERSION
-@pytest.mark.slow
 @pytest.mark.parametrize("open_", [False, True])
 def test_other_databases_of_the_server_are_closed_to_tests(user_server, tmp_path, open_):
     user_server.do("drop database if exists payroll", "create database payroll")

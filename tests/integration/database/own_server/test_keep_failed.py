@@ -31,7 +31,7 @@ def test_fails():
 """
 
 
-@pytest.mark.slow
+@pytest.mark.whole_run
 @pytest.mark.parametrize(("user", "kind"), [("maker", "database"), ("plain", "schema")])
 def test_what_a_failed_test_left_can_be_looked_at(user_server, tmp_path, user, kind):
     url = user_server.url("postgres" if user == "maker" else "plain_db", user)

@@ -100,8 +100,7 @@ def _work(session: psycopg.Connection[Any], dice: random.Random) -> None:
             pass
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("reset_after", [1, 3])
+@pytest.mark.parametrize("reset_after", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_random_workloads_leave_nothing(place: Any, reset_after: int) -> None:
     place.suite.execute(SCHEMA)
     before = place.everything()
