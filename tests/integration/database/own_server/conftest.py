@@ -120,7 +120,9 @@ def _start(binaries: Binaries, directory: Path) -> UserServer:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave whole runs on other versions than the first to `scripts/long`."""
     for item in items:
-        further = getattr(item, "callspec", None) and item.callspec.params.get("user_server", "18") != "18"
+        further = (
+            getattr(item, "callspec", None) and item.callspec.params.get("user_server", "18") != "18"
+        )
         if further and item.get_closest_marker("whole_run"):
             item.add_marker(pytest.mark.long)
 
