@@ -25,6 +25,8 @@ class Kind(enum.Enum):
     #: A change that no rollback undoes, such as setval().
     LASTING = "lastingly changes"
     SESSION = "changes its session"
+    #: Notifications and advisory locks, which all sessions of the database have in common.
+    SIGNAL = "signals to others"
     COMMIT = "commits"
     ROLLBACK = "rolls back"
     CLOSE = "closes"

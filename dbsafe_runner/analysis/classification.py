@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from dbsafe_runner.analysis.levels import derive_level
+from dbsafe_runner.analysis.levels import Privacy, derive_level
 from dbsafe_runner.analysis.overrides import Note, Override, Rule, joined, of_marker, of_rules
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Classification, Footprint
@@ -24,13 +24,13 @@ def classify(
     rules: Sequence[Rule] = (),
     *,
     plugins: Mapping[str, Override] | None = None,
-    private_server: bool = False,
+    privacy: Privacy = Privacy.DATABASE,
 ) -> tuple[list[Classification], list[Note]]:
     """Return the level in force for each test, in order, and notes on what contradicts or is wrong.
 
     The strongest that says something wins: marker, rule, observed, static, unknown. `observed` holds
     the footprints of earlier runs of the same test code; what `plugins` say by node id weighs as much
-    as rules. With `private_server` each worker has a server of its own, on which cluster-wide changes
+    as rules. `privacy` is what each worker has for itself: on a server of its own, cluster-wide changes
     are only schema changes.
     """
     by_rule, notes = of_rules(tests, rules)
@@ -40,28 +40,26 @@ def classify(
     for test in tests:
         marker, problems = of_marker(test)
         notes.extend(problems)
-        weighing = _Weighing(
-            test, marker, by_rule.get(test.nodeid, Override()), private_server=private_server
-        )
+        weighing = _Weighing(test, marker, by_rule.get(test.nodeid, Override()), privacy)
         found.append(weighing.classification(static.get(test.nodeid), observed.get(test.nodeid)))
         notes.extend(weighing.contradictions)
     return found, notes
 
 
-def presumed_level(static: Footprint | None, *, private_server: bool = False) -> Level:
+def presumed_level(static: Footprint | None, privacy: Privacy = Privacy.DATABASE) -> Level:
     """Return the level on the word of static analysis alone: what is not certain is SHARED_WRITES."""
     if static is None:
         return Level.SHARED_WRITES
-    level = derive_level(static, private_server=private_server)
+    level = derive_level(static, privacy)
     return level if static.confidence >= LEAST_CONFIDENCE else max(level, Level.SHARED_WRITES)
 
 
 class _Weighing:
     """The weighing of one test."""
 
-    def __init__(self, test: Test, marker: Override, rule: Override, *, private_server: bool) -> None:
+    def __init__(self, test: Test, marker: Override, rule: Override, privacy: Privacy) -> None:
         self._test, self._marker, self._rule = test, marker, rule
-        self._private = private_server
+        self._privacy = privacy
         self.contradictions: list[Note] = []
 
     def classification(self, static: Footprint | None, observed: Footprint | None) -> Classification:
@@ -93,14 +91,14 @@ class _Weighing:
         if static is None:
             nothing = Evidence(Source.UNKNOWN, "nothing is known: treated as SHARED_WRITES")
             return _UNKNOWN, Level.SHARED_WRITES, (nothing,)
-        level = presumed_level(static, private_server=self._private)
+        level = presumed_level(static, self._privacy)
         if static.confidence >= LEAST_CONFIDENCE:
             return static, level, static.evidence or (Evidence(Source.STATIC, "opens no connection"),)
         what = f"static analysis is not certain enough ({static.confidence:.2f}): treated as "
         return static, level, (Evidence(Source.UNKNOWN, what + level.name), *static.evidence)
 
     def _level(self, footprint: Footprint) -> Level:
-        return derive_level(footprint, private_server=self._private)
+        return derive_level(footprint, self._privacy)
 
     def _compare(self, static: Footprint | None, observed: Footprint) -> None:
         """Note where the strongest word that was said contradicts what was observed."""
@@ -141,6 +139,7 @@ def _completed(observed: Footprint, static: Footprint | None) -> Footprint:
         connections=observed.connections or static.connections,
         batch_writes=observed.batch_writes or static.batch_writes,
         shares=static.shares,
+        signals=static.signals,
         cpu=max(observed.cpu, static.cpu),
         memory=max(observed.memory, static.memory),
     )

@@ -40,6 +40,7 @@ _TOUCHES = {
     Kind.CLUSTER,
     Kind.LASTING,
     Kind.SESSION,
+    Kind.SIGNAL,
 }
 _OPENS = {Kind.CONNECT, Kind.BEGIN}
 #: Autouse fixtures by which a suite with pytest-django is known.
@@ -96,11 +97,13 @@ class Sum:
         """Return the footprint with the facts that have nothing to do with what remains of writes."""
         reads = [action for action in self._own if action.kind is Kind.READ]
         cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
+        signals = [action for action in self._own if action.kind is Kind.SIGNAL]
         alone = self._alone()
         ordered = marks.order(self._test)
         self._tell(0, alone, "")
         self._tell(1, cluster, "changes the cluster: ")
         self._tell(5, reads[:4], "reads ")
+        self._tell(5, signals[:2], "has to do with all sessions of the database: ")
         if ordered:
             self._note(0, ordered, self._test.file, self._test.line)
         if scratch:
@@ -112,6 +115,7 @@ class Sum:
             reads=frozenset(table for action in reads for table in action.tables if table != "?"),
             cluster=frozenset(action.what for action in cluster),
             cluster_undone=clean_up.cluster(self._own, self._walk.teardown),
+            signals=frozenset(action.what for action in signals),
             alone=bool(alone or ordered),
             connections=self._connections(),
             batch_writes=self._batch_writes(),

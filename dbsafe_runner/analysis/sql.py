@@ -20,8 +20,8 @@ class SqlFact:
     """What one statement does.
 
     `kind` is read, write, clean (deletes everything in its tables), ddl, temp (makes a temporary
-    table), cluster, lasting (a change that no rollback undoes), session, begin, commit, rollback or
-    doubt. `what` says it in words.
+    table), cluster, lasting (a change that no rollback undoes), session, signal (has to do with all
+    sessions of the database), begin, commit, rollback or doubt. `what` says it in words.
     """
 
     kind: str
@@ -82,6 +82,7 @@ _LASTING_CALL = re.compile(r"\b(nextval|setval)\s*\(\s*'?([\w.\"$\x00]*)", re.IG
 _LARGE_OBJECT_CALL = re.compile(
     r"\b(lo_create|lo_creat|lo_import|lo_from_bytea|lo_put|lo_unlink|lowrite)\s*\(", re.IGNORECASE
 )
+_SIGNAL_CALL = re.compile(r"\b(pg_notify|pg_(?:try_)?advisory_\w+)\s*\(", re.IGNORECASE)
 _CALL = re.compile(r"([\w.\x00]+)\s*\(")
 #: A function of the project's own that has one of these in its name is taken to write.
 _WRITING_NAME = re.compile(
@@ -103,10 +104,9 @@ _KINDS = {
     **dict.fromkeys(
         ("create", "alter", "drop", "comment", "grant", "revoke", "security", "import"), "ddl"
     ),
-    **dict.fromkeys(
-        ("set", "reset", "discard", "listen", "unlisten", "notify", "lock", "close"), "session"
-    ),
+    **dict.fromkeys(("set", "reset", "discard", "lock", "close"), "session"),
     **dict.fromkeys(("prepare", "deallocate", "savepoint", "release", "checkpoint", "load"), "session"),
+    **dict.fromkeys(("listen", "unlisten", "notify"), "signal"),
     **dict.fromkeys(("begin", "start"), "begin"),
     **dict.fromkeys(("commit", "end"), "commit"),
     **dict.fromkeys(("rollback", "abort"), "rollback"),
@@ -153,6 +153,8 @@ def _facts(statement: str) -> list[SqlFact]:
     if kind is None:
         return [SqlFact("doubt", what="SQL that is put together when the test runs")]
     word = first.group(1).upper() if first else ""
+    if kind == "signal":
+        return [SqlFact(kind, what="notifications")]
     if kind in {"begin", "commit", "rollback", "session"}:
         return _of_transaction(statement, kind, word)
     if kind == "with":
@@ -273,6 +275,10 @@ def _calls(statement: str) -> list[SqlFact]:
     facts += [
         SqlFact("lasting", frozenset({_name(found.group(2) or "?")}), f"{found.group(1)}()")
         for found in _LASTING_CALL.finditer(statement)
+    ]
+    facts += [
+        SqlFact("signal", what="notifications" if "notify" in found.lower() else "advisory locks")
+        for found in _SIGNAL_CALL.findall(statement)
     ]
     if _LARGE_OBJECT_CALL.search(statement):
         facts.append(SqlFact("write", frozenset({"pg_largeobject"}), "large object"))

@@ -20,7 +20,7 @@ from dbsafe_runner.domain.footprint import Footprint, Weight
 from dbsafe_runner.domain.test import Test
 
 #: Grows whenever the analysis may find something else for the same sources.
-VERSION = 2
+VERSION = 3
 _GRAPH = "graph"
 
 
@@ -145,7 +145,7 @@ def _signature(tests: Iterable[Test]) -> str:
     return digest.hexdigest()
 
 
-_SETS = ("reads", "writes", "cluster", "batch_writes", "shares")
+_SETS = ("reads", "writes", "cluster", "batch_writes", "shares", "signals")
 _PLAIN = (
     "connects",
     "cluster_undone",

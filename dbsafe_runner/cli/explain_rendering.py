@@ -117,6 +117,8 @@ def _database_lines(footprint: Footprint) -> Iterator[str]:
     if footprint.cluster:
         undone = ", and takes it back" if footprint.cluster_undone else ""
         yield f"changes the whole server{undone}: {_listed(footprint.cluster)}"
+    if footprint.signals:
+        yield f"uses the database's {_listed(footprint.signals)}, as any session of it may"
     if footprint.batch_writes:
         yield f"its module's or class's fixtures write {_listed(footprint.batch_writes)}"
 

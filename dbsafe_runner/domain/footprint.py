@@ -35,6 +35,8 @@ class Footprint:
     cluster: frozenset[str] = frozenset()
     #: All of `cluster` is taken back by the test itself: a database that it creates and drops, say.
     cluster_undone: bool = False
+    #: What all sessions of a database have in common: notifications, advisory locks.
+    signals: frozenset[str] = frozenset()
     #: It must run with nothing beside it: fixed ports or files, declared order.
     alone: bool = False
     #: Connections that it opens at the same time; 0 when unknown.

@@ -39,9 +39,12 @@ def runs_alone(request: PlanRequest, kind: Classification) -> bool:
         return True
     if kind.level is not Level.SEQUENTIAL_ONLY:
         return False
-    said = strongest(kind) in {Source.MARKER, Source.RULE}
-    shared = request.namespace_kind is not NamespaceKind.SERVER or request.strategy.keep_caps
-    return said or shared or kind.footprint.alone
+    if kind.footprint.alone or strongest(kind) in {Source.MARKER, Source.RULE}:
+        return True
+    if kind.footprint.signals and not kind.footprint.cluster:
+        # Such tests disturb each other alone, and the level's cap keeps them apart.
+        return False
+    return request.namespace_kind is not NamespaceKind.SERVER or request.strategy.keep_caps
 
 
 def draft(request: PlanRequest, groups: Groups, apart: frozenset[int]) -> list[Draft]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from dbsafe_runner.analysis.levels import Privacy
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.planning.strategies import Strategy
@@ -19,6 +20,9 @@ class Circumstances:
     grouping: Grouping = Grouping.DEPENDENCY
 
     @property
-    def private_server(self) -> bool:
-        """Whether what is cluster-wide concerns one worker alone, and may be taken to."""
-        return self.kind is NamespaceKind.SERVER and not self.strategy.keep_caps
+    def privacy(self) -> Privacy:
+        """What every worker has for itself, and may be taken to."""
+        if self.kind is NamespaceKind.SCHEMA:
+            return Privacy.SCHEMA
+        own = self.kind is NamespaceKind.SERVER and not self.strategy.keep_caps
+        return Privacy.SERVER if own else Privacy.DATABASE

@@ -56,14 +56,12 @@ class Knowledge:
 
     def static_level(self, nodeid: str, circumstances: Circumstances) -> Level:
         """The level that a test has on the word of static analysis alone."""
-        private = circumstances.private_server
-        return presumed_level(self.static.get(nodeid), private_server=private)
+        return presumed_level(self.static.get(nodeid), circumstances.privacy)
 
     def observed_level(self, nodeid: str, circumstances: Circumstances) -> Level | None:
         """The level that a test was seen to have in earlier runs; None when it was not seen."""
         seen = self.observed.get(nodeid)
-        private = circumstances.private_server
-        return derive_level(seen, private_server=private) if seen is not None else None
+        return derive_level(seen, circumstances.privacy) if seen is not None else None
 
     def request(self, circumstances: Circumstances) -> PlanRequest:
         """What the planner is asked."""
@@ -100,7 +98,7 @@ def gather(
         observed,
         config.rules,
         plugins=said,
-        private_server=circumstances.private_server,
+        privacy=circumstances.privacy,
     )
     classifications = {one.nodeid: one for one in found}
     dependencies, conflicts = found_out(remembered, codes, tests)
@@ -194,16 +192,20 @@ def observed_footprints(
             and derive_level(said) > derive_level(footprint)
         )
         if not sure_of_more:
-            found[nodeid] = _with_what_was_undone(footprint, said)
+            found[nodeid] = _with_what_does_not_show(footprint, said)
     return found
 
 
-def _with_what_was_undone(seen: Footprint, said: Footprint | None) -> Footprint:
-    """What was seen, and the changes to the whole server that a test takes back before anybody looks.
+def _with_what_does_not_show(seen: Footprint, said: Footprint | None) -> Footprint:
+    """What was seen, and what a test does that nobody finds when it has ended.
 
-    They do not show on a server of one's own, where they harm nobody; on a shared one they would.
+    Changes to the whole server that it takes back harm nobody on a server of one's own, nor do its
+    notifications in a database of one's own; where workers share these they would.
     """
-    if said is None or seen.cluster or not said.cluster or said.confidence < LEAST_CONFIDENCE:
+    if said is None or said.confidence < LEAST_CONFIDENCE:
+        return seen
+    seen = dataclasses.replace(seen, signals=said.signals)
+    if seen.cluster or not said.cluster:
         return seen
     return dataclasses.replace(seen, cluster=said.cluster, cluster_undone=True)
 

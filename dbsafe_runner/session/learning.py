@@ -46,7 +46,7 @@ def lesson_of(
         observed,
         config.rules,
         plugins=knowledge.plugins,
-        private_server=circumstances.private_server,
+        privacy=circumstances.privacy,
     )
     corrected = learned = 0
     telling: set[str] = set()

@@ -33,7 +33,7 @@ _METHODS = {
         set_autocommit set_session: set_autocommit
         set_isolation_level: nothing
         prepare: prepare Prepared
-        notifies add_listener remove_listener add_notify_handler: session_only
+        notifies add_listener remove_listener add_notify_handler: signal
         lobject: large_object
         pipeline: derive Cursor
         begin: begin Transaction

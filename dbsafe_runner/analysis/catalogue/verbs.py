@@ -42,6 +42,7 @@ _SQL_KINDS = {
     "cluster": Kind.CLUSTER,
     "lasting": Kind.LASTING,
     "session": Kind.SESSION,
+    "signal": Kind.SIGNAL,
     "begin": Kind.BEGIN,
     "commit": Kind.COMMIT,
     "rollback": Kind.ROLLBACK,
@@ -195,9 +196,10 @@ def derive(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Value:
     return made
 
 
-def session_only(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Value:
-    """Change only the session: LISTEN and the like."""
-    machine.act(Kind.SESSION, link_of(machine, receiver, call.node), call.node)
+def signal(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Value:
+    """Listen to other sessions of the database."""
+    link = link_of(machine, receiver, call.node)
+    machine.act(Kind.SIGNAL, link, call.node, what="notifications")
     return UNKNOWN
 
 

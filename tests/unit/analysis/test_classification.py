@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from dbsafe_runner.analysis.classification import classify
+from dbsafe_runner.analysis.levels import Privacy
 from dbsafe_runner.analysis.overrides import level_named
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Footprint
@@ -137,7 +138,7 @@ def test_a_private_server_lowers_what_is_cluster_wide() -> None:
     static = {"t.py::test_it": Footprint(cluster=frozenset({"CREATE ROLE bob"}))}
     test = make("t.py::test_it")
     assert classify([test], static, {})[0][0].level is Level.SEQUENTIAL_ONLY
-    assert classify([test], static, {}, private_server=True)[0][0].level is Level.SCHEMA_CHANGES
+    assert classify([test], static, {}, privacy=Privacy.SERVER)[0][0].level is Level.SCHEMA_CHANGES
 
 
 def test_groups_and_exclusiveness() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbsafe_runner.analysis.levels import derive_level
+from dbsafe_runner.analysis.levels import Privacy, derive_level
 from dbsafe_runner.domain.level import Level
 
 NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
@@ -384,7 +384,7 @@ def database():
     found = footprint("def test_it(database):\n    database('other')\n", {"conftest.py": conftest})
     assert found.cluster_undone
     assert derive_level(found) is ALONE
-    assert derive_level(found, private_server=True) is READ
+    assert derive_level(found, Privacy.SERVER) is READ
 
 
 def test_a_set_up_that_empties_what_the_test_before_left_writes(suite) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbsafe_runner.analysis.levels import derive_level
+from dbsafe_runner.analysis.levels import Privacy, derive_level
 from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.level import Level
 
@@ -30,4 +30,10 @@ SOME = frozenset({"a"})
 def test_levels(facts: dict[str, object], shared: Level, private: Level) -> None:
     footprint = Footprint(**facts)
     assert derive_level(footprint) is shared
-    assert derive_level(footprint, private_server=True) is private
+    assert derive_level(footprint, Privacy.SERVER) is private
+
+
+def test_what_all_sessions_of_a_database_hear_is_common_to_workers_with_schemas_of_one() -> None:
+    footprint = Footprint(connects=True, signals=SOME)
+    assert derive_level(footprint, Privacy.SCHEMA) is Level.SEQUENTIAL_ONLY
+    assert derive_level(footprint, Privacy.DATABASE) is Level.READ_ONLY

@@ -46,9 +46,12 @@ def told(text: str) -> list[tuple[str, set[str]]]:
         ("SELECT nextval('order_seq')", [("read", set()), ("lasting", {"order_seq"})]),
         ("SELECT setval('order_seq', 7)", [("read", set()), ("lasting", {"order_seq"})]),
         ("SELECT lo_create(0)", [("read", set()), ("write", {"pg_largeobject"})]),
-        ("SELECT pg_advisory_lock(1), now(), count(*) FROM items", [("read", {"items"})]),
-        ("SELECT pg_notify('a', 'b')", [("read", set())]),
-        ("LISTEN jobs", [("session", set())]),
+        (
+            "SELECT pg_advisory_lock(1), now(), count(*) FROM items",
+            [("read", {"items"}), ("signal", set())],
+        ),
+        ("SELECT pg_notify('a', 'b')", [("read", set()), ("signal", set())]),
+        ("LISTEN jobs", [("signal", set())]),
         ("SET search_path TO shop", [("session", set())]),
         (
             "BEGIN; UPDATE a SET x = 1; ROLLBACK",

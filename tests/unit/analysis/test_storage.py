@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+
+from dbsafe_runner.analysis import storage
+from dbsafe_runner.domain.footprint import Footprint
 
 FILES = {
     "conftest.py": "import pytest\nfrom tools import connect\n@pytest.fixture\ndef c():\n    return connect()\n",
@@ -29,6 +34,11 @@ def test_the_same_again_is_read_but_not_analysed(suite, monkeypatch) -> None:
 def test_the_cache_says_the_same_as_no_cache(suite) -> None:
     cache, first = warm(suite)
     assert suite(FILES).footprints() == first == suite(FILES).footprints(cache)
+
+
+def test_every_fact_of_a_footprint_is_kept() -> None:
+    kept = {*storage._SETS, *storage._PLAIN, "evidence"}
+    assert kept == {field.name for field in dataclasses.fields(Footprint)}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dbsafe_runner.analysis.levels import derive_level
+from dbsafe_runner.analysis.levels import Privacy, derive_level
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.evidence import Source
 from dbsafe_runner.domain.level import Level
@@ -19,7 +19,7 @@ SEQUENCE = frozenset({"shop/public.orders_id_seq"})
 def level(changes: Changes | None, connections: int = 0) -> Level:
     seen = observe(Outcome.PASSED, changes, connections)
     assert seen is not None
-    return derive_level(footprint(seen), private_server=True)
+    return derive_level(footprint(seen), Privacy.SERVER)
 
 
 @pytest.mark.parametrize(

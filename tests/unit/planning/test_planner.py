@@ -39,6 +39,7 @@ class Suite:
             connections=given.pop("connections", 0),
             confidence=given.pop("confidence", 1.0),
             cluster=given.pop("cluster", frozenset()),
+            signals=given.pop("signals", frozenset()),
             shares=given.pop("shares", frozenset()),
         )
         self.kinds[nodeid] = Classification(
@@ -383,6 +384,18 @@ def test_what_changes_the_cluster_runs_alone_unless_the_server_is_its_own():
     assert alone() == [False, True, True, True]
     assert alone(namespace_kind=NamespaceKind.DATABASE) == [True] * 4
     assert alone(strategy="conservative") == [True] * 4
+
+
+def test_what_signals_to_others_runs_one_at_a_time_beside_the_rest():
+    suite = Suite()
+    signals = frozenset({"notifications"})
+    suite.add("test_a.py", "a", level=5, signals=signals)
+    suite.add("test_b.py", "b", level=5, signals=signals)
+    suite.add("test_c.py", "c", level=5, signals=signals, source=Source.MARKER)
+    suite.add("test_d.py", "d", level=1)
+    plan = suite.plan(namespace_kind=NamespaceKind.SCHEMA)
+    assert [batch.exclusive for batch in plan.batches] == [False, False, True, False]
+    assert plan.caps[Level.SEQUENTIAL_ONLY] == 1
 
 
 def test_caps_hold_where_something_is_shared():
