@@ -84,27 +84,22 @@ class Leases:
         metrics.peak_connections = max(metrics.peak_connections, self.promised)
         return lease
 
-    def renew(self, namespace: str, now: float) -> bool:
-        """Put off the end of a lease; False when it is over already."""
-        lease = self._leases.get(namespace)
-        if lease is None or lease.expires <= now:
-            return False
-        self._leases[namespace] = dataclasses.replace(lease, expires=now + TERM)
-        return True
+    def renew(self, now: float) -> None:
+        """Put off the end of all leases."""
+        for name, lease in self._leases.items():
+            self._leases[name] = dataclasses.replace(lease, expires=now + TERM)
 
-    def expired(self, now: float) -> list[Lease]:
-        """Leases that nobody renewed in time."""
-        return [lease for lease in self._leases.values() if lease.expires <= now]
+    def revoke_expired(self, now: float) -> list[Lease]:
+        """Strike out, and return, the leases that nobody renewed in time."""
+        over = [lease for lease in self._leases.values() if lease.expires <= now]
+        for lease in over:
+            del self._leases[lease.namespace]
+        return over
 
     def end(self, namespace: str, leaks: int = 0) -> None:
         """Strike a lease out; harmless when there is none."""
         if self._leases.pop(namespace, None) is not None:
             self.metrics.leaks += leaks
-
-    @property
-    def namespaces(self) -> list[str]:
-        """The namespaces that are leased."""
-        return list(self._leases)
 
 
 def room(free: int) -> int:

@@ -317,8 +317,10 @@ class UserServerProvider:
         """Keep the claim and the leases alive until the run ends, and see who connects where."""
         pause = PULSE
         while not self._place.closing.wait(pause):
+            away = self._health.lost
             try:
-                if self._place.claim.renew() and not self._health.lost:
+                if self._place.claim.renew() and not away:
+                    away = True
                     self._leases.metrics.recoveries += 1
                 self._look_for_strays()
             except (UserError, psycopg.Error):
@@ -327,10 +329,22 @@ class UserServerProvider:
                 continue
             self._health.answered()
             pause = PULSE
-            now = time.monotonic()
-            with self._lock:
-                for name in self._leases.namespaces:
-                    self._leases.renew(name, now)
+            self._renew(away)
+
+    def _renew(self, away: bool) -> None:
+        """Renew the leases. Those that ran out while the server was away are over.
+
+        Without our claim, other runs were free to remove their namespaces: what a worker then finds
+        under the name is not known. It loses its sessions, and gets another namespace.
+        """
+        now = time.monotonic()
+        with self._lock:
+            over = self._leases.revoke_expired(now) if away else []
+            self._leases.renew(now)
+            for lease in over:
+                self._report(f"{lease.worker} gets another namespace: the server was away for too long")
+                if not self._closed and lease.namespace in self._made:
+                    self._makers.submit(self._maker.remove, self._made[lease.namespace])
 
     def _look_for_strays(self) -> None:
         if self._finder is not None:

@@ -27,11 +27,12 @@ def test_leases_that_are_renewed_do_not_expire() -> None:
     leases = Leases()
     leases.grant("gw0", "kept", 4, 0.0, 0.0)
     leases.grant("gw1", "lost", 4, 0.0, 0.0)
-    assert leases.renew("kept", TERM - 1)
-    assert [lease.namespace for lease in leases.expired(TERM)] == ["lost"]
-    assert not leases.renew("lost", TERM)
-    assert not leases.renew("never", 0.0)
-    assert [lease.namespace for lease in leases.expired(2 * TERM - 1)] == ["kept", "lost"]
+    assert leases.revoke_expired(TERM - 1) == []
+    leases.renew(TERM - 1)
+    assert leases.revoke_expired(TERM) == []
+    assert [lease.namespace for lease in leases.revoke_expired(2 * TERM - 1)] == ["kept", "lost"]
+    assert leases.promised == 0
+    assert leases.revoke_expired(3 * TERM) == []
 
 
 def test_the_share_is_what_there_is_for_each_of_those_expected() -> None:
@@ -53,7 +54,7 @@ def test_metrics_tell_of_the_past() -> None:
     metrics = leases.metrics
     assert (metrics.granted, metrics.peak, metrics.peak_connections) == (3, 2, 16)
     assert (metrics.waited, metrics.longest_wait, metrics.leaks) == (1.25, 1.0, 2)
-    assert sorted(leases.namespaces) == ["three", "two"]
+    assert leases.promised == 10
 
 
 def test_room_counts_workers_with_the_least() -> None:
@@ -69,10 +70,12 @@ def test_room_counts_workers_with_the_least() -> None:
 def test_promises_never_exceed_what_is_free(free: int, expected: int, ends: list[bool]) -> None:
     leases = Leases()
     numbers = itertools.count()
+    granted: list[str] = []
     for ended in ends:
-        if ended and leases.namespaces:
-            leases.end(leases.namespaces[0])
+        if ended and granted:
+            leases.end(granted.pop(0))
         elif connections := leases.share(free, expected):
             assert LEAST <= connections <= WISH
-            leases.grant("gw", f"n{next(numbers)}", connections, 0.0, 0.0)
+            granted.append(f"n{next(numbers)}")
+            leases.grant("gw", granted[-1], connections, 0.0, 0.0)
         assert leases.promised <= max(free, 0)

@@ -282,6 +282,26 @@ def test_a_server_that_restarts_is_waited_for(user_server, source, provide):
     assert user_server.ask(claims)
 
 
+def test_a_lease_that_ran_out_while_the_server_was_away_is_over(
+    user_server, source, provide, monkeypatch
+):
+    monkeypatch.setattr("dbsafe_runner.database.leases.TERM", 0.0)
+    said: list[str] = []
+    provider = provide(user_server.url(source, "maker"))
+    provider.prepare(said.append)
+    namespace = provider.acquire("gw0")
+    assert provider.trouble(namespace) == ""
+    user_server.restart()
+    deadline = time.monotonic() + 20
+    while not provider.trouble(namespace) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert provider.trouble(namespace) == f"something else has dropped {namespace.name}"
+    assert "gw0 gets another namespace: the server was away for too long" in said
+    assert namespace.name not in user_server.ours()
+    provider.release(namespace)
+    assert provider.acquire("gw0").generation == 2
+
+
 def test_connections_that_are_short_are_waited_for_and_then_told(user_server, source, provide):
     said: list[str] = []
     provider = provide(user_server.url(source, "maker"), patience=1.5)
