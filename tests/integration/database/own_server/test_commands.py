@@ -120,7 +120,7 @@ def test_the_verdicts_are_those_of_a_serial_run(user_server, project, user, data
     assert not any(b"s3cret" in data for data in written)
 
 
-@pytest.mark.whole_run
+@pytest.mark.long
 def test_three_runs_at_once_do_not_collide(user_server, project):
     url = user_server.url("postgres", "maker")
     runs = [
