@@ -68,7 +68,12 @@ class Place:
     def run(self, output: Path, *options: str, **environment: str) -> tuple[dict[str, str], int]:
         """Run to the end; outcomes by node id, and the exit code."""
         process = self.start(output, *options, **environment)
-        code = process.wait(_LONGEST)
+        try:
+            code = process.wait(_LONGEST)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
         return outcomes_in(output), code
 
     def tidy(self) -> None:
