@@ -146,7 +146,17 @@ def servers() -> Iterator[dict[str, Namespace]]:
 _numbers = itertools.count()
 
 
-@pytest.fixture(params=["wal-18", "wal-15", "scan-18", "scan-15"])
+#: Each way to observe on the versions that it is for; the others are long, where there is an older server.
+_LONG = pytest.mark.long if DEBIAN_15.is_dir() else ()
+PLACES = (
+    "wal-18",
+    pytest.param("wal-15", marks=_LONG),
+    pytest.param("scan-18", marks=_LONG),
+    "scan-15",
+)
+
+
+@pytest.fixture(params=PLACES)
 def place(
     request: pytest.FixtureRequest, servers: dict[str, Namespace], tmp_path: Path
 ) -> Iterator[Place]:
