@@ -203,9 +203,26 @@ def test_what_a_failure_hung_on_is_in_the_next_plan_and_does_not_fail_again(proj
             def test_second(): pass
         """,
         shared="state = []",
-        test_a="import shared\ndef test_helper(): shared.state.append(1)",
-        test_b="import shared\ndef test_brittle(): assert shared.state",
+        test_a="""
+            import shared, time
+            from pathlib import Path
+            def test_helper():
+                # Until another worker has had the other one; it is there when this is run again.
+                deadline = time.monotonic() + 30
+                while not Path("tried").exists() and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                shared.state.append(1)
+        """,
+        test_b="""
+            import shared
+            from pathlib import Path
+            def test_brittle():
+                Path("tried").touch()
+                assert shared.state
+        """,
     )
+    # A test that writes a file with a fixed name would run alone.
+    project.file("runner.toml", '[[rules]]\nnodeid = "test_b.py*"\nlevel = "NONE"\n')
     first = project.dbsafe("--grouping", "test")
     assert "brittle-test" in first.notices(), first.out
     shown = plan(project)

@@ -13,9 +13,10 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-#: A worker that runs one of these is kept from taking the others, too.
+#: In a worker, the first of these waits until another worker has had one of the others.
 SPREAD = """
-    import pytest, time
+    import os, pytest, time
+    from pathlib import Path
 
     @pytest.fixture(scope="module")
     def shared():
@@ -26,7 +27,11 @@ SPREAD = """
     @pytest.mark.parametrize("number", range(4))
     def test_it(shared, number):
         shared.append(number)
-        time.sleep(0.2)
+        if number:
+            Path("spread").touch()
+        deadline = time.monotonic() + 30 * ("PYTEST_XDIST_WORKER" in os.environ)
+        while not Path("spread").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
 """
 #: Each test is a batch of its own, although they share a list: as if the analysis had not seen it.
 APART = '[[rules]]\nnodeid = "*"\nlevel = "NONE"\n'

@@ -101,7 +101,7 @@ def dbsafe(project: Path, url: str, *arguments: str) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     ("user", "database", "kind"),
     [
-        ("postgres", "plain_db", "database"),
+        pytest.param("postgres", "plain_db", "database", marks=pytest.mark.long),
         ("maker", "postgres", "database"),
         ("plain", "plain_db", "schema"),
     ],
