@@ -55,7 +55,7 @@ class Links:
         return link
 
     def release(self) -> None:
-        """Say that the data sessions are not needed for now."""
+        """Say that nobody needs the data sessions until the next look."""
         if self.discreet:
             self.release_all()
 

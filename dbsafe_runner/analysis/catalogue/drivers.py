@@ -55,7 +55,7 @@ def sql_identifier(machine: Machine, call: Call, _entry: Entry) -> Value:
 
 
 def sql_hole(_machine: Machine, _call: Call, _entry: Entry) -> Value:
-    """Make a literal or placeholder, whose value does not matter."""
+    """Make a literal or a parameter, whose value does not matter."""
     return strings.sql("NULL")
 
 
