@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.resources
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from psycopg import pq
@@ -127,23 +128,33 @@ class Link:
         dsn: libpq's connection string.
         database: connect to this one; "" for the one that `dsn` names.
         settings: made on the session from its start.
+        patient: made besides these on a session whose predecessor ended before its first statement.
 
     Raises:
         LinkError: from every method, when the server refuses or cannot be reached.
     """
 
     def __init__(
-        self, dsn: str, database: str = "", settings: Mapping[str, str] = QUIET_SETTINGS
+        self,
+        dsn: str,
+        database: str = "",
+        settings: Mapping[str, str] = QUIET_SETTINGS,
+        patient: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._conninfo = connection_string(dsn, database, settings).encode()
+        self._patient = connection_string(dsn, database, {**settings, **patient}).encode()
         #: Whether no trigger fires and no foreign key is checked.
         self.silent = settings.get("session_replication_role") == "replica"
         #: How often the session was opened: what belongs to a session has to be made again.
         self.generation = 0
         self._open()
 
-    def _open(self) -> None:
-        self._conn = pq.PGconn.connect(self._conninfo)
+    def _open(self, *, patient: bool = False) -> None:
+        self._conn = pq.PGconn.connect(self._patient if patient else self._conninfo)
+        if self._conn.status != pq.ConnStatus.OK and not patient and self._patient != self._conninfo:
+            # It may have ended before libpq came to read that it had begun.
+            self._conn.finish()
+            self._conn = pq.PGconn.connect(self._patient)
         _ALL.add(self)
         if self._conn.status != pq.ConnStatus.OK:
             message = self._conn.error_message.decode(errors="replace").strip()
@@ -195,7 +206,7 @@ class Link:
 
         On a machine that stalls, even a new session may have been idle for too long.
         """
-        for _ in range(_ATTEMPTS - 1):
+        for attempt in range(_ATTEMPTS - 1):
             idle = self._conn.transaction_status == pq.TransactionStatus.IDLE
             try:
                 return run()
@@ -207,7 +218,7 @@ class Link:
                 if self.usable or not idle:
                     raise LinkError(str(error)) from error
             self._conn.finish()
-            self._open()
+            self._open(patient=attempt > 0)
         return run()
 
     def _query(self, sql: str, params: Sequence[str | None]) -> list[Row]:

@@ -14,6 +14,8 @@ from dbsafe_runner.database.link import QUIET_SETTINGS, SUPERUSER_SETTINGS, Link
 #: Milliseconds after which the server ends a data session that is not used: DROP DATABASE waits for
 #: sessions to go, and tries again every 100 ms for 5 s.
 _IDLE_MS = "100"
+#: The same where a machine stalls for so long that a session has ended before its first statement.
+_PATIENT_IDLE_MS = "2000"
 _FIRST_WITH_IDLE_TIMEOUT = 140000
 
 
@@ -39,8 +41,10 @@ class Links:
             self.superuser = False
         self._settings = settings
         self._data_settings = {**settings, "lock_timeout": "1"}
+        self._patient: dict[str, str] = {}
         if server_version >= _FIRST_WITH_IDLE_TIMEOUT:
             self._data_settings["idle_session_timeout"] = _IDLE_MS
+            self._patient = {"idle_session_timeout": _PATIENT_IDLE_MS}
 
     @property
     def pids(self) -> list[int]:
@@ -51,7 +55,8 @@ class Links:
         """Return a session in `database`."""
         link = self._data.get(database)
         if link is None:
-            self._data[database] = link = Link(self._dsn, database, self._data_settings)
+            link = Link(self._dsn, database, self._data_settings, self._patient)
+            self._data[database] = link
         return link
 
     def release(self) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ _TITLES = {"verify": "Verdicts in every kind", "concurrent": "Runs at once on on
 def main() -> None:
     """Play, print what came out, and put it into the page."""
     options = _options()
+    # Ended either way, the run that is under way and the server end, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with place() as where:
         if options.what == "concurrent":
             outcome = play(where, options.rounds, _tell)

@@ -15,6 +15,8 @@ from dbsafe_runner.session.parts import targets
 from dbsafe_runner.session.verifying import run_serially
 
 Say = Callable[[str], None]
+#: So many runs of a kind and number of workers share a history; the first of them knows nothing.
+_ONE_HISTORY = 4
 
 
 class Verifying:
@@ -100,7 +102,8 @@ class Verifying:
         place = self._place
         place.tidy()
         output = Path(place.root, f"{kind}-{workers}-{number}")
-        options = [*place.options(kind), "--workers", str(workers)]
+        history = place.root / f"{kind}-{workers}-{number // _ONE_HISTORY}.db"
+        options = [*place.options(kind), "--workers", str(workers), "--history", str(history)]
         found, code = place.run(output, *options, DBSAFE_BATCH_ORDER=str(order))
         differences = different(expected, found)
         self.runs[kind, workers] += 1

@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import random
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ _BEGIN, _END = "<!-- faults -->", "<!-- end of faults -->"
 def main() -> None:
     """Inject faults, print the table, and fail when something was not right."""
     options = _options()
+    # Ended either way, the run that is under way and the servers end, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     counts = Counts(options.state)
     with stage() as place, own_server(place.root) as server:
         usable = [
@@ -50,7 +53,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.add_argument(
-        "--count", type=int, default=500, help="faults in all, earlier sessions included"
+        "--count", type=int, default=500, help="faults in all, those of earlier calls included"
     )
     parser.add_argument("--minutes", type=float, default=60.0, help="go on no longer than this")
     parser.add_argument("--seed", type=int, default=None, help="of all choices; by default another one")

@@ -105,6 +105,8 @@ def _start(binaries: Binaries, directory: Path) -> UserServer:
         _tls(account, data)
     with (data / "postgresql.conf").open("a") as file:
         file.write(f"max_connections = 60\nssl = {'on' if tls else 'off'}\n")
+        # PostgreSQL 13 makes MD5 of passwords if not told otherwise, and pg_hba.conf asks for SCRAM.
+        file.write("password_encryption = 'scram-sha-256'\n")
     _write(
         account, data / "pg_hba.conf", "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
     )

@@ -29,7 +29,6 @@ create function add1(i int default 1, variadic xs int[] default '{}') returns in
 create function f_people(m mood) returns setof people language sql stable as 'select * from people where mood = m';
 create procedure proc(inout x int) language plpgsql as $$ begin x := x + 1; end $$;
 create function paths() returns text language sql set search_path = origin, pg_temp as 'select count(*)::text from a';
-create function std(i int) returns int language sql begin atomic select i + count(*)::int from a; end;
 create aggregate mysum(int) (sfunc = int4pl, stype = int, initcond = '0');
 create table uses_fn (id int default add1(41), c int check (add1(c) > 0));
 create view v1 as select p.name, p.mood from people p where mood = 'ok';
