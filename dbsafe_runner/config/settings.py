@@ -130,6 +130,18 @@ class RunSettings(Table):
             TextForm.SWITCH,
         ),
     ] = True
+    confirm_budget: Annotated[
+        Seconds,
+        Key(
+            "--confirm-budget",
+            "a number of seconds, 0 for none",
+            "How long failures may be looked into one by one, besides half of the time that the tests "
+            "of the run took. Further ones are only tried once more in the order of a serial run, where "
+            "they did not have it.",
+            TextForm.NUMBER,
+            metavar="SECONDS",
+        ),
+    ] = 20.0
     retries: Annotated[
         Annotated[int, pydantic.Field(ge=0, le=100)],
         Key(

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import psycopg
 
+from dbsafe_runner.database.connection_room import MAKERS, ConnectionRoom
 from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.leases import Leases, Metrics, room
 from dbsafe_runner.database.making import Made, Maker, Workplace
@@ -32,21 +33,9 @@ from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import ExitCode, UserError
 
-#: Namespaces that are made at the same time.
-MAKERS: Final = 3
-
-#: Sessions of our own beside those of the namespaces: for making, the claim, and the build lock.
-OWN_SESSIONS: Final = MAKERS + 2
-
 #: Seconds between two looks at our claim, and at the number of connections while they are short.
 PULSE: Final = 1.0
 
-# What kind of process it is may be hidden from us; only that of a client has both a role and a database.
-_OTHERS: Final = """
-select count(*) filter (where application_name not like 'dbsafe%%'),
-       count(*) filter (where application_name like 'dbsafe%%')
-  from pg_stat_activity where usesysid is not null and datname <> all (%s)
-"""
 _INSIDE: Final = """
 select count(*) from pg_stat_activity where datname = any (%s) and application_name not like 'dbsafe%%'
 """
@@ -73,6 +62,8 @@ class UserServerProvider:
         self._warm: collections.deque[concurrent.futures.Future[Made]] = collections.deque()
         self._makers = concurrent.futures.ThreadPoolExecutor(MAKERS, thread_name_prefix="dbsafe-clones")
         self._leases = Leases()
+        shared = place.address.database if maker.kind is NamespaceKind.SCHEMA else ""
+        self._room = ConnectionRoom(place.facts.capacity, shared)
         self._health = Health(place.patience, place.closing, self._leases.metrics)
         self._finder: StrayFinder | None = None
         self._strays: list[Stray] = []
@@ -261,25 +252,26 @@ class UserServerProvider:
         place = self._place
         with self._lock:
             own = [name for made in self._made.values() for name in made.names]
+            promised = self._leases.promised
         with place.sessions.session() as connection:
-            row = connection.execute(_OTHERS, [own]).fetchone()
-        # Of dbsafe's sessions, those of other runs count, too; in our workers' there is one outside.
-        strangers, ours_or_alike = row or (0, 0)
-        others = strangers + max(0, ours_or_alike - OWN_SESSIONS - len(own))
-        return place.facts.capacity - others - OWN_SESSIONS
+            return self._room.free(connection, own, promised)
 
     def _connections(self) -> int:
         deadline = time.monotonic() + self._place.patience
-        told = False
+        told, before = False, 0
         while True:
             self._check_open()
             free = self._health.patiently(self.free_connections)
             with self._lock:
                 connections = self._leases.share(free, self._expected)
+                promised = self._leases.promised
             if connections:
                 return connections
+            if promised != before:
+                # Workers come to their ends and give back what they had: this one's turn will come.
+                deadline, before = time.monotonic() + self._place.patience, promised
             if time.monotonic() >= deadline:
-                raise _connections_short(self._place, free, self._leases.promised)
+                raise _connections_short(self._place, free, promised)
             if not told:
                 self._report(f"waiting for connections: the server has {max(free, 0)} left for this run")
                 told = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from dbsafe_runner.database.connection_room import MAKERS
 from dbsafe_runner.database.database_maker import DatabaseMaker
 from dbsafe_runner.database.making import Maker, Workplace
 from dbsafe_runner.database.ownership import new_run_id
@@ -20,7 +21,6 @@ from dbsafe_runner.database.user_server import (
     inspect_pooler,
 )
 from dbsafe_runner.database.user_server_provider import (
-    MAKERS,
     UserServerProvider,
     new_ending,
     scratch_directory,

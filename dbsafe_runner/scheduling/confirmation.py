@@ -29,6 +29,8 @@ class Kind(enum.Enum):
     BEHIND_OTHERS = "behind the tests before it in a serial run"
     #: Some of those, to find out which of them matter.
     SEARCH = "behind some of them"
+    #: As a serial run has it, for all failures of a file at once: there is no time to look into each.
+    SERIAL = "in the order of a serial run"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Finding:
     only_out_of_order: bool = False
     #: It fails alone, and passes where nothing runs beside it.
     only_quiet: bool = False
+    #: It passes in the order of a serial run, and there was no time to find out what it hangs on.
+    only_in_order: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,6 +64,8 @@ class Confirmation:
         test: its place in the order of a serial run.
         in_file: the tests that precede it in its file.
         in_order: it failed behind exactly those, with no reset in between.
+        span: the tests that a serial run has between the set-up of what failed and this test, where
+            that is more than those of its file.
         as_it_ran: what its process had run before it, in that order.
         others: tests that precede it in a serial run and may matter, those of its file included;
             empty when those of other files cannot matter, or would take too long.
@@ -71,6 +77,7 @@ class Confirmation:
     test: int
     in_file: tuple[int, ...] = ()
     in_order: bool = False
+    span: tuple[int, ...] = ()
     as_it_ran: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
     retries: int = 0
@@ -97,6 +104,7 @@ class Confirmation:
     def leave_out(self, test: int) -> None:
         """Make no trial behind this test any more: no process lives on after it."""
         self.in_file = tuple(other for other in self.in_file if other != test)
+        self.span = tuple(other for other in self.span if other != test)
         self.as_it_ran = tuple(other for other in self.as_it_ran if other != test)
         self.others = tuple(other for other in self.others if other != test)
         if self._reduction is not None:
@@ -121,11 +129,29 @@ class Confirmation:
                 return Finding(Verdict.FLAKY, only_quiet=True)
         return self._passed_alone() if alone else self._failed_alone()
 
+    @property
+    def serial_trial(self) -> Trial | None:
+        """The trial that tells how a serial run ends it; None when that is known, or not wanted."""
+        if self.alone_only or self.in_order or self._serially is not None:
+            return None
+        return Trial(Kind.SERIAL, self.span or self.in_file)
+
     def conclude(self) -> Finding:
         """What is known so far, when no more trials can be made."""
         if self._verdict is not None:
             return self._finding()
+        if self._serially:
+            if self._passed.get(Kind.ALONE):
+                return Finding(Verdict.FLAKY)
+            return Finding(Verdict.BRITTLE, only_in_order=True)
         return Finding(Verdict.CLEAR)
+
+    @property
+    def _serially(self) -> bool | None:
+        """Whether it has passed in the order of a serial run; None when that has not been tried."""
+        same = Kind.BEHIND_FILE if self.in_file else Kind.ALONE
+        of_file = None if self.span else self._passed.get(same)
+        return self._passed.get(Kind.SERIAL, of_file)
 
     def _passed_alone(self) -> Trial | Finding:
         ran_more = self.as_it_ran != self.in_file

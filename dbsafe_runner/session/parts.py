@@ -239,6 +239,7 @@ def pool_settings(config: Config, request: RunRequest, directory: Path, workers:
         prepare_early=bool(config.database.setup or sources(config)),
         order=_order(os.environ),
         confirm=config.run.confirm,
+        confirm_budget=config.run.confirm_budget,
         # What has failed for want of a processor must not be short of one again.
         trials_below=min(workers, usable_cores()),
         retries=config.run.retries,

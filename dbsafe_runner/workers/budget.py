@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-#: Seconds of trials that any run may spend, and the share of the run's own test time beyond that.
-_LEAST: Final = 20.0
+#: The share of the run's own test time that trials may take beyond what any run may spend.
 _SHARE: Final = 0.5
 
 
@@ -14,11 +13,13 @@ class Budget:
     """The time of trials, from the start of each one's process to its end, in seconds.
 
     Args:
+        least: what any run may spend; 0 where no time is to be spent at all.
         worked: how long the tests of the run itself have taken so far.
         tell: told once, with what was spent, when that is all there is.
     """
 
-    def __init__(self, worked: Callable[[], float], tell: Callable[[float], None]) -> None:
+    def __init__(self, least: float, worked: Callable[[], float], tell: Callable[[float], None]) -> None:
+        self._least = least
         self._worked = worked
         self._tell = tell
         self._has_told = False
@@ -27,7 +28,7 @@ class Budget:
     @property
     def is_spent(self) -> bool:
         """Whether there is nothing left for another trial."""
-        spent = self.spent > self._limit
+        spent = self.spent > self._limit or not self._least
         if spent:
             self.tell_once()
         return spent
@@ -44,4 +45,4 @@ class Budget:
 
     @property
     def _limit(self) -> float:
-        return _LEAST + _SHARE * self._worked()
+        return self._least + _SHARE * self._worked() if self._least else 0.0

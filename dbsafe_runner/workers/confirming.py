@@ -12,17 +12,17 @@ import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind, ResetPolicy
 from dbsafe_runner.domain.outcome import Verdict
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.scheduling.confirmation import Confirmation, Finding, Kind, Trial
-from dbsafe_runner.workers import telling
 from dbsafe_runner.workers.budget import Budget
+from dbsafe_runner.workers.findings import Findings
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.prefixes import Prefixes
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
+from dbsafe_runner.workers.settling import Settling
 from dbsafe_runner.workers.slot import Slot, State
 from dbsafe_runner.workers.suspects import Attempt, Suspect, failed
 
@@ -55,16 +55,18 @@ class Confirming:
             test for batch in planned.plan.batches if batch.exclusive for test in batch.tests
         }
         self._waiting: list[Suspect] = []
+        self._settling = Settling()
         self._running: dict[str, Attempt] = {}
         #: Tests that did not fail behind all that precede them in their file.
         self._in_order: set[int] = set()
         self._made = 0
-        self._budget = Budget(self._worked, self._tell_spent)
+        self._findings = Findings(pool)
+        self._budget = Budget(pool.settings.confirm_budget, self._worked, self._findings.tell_spent)
 
     @property
     def busy(self) -> bool:
         """Whether a verdict is still out."""
-        return bool(self._waiting or self._running)
+        return bool(self._waiting or self._running or self._settling.busy)
 
     @property
     def able(self) -> bool:
@@ -85,10 +87,10 @@ class Confirming:
             same == confirmation.in_file and batch is not None and batch.reset is ResetPolicy.AFTER_BATCH
         )
         confirmation.as_it_ran = tuple(batches)
-        self._take(Suspect(test, confirmation, message, slot.name, batches))
-        if slot.namespace is not None:
+        taken = self._take(Suspect(test, confirmation, message, slot.name, batches))
+        if taken and slot.namespace is not None:
             self._pool.desk.warm(1)
-        return True
+        return taken
 
     def takes_late(self, worker: str, message: Message) -> bool:
         """The same for an error that came in another test's place than in a serial run."""
@@ -103,19 +105,21 @@ class Confirming:
         confirmation = self._confirmation(message)
         # What a package's fixtures went through begins in another file.
         confirmation.as_it_ran = in_file if of_its_file else within
-        self._take(Suspect(test, confirmation, message, worker))
-        return True
+        confirmation.span = () if of_its_file else within
+        return self._take(Suspect(test, confirmation, message, worker))
 
     def _may_take(self, message: Message) -> bool:
-        if not self.able or self._pool.endings.stopping:
-            return False
-        return failed(message) and not self._budget.is_spent
+        return self.able and not self._pool.endings.stopping and failed(message)
 
-    def _take(self, suspect: Suspect) -> None:
+    def _take(self, suspect: Suspect) -> bool:
         assert suspect.message is not None
         assert self._pool.ledger is not None
-        self._waiting.append(suspect)
+        if not self._budget.is_spent:
+            self._waiting.append(suspect)
+        elif not self._settling.takes(suspect):
+            return False
         self._pool.ledger.unconfirmed(suspect.message, suspect.worker)
+        return True
 
     def _confirmation(self, message: Message) -> Confirmation:
         test, settings = message["test"], self._pool.settings
@@ -144,14 +148,17 @@ class Confirming:
             if step is not None and self._may_run(suspect.test, step):
                 self._waiting.remove(suspect)
                 self._start(suspect, step)
+        while not self._waiting and self._run_is_over and self._settle():
+            pass
 
     def give_up(self) -> None:
         """Let every failure stand as it was reported: the run is being stopped."""
-        suspects = [*self._waiting, *(attempt.suspect for attempt in self._running.values())]
+        tried = [suspect for attempt in self._running.values() for suspect in attempt.about.values()]
+        suspects = [*self._waiting, *tried, *self._settling.give_up()]
         self._waiting.clear()
         self._running.clear()
         for suspect in suspects:
-            self._report(suspect, Finding(Verdict.CLEAR))
+            self._findings.enter(suspect, Finding(Verdict.CLEAR))
 
     def trial_of(self, slot: Slot) -> int | None:
         """The test that a trial is about."""
@@ -181,8 +188,9 @@ class Confirming:
             slot.fed.popleft()
             slot.since = now
             attempt = self._running.get(slot.name)
+            if attempt is not None and message["test"] in attempt.about:
+                attempt.reports[message["test"]] = message
             if attempt is not None and message["test"] == attempt.suspect.test:
-                attempt.report = message
                 self._keep_or_not(slot, attempt, failed=failed(message))
             else:
                 self._expect_to_keep(slot)
@@ -193,6 +201,9 @@ class Confirming:
         del self._pool.slots[slot.name]
         if attempt is None:
             return
+        if attempt.trial.kind is Kind.SERIAL:
+            self._settled(slot, attempt)
+            return
         self._budget.spent += self._pool.now() - attempt.started
         suspect, report = attempt.suspect, attempt.report
         if suspect.repeats < _MOST_REPEATS and self._says_nothing(slot, attempt):
@@ -201,14 +212,45 @@ class Confirming:
             assert slot.running is not None
             suspect.inquiry.leave_out(slot.running)
         else:
-            good = report if report is not None and not failed(report) else None
-            self._tell(suspect, attempt.trial, passed=good is not None)
-            suspect.inquiry.enter(attempt.trial, passed=good is not None)
-            if good is not None:
-                suspect.redeemed = good
-                if attempt.trial.company == self._prefixes.in_file(suspect.test):
-                    self._in_order.add(suspect.test)
+            self._enter(suspect, attempt.trial, report)
         self._go_on(suspect)
+
+    def _enter(self, suspect: Suspect, trial: Trial, report: Message | None) -> None:
+        """Note how a trial went for a suspect, which has failed where there is no report."""
+        good = report if report is not None and not failed(report) else None
+        self._findings.tell_trial(suspect, trial, passed=good is not None)
+        suspect.inquiry.enter(trial, passed=good is not None)
+        if good is not None:
+            suspect.redeemed = good
+            if trial.company == self._prefixes.in_file(suspect.test):
+                self._in_order.add(suspect.test)
+
+    def _settle(self) -> bool:
+        """Start a run of a file in serial order; False where none waits, or none may run now."""
+        together = self._settling.together()
+        if not together or not self._has_room():
+            return False
+        main = together[-1]
+        assert isinstance(main.inquiry, Confirmation)
+        trial = main.inquiry.serial_trial
+        if trial is None or not self._may_run(main.test, trial):
+            return False
+        self._start(main, trial, self._settling.take())
+        return True
+
+    def _settled(self, slot: Slot, attempt: Attempt) -> None:
+        """A run in serial order is over: tests that it did not come to are tried again."""
+        for suspect in attempt.about.values():
+            report = attempt.reports.get(suspect.test)
+            if (report is None and slot.running != suspect.test) or (
+                report and report.fields.get("lost")
+            ):
+                suspect.repeats += 1
+                if slot.running is not None:
+                    suspect.inquiry.leave_out(slot.running)
+            else:
+                self._enter(suspect, attempt.trial, report)
+            self._leave(suspect)
 
     def _expect_to_keep(self, slot: Slot) -> None:
         """From here on the namespace is wanted, should the process not survive the test."""
@@ -270,7 +312,10 @@ class Confirming:
         if isinstance(step, Trial) and self._affordable(suspect, step):
             return step
         self._waiting.remove(suspect)
-        self._report(suspect, step if isinstance(step, Finding) else inquiry.conclude())
+        if isinstance(step, Finding):
+            self._findings.enter(suspect, step)
+        else:
+            self._leave(suspect)
         return None
 
     def _affordable(self, suspect: Suspect, trial: Trial) -> bool:
@@ -282,13 +327,14 @@ class Confirming:
             self._budget.tell_once()
         return fits
 
-    def _start(self, suspect: Suspect, trial: Trial) -> None:
+    def _start(self, suspect: Suspect, trial: Trial, together: Iterable[Suspect] = ()) -> None:
         self._made += 1
         # Numbered behind all ordinary workers: names of workers look like pytest-xdist's.
         slot = Slot(f"gw{self._pool.settings.workers + self._made - 1}", confirms=True)
         self._pool.slots[slot.name] = slot
         parts = collections.deque(self._parts(suspect, trial))
-        self._running[slot.name] = Attempt(suspect, trial, parts, self._pool.now())
+        about = {one.test: one for one in (*together, suspect)}
+        self._running[slot.name] = Attempt(suspect, trial, parts, self._pool.now(), about)
         self._pool.births.worker(slot)
 
     def _parts(self, suspect: Suspect, trial: Trial) -> Iterable[tuple[list[int], ResetPolicy]]:
@@ -327,61 +373,16 @@ class Confirming:
     def _go_on(self, suspect: Suspect) -> None:
         step = suspect.inquiry.step()
         if isinstance(step, Finding):
-            self._report(suspect, step)
+            self._findings.enter(suspect, step)
         elif self._pool.endings.stopping or (suspect.message is not None and self._budget.is_spent):
-            self._report(suspect, suspect.inquiry.conclude())
+            self._leave(suspect)
         else:
             self._waiting.insert(0, suspect)
 
-    def _report(self, suspect: Suspect, finding: Finding) -> None:
-        ledger = self._pool.ledger
-        assert ledger is not None
-        verdict, message = finding.verdict, suspect.message
-        if message is None:
-            self._pool.emit(
-                events.TestExamined(
-                    self._pool.now(),
-                    ledger.nodeid(suspect.test),
-                    finding.verdict,
-                    tuple(ledger.nodeid(other) for other in finding.others),
-                )
-            )
-            return
-        excused = (
-            verdict is Verdict.BRITTLE
-            or (verdict is Verdict.FLAKY and self._pool.settings.flaky_passes)
-            or finding.only_out_of_order
-        )
-        others = finding.others
-        if excused and suspect.redeemed is not None:
-            ledger.excused(message, suspect.redeemed, suspect.worker, verdict, others)
-        else:
-            ledger.reported(message, suspect.worker, verdict, others)
-        if words := telling.of_finding(finding, [ledger.nodeid(other) for other in others]):
-            reason = message.fields.get("reason", "")
-            self._pool.notice(
-                "warning",
-                f"{verdict.value}-test",
-                f"It failed ({reason}), and {words}.",
-                hint=telling.hint(finding, ledger.nodeid(suspect.test)),
-                nodeid=ledger.nodeid(suspect.test),
-            )
-
-    def _tell(self, suspect: Suspect, trial: Trial, *, passed: bool) -> None:
-        ledger = self._pool.ledger
-        assert ledger is not None
-        nodeid = ledger.nodeid(suspect.test)
-        self._pool.emit(
-            events.TrialEnded(self._pool.now(), nodeid, trial.kind.value, len(trial.company), passed)
-        )
+    def _leave(self, suspect: Suspect) -> None:
+        """Make no more trials for one alone: how it ends serially is known, or found out with others."""
+        if self._pool.endings.stopping or not self._settling.takes(suspect):
+            self._findings.enter(suspect, suspect.inquiry.conclude())
 
     def _worked(self) -> float:
         return sum(slot.busy for slot in self._pool.slots.values())
-
-    def _tell_spent(self, seconds: float) -> None:
-        self._pool.notice(
-            "warning",
-            "not-run-again",
-            f"Further failures stand as they are: running others again took {seconds:.0f} s.",
-            hint="`dbsafe bisect NODEID` finds out what one of them hangs on.",
-        )

@@ -46,6 +46,8 @@ class PoolSettings:
     prepare_early: bool
     #: Run failed tests again to tell what their failures hang on.
     confirm: bool = False
+    #: Seconds that this may take, besides a share of what the tests took; 0 for none at all.
+    confirm_budget: float = 20.0
     #: A failed test is run again while fewer processes than these run tests.
     trials_below: int = 1
     #: How many more times a test that fails alone is run alone.

@@ -43,10 +43,17 @@ class Attempt:
     parts: collections.deque[tuple[list[int], ResetPolicy]]
     #: The dispatcher's clock when it began.
     started: float = 0.0
-    #: The suspect's report, once it is there.
-    report: Message | None = None
+    #: Test -> suspect, of all whose outcome in this trial counts.
+    about: dict[int, Suspect] = dataclasses.field(default_factory=dict)
+    #: Test -> report of those, once they are there.
+    reports: dict[int, Message] = dataclasses.field(default_factory=dict)
     #: Batches sent so far.
     sent: int = 0
+
+    @property
+    def report(self) -> Message | None:
+        """The report of the test that the trial is made for, once it is there."""
+        return self.reports.get(self.suspect.test)
 
 
 def failed(message: Message) -> bool:

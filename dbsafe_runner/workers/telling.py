@@ -19,6 +19,8 @@ def of_finding(finding: Finding, names: Sequence[str]) -> str:
         names: node ids of the tests that it hangs on.
     """
     others = _listed(names) if names else "the tests before it"
+    if finding.only_in_order:
+        return "passes in the order of a serial run, which it did not have here; it counts as passed"
     if finding.verdict is Verdict.FLAKY and finding.only_quiet:
         return "passes when nothing runs beside it: it depends on how fast the machine is, and is flaky"
     if finding.verdict is Verdict.FLAKY:
@@ -39,6 +41,8 @@ def of_finding(finding: Finding, names: Sequence[str]) -> str:
 
 def hint(finding: Finding, nodeid: str) -> str:
     """How to find out more; "" when all is known."""
+    if finding.only_in_order:
+        return f"dbsafe bisect '{nodeid}' finds out what it hangs on."
     if finding.verdict in {Verdict.VICTIM, Verdict.BRITTLE} and not finding.others:
         return f"dbsafe bisect '{nodeid}' finds out which of them."
     return ""

@@ -304,3 +304,57 @@ def test_what_passes_only_with_nothing_beside_it_is_flaky(project: Project) -> N
     assert {verdict(run, f"test_it[{number}]")[1] for number in range(2)} <= {"flaky", "clear"}
     assert "flaky" in run.out
     assert run.code == 0
+
+
+IN_ORDER = """
+    import os
+    import pytest
+    from dbhelp import run
+
+    def count():
+        return run("select count(*) from item")[0][0]
+
+    @pytest.mark.dbsafe(level="NONE")
+    @pytest.mark.parametrize("number", range(4))
+    def test_behind_the_others(number):
+        assert count() == number
+        run("insert into item values (1)")
+
+    @pytest.mark.dbsafe(level="NONE")
+    def test_wrong():
+        assert count() == 17
+    @pytest.mark.dbsafe(level="NONE")
+    def test_last():
+        assert count() == 4
+"""
+
+
+def outcomes(run: Run) -> dict[str, tuple[str, str]]:
+    """Outcome and verdict by the last part of the node id."""
+    return {
+        test["nodeid"].split("::")[1]: (test["outcome"], test["verdict"])
+        for test in run.results["tests"]
+    }
+
+
+def test_without_time_to_look_into_failures_they_still_end_as_serially(project: Project) -> None:
+    # What the mark says is wrong: each test gets a namespace that has been reset, and needs the others.
+    project.write(test_one=IN_ORDER, test_two=IN_ORDER)
+    run = project.dbsafe("--confirm-budget", "0", "--grouping", "test", "-n", "2")
+    assert run.code == 1
+    ended = outcomes(run)
+    assert {name for name, (outcome, _) in ended.items() if outcome == "failed"} == {"test_wrong"}
+    assert ended["test_last"] == ("passed", "brittle")
+    assert run.results["totals"]["failed"] == 2
+    assert run.results["totals"]["passed"] == 10
+    assert "What further failures hang on is not looked for" in run.out
+    assert "passes in the order of a serial run, which it did not have here" in run.out
+
+
+def test_a_crash_in_the_run_that_settles_others_costs_only_itself(project: Project) -> None:
+    crash = IN_ORDER.replace("assert count() == 17", "os.abort()")
+    project.write(test_one=crash)
+    run = project.dbsafe("--confirm-budget", "0", "--grouping", "test", "-n", "2")
+    ended = outcomes(run)
+    assert {name for name, (outcome, _) in ended.items() if outcome != "passed"} == {"test_wrong"}
+    assert ended["test_last"] == ("passed", "brittle")

@@ -77,6 +77,7 @@ def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
         "--keep-failed": (["--keep-failed"], True),
         "--tcp": (["--tcp"], True),
         "--workers": (["7"], 7),
+        "--confirm-budget": (["7"], 7),
         "--retries": (["7"], 7),
         "--timeout": (["7"], 7.0),
         "--setup-timeout": (["7"], 7.0),

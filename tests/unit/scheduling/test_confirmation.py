@@ -134,3 +134,40 @@ def test_what_ends_its_process_is_left_out_of_trials() -> None:
     confirmation.enter(Trial(ALONE), passed=False)
     confirmation.leave_out(18)
     assert confirmation.step() == Trial(FILE, (19,))
+
+
+def test_passing_in_serial_order_counts_where_nothing_more_is_found_out() -> None:
+    unknown = Confirmation(20, FILE_OF_TEN)
+    assert unknown.serial_trial == Trial(Kind.SERIAL, FILE_OF_TEN)
+    unknown.enter(unknown.serial_trial, passed=True)
+    assert unknown.conclude() == Finding(Verdict.BRITTLE, only_in_order=True)
+    assert unknown.serial_trial is None
+
+
+def test_passing_alone_and_in_serial_order_is_flaky() -> None:
+    known = Confirmation(20, FILE_OF_TEN, as_it_ran=(3,))
+    known.enter(Trial(Kind.ALONE), passed=True)
+    known.enter(Trial(Kind.BEHIND_FILE, FILE_OF_TEN), passed=True)
+    assert known.conclude() == Finding(Verdict.FLAKY)
+
+
+def test_failing_in_serial_order_stands() -> None:
+    unknown = Confirmation(20, FILE_OF_TEN)
+    unknown.enter(Trial(Kind.SERIAL, FILE_OF_TEN), passed=False)
+    assert unknown.conclude() == Finding(Verdict.CLEAR)
+    first = Confirmation(20)
+    first.enter(Trial(ALONE), passed=False)
+    assert first.serial_trial is None
+    assert first.conclude() == Finding(Verdict.CLEAR)
+
+
+def test_what_a_package_shares_has_to_pass_behind_all_of_the_package() -> None:
+    wide = Confirmation(20, FILE_OF_TEN, span=tuple(range(20)))
+    wide.enter(Trial(Kind.BEHIND_FILE, FILE_OF_TEN), passed=True)
+    assert wide.conclude() == Finding(Verdict.CLEAR)
+    assert wide.serial_trial == Trial(Kind.SERIAL, tuple(range(20)))
+
+
+def test_a_failure_in_the_order_of_its_file_needs_no_such_trial() -> None:
+    assert Confirmation(20, FILE_OF_TEN, in_order=True).serial_trial is None
+    assert Confirmation(20, FILE_OF_TEN, alone_only=True).serial_trial is None

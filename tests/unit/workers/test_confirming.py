@@ -20,6 +20,8 @@ def made_for(pool: Any) -> Confirming:
         plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
     )
     suite: Any = SimpleNamespace(tests=())
+    pool.settings = getattr(pool, "settings", SimpleNamespace())
+    pool.settings.confirm_budget = 20.0
     return Confirming(pool, suite, planned)
 
 

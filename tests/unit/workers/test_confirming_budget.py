@@ -20,6 +20,7 @@ def confirming(*, busy: float, spent: float, seconds: dict[int, float]) -> Confi
     pool: Any = SimpleNamespace(
         slots={"gw0": Slot("gw0", busy=busy)},
         ledger=SimpleNamespace(seconds=seconds),
+        settings=SimpleNamespace(confirm_budget=20.0),
         told=[],
     )
     pool.notice = lambda kind, code, message, hint: pool.told.append(code)
@@ -61,7 +62,7 @@ def test_a_failure_that_stands_for_want_of_time_is_told() -> None:
 
 def test_it_is_told_once_that_nothing_is_left() -> None:
     told: list[float] = []
-    budget = Budget(lambda: 4.0, told.append)
+    budget = Budget(20.0, lambda: 4.0, told.append)
     budget.spent = 22.0
     assert not budget.is_spent
     assert told == []
@@ -69,6 +70,14 @@ def test_it_is_told_once_that_nothing_is_left() -> None:
     assert budget.is_spent
     assert budget.is_spent
     assert told == [22.5]
+
+
+def test_no_time_at_all_can_be_asked_for() -> None:
+    told: list[float] = []
+    budget = Budget(0.0, lambda: 100.0, told.append)
+    assert budget.is_spent
+    assert not budget.affords(0.1)
+    assert told == [0.0]
 
 
 def test_a_search_that_the_user_asked_for_has_no_bounds() -> None:

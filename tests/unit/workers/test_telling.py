@@ -30,3 +30,11 @@ def test_a_plain_failure_needs_no_words() -> None:
 def test_an_order_that_no_serial_run_has() -> None:
     finding = Finding(Verdict.VICTIM, (9,), only_out_of_order=True)
     assert "counts as passed" in of_finding(finding, ["z"])
+
+
+def test_what_was_only_settled_says_so() -> None:
+    finding = Finding(Verdict.BRITTLE, only_in_order=True)
+    assert of_finding(finding, []) == (
+        "passes in the order of a serial run, which it did not have here; it counts as passed"
+    )
+    assert hint(finding, "t.py::x") == "dbsafe bisect 't.py::x' finds out what it hangs on."
