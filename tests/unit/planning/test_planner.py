@@ -99,14 +99,14 @@ def test_tests_that_leave_nothing_behind_may_be_split():
     assert batch.why == "may be split: its tests leave nothing behind"
 
 
-def test_static_analysis_is_believed_up_to_reading_and_when_it_is_sure():
+def test_static_analysis_alone_takes_no_test_out_of_its_file():
     suite = Suite()
     for _ in range(2):
-        suite.add("test_sure.py", f"a{_}", level=1, source=Source.STATIC, confidence=0.9)
-        suite.add("test_unsure.py", f"b{_}", level=1, source=Source.STATIC, confidence=0.5)
+        suite.add("test_pure.py", f"a{_}", level=0, source=Source.STATIC, confidence=1.0)
+        suite.add("test_reads.py", f"b{_}", level=1, source=Source.STATIC, confidence=1.0)
         suite.add("test_writes.py", f"c{_}", level=2, source=Source.STATIC, confidence=1.0)
     plan = suite.plan()
-    assert [batch.splittable for batch in plan.batches] == [True, False, False]
+    assert [batch.splittable for batch in plan.batches] == [False, False, False]
     # It may leave something for the next test after all: a reset between them could take it away.
     assert [batch.reset for batch in plan.batches][1:] == [ResetPolicy.AFTER_BATCH] * 2
 

@@ -21,11 +21,17 @@ from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.workers.settings import CollectedSuite
 
 WANTED = 4 + usable_cores()
-TESTS = tuple(Test(n, f"test_a.py::test_{n}", "test_a.py", n + 1, "", f"test_{n}") for n in range(60))
+FILES = [f"test_{letter}.py" for letter in "abcdef"]
+TESTS = tuple(
+    Test(10 * place + n, f"{file}::test_{n}", file, n + 1, "", f"test_{n}")
+    for place, file in enumerate(FILES)
+    for n in range(10)
+)
 
 
 def planned(root: Path, seconds: float, options: dict[str, object], **suite: object) -> Planned:
-    (root / "test_a.py").write_text("".join(f"def test_{n}(): pass\n" for n in range(60)))
+    for file in FILES:
+        (root / file).write_text("".join(f"def test_{n}(): pass\n" for n in range(10)))
     config: Config = load_config(root, environment={}, options=options)
     circumstances = Circumstances(STRATEGIES["balanced"], WANTED, NamespaceKind.SERVER)
     before = Remembered(timings={test.nodeid: [Timing(0.0, seconds, 0.0)] for test in TESTS})
