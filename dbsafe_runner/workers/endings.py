@@ -251,7 +251,8 @@ class Endings:
         printed = ""
         if slot.process is not None:
             printed = pool.outputs.held(slot.process)
-        killer = slot.running
+        # What was only run again has its outcome.
+        killer = None if slot.catches_up else slot.running
         if cause and killer is not None:
             self._record_crash(slot, killer, cause)
         elif slot.sentence and slot.state is State.LEAVING and pool.ledger is not None:
@@ -262,7 +263,7 @@ class Endings:
             pool.notice("warning", "worker-died", message)
         early = not slot.tests_run and killer is None
         slot.still_births = slot.still_births + 1 if cause and early else 0
-        self._let_go(slot, killed=killer is not None)
+        self._let_go(slot, killed=slot.running is not None)
         nodeid = pool.ledger.nodeid(killer) if pool.ledger and killer is not None else ""
         pool.emit(events.WorkerEnded(pool.now(), slot.name, slot.pid, cause, nodeid))
         tenant = slot.namespace is not None

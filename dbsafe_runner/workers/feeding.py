@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Steal, Wait
+from dbsafe_runner.workers.catching_up import CatchingUp
 from dbsafe_runner.workers.hits import hit_by
 from dbsafe_runner.workers.launch import kill_group
 from dbsafe_runner.workers.protocol import Message
@@ -33,6 +34,7 @@ class Feeding:
         #: Batches whose tests are expected to use the database.
         self.connecting_batches = sum(batch.level > Level.NONE for batch in planned.plan.batches)
         self._again: set[int] = set()
+        self._catching_up = CatchingUp()
         #: Names of the workers that the schedule knows.
         self.known: set[str] = set()
 
@@ -97,6 +99,9 @@ class Feeding:
             # Asking for its stacks may have woken it up; it was late all the same.
             kill_group(slot.pid)
             return
+        if slot.catches_up:
+            self._caught_up(slot, message)
+            return
         slot.fed.popleft()
         slot.busy += now - slot.since
         slot.still_births = 0
@@ -107,11 +112,25 @@ class Feeding:
         self.schedule.finished(slot.name, test, now, now - slot.since)
         if test not in self._again and self._was_hit(message):
             self._again.add(test)
+            self._catching_up.interrupted(slot.assignment)
             self.schedule.requeue([test])
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
         elif not confirming.takes(slot, message):
             self._reported(slot, message)
+        self._go_on(slot)
+
+    def _caught_up(self, slot: Slot, message: Message) -> None:
+        """A test that was only run again has ended: its outcome is known already."""
+        slot.again.discard(slot.fed.popleft())
+        if message.fields.get("lost"):
+            self._catching_up.give_up(slot.assignment)
+        slot.tests_run += 1
+        if slot.assignment is not None:
+            slot.ran.append((slot.assignment.batch.id, message["test"]))
+        self._go_on(slot)
+
+    def _go_on(self, slot: Slot) -> None:
         if slot.fed:
             self._started(slot)
         if slot.unfed:
@@ -145,12 +164,18 @@ class Feeding:
         """A worker is gone or going: its unfinished tests are queued again, except its killer."""
         now = self._pool.now()
         self.known.discard(slot.name)
+        if slot.catches_up and killed:
+            self._catching_up.give_up(slot.assignment)
+            killed = False
+        elif not killed:
+            self._catching_up.interrupted(slot.assignment)
         if killed:
             self.schedule.lost(slot.name, now)
         else:
             self.schedule.remove_worker(slot.name, now)
         slot.fed.clear()
         slot.unfed.clear()
+        slot.again.clear()
         slot.assignment = None
         slot.waiting = False
         self.wake_the_waiting()
@@ -206,7 +231,11 @@ class Feeding:
 
     def _assign(self, slot: Slot, assignment: Assignment) -> None:
         slot.assignment = assignment
-        slot.unfed = collections.deque(assignment.tests)
+        # A worker counts failures up to --maxfail for itself, and would count those again.
+        stops = self._pool.endings.maxfail
+        before = () if stops else self._catching_up.tests_before(assignment)
+        slot.again = set(before)
+        slot.unfed = collections.deque((*before, *assignment.tests))
         slot.state = State.BUSY
         self._pool.emit(events.BatchStarted(self._pool.now(), slot.name, assignment.batch.id))
         self._give(slot, 1 + self.schedule.feed_ahead(slot.name, self._pool.now()))
@@ -263,6 +292,8 @@ class Feeding:
         test = slot.fed[0]
         slot.since = now
         slot.called_slow = 0
+        if slot.catches_up:
+            return
         self.schedule.started(slot.name, test, now)
         self._pool.emit(events.TestStarted(now, self.nodeid(test), slot.name))
 

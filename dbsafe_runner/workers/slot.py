@@ -44,6 +44,8 @@ class Slot:
     unfed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
     #: Tests that were sent and have not ended; the first one is running.
     fed: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
+    #: Of both, those that have ended before and are only run again for those behind them.
+    again: set[int] = dataclasses.field(default_factory=set)
     #: When it last said something, on the dispatcher's clock.
     heard: float = 0.0
     #: When the running test started, on the dispatcher's clock.
@@ -89,6 +91,11 @@ class Slot:
         """Index of the test that runs now."""
         return self.fed[0] if self.fed else None
 
+    @property
+    def catches_up(self) -> bool:
+        """Whether what runs now has ended before, and counts no more."""
+        return self.running in self.again
+
     def reborn(self) -> None:
         """Forget the process that is gone; the name, and what it has cost so far, stay."""
         self.state = State.STARTING
@@ -98,6 +105,7 @@ class Slot:
         self.assignment = None
         self.unfed.clear()
         self.fed.clear()
+        self.again.clear()
         self.waiting = False
         self.sessions = 0
         self.oversized = False
