@@ -103,7 +103,8 @@ def test_a_crashed_worker_is_replaced_server_included(project: Project) -> None:
             import os
             from dbhelp import connect
             def note():
-                with connect() as c: open("servers", "a").write(c.execute("show data_directory").fetchone()[0] + "\\n")
+                with connect() as c: where = c.execute("show data_directory").fetchone()[0]
+                open("servers", "a").write(where + "\\n")
             def test_before(): note()
             def test_crashes(): os._exit(1)
             def test_after(): note()
