@@ -7,7 +7,7 @@ import dataclasses
 from dbsafe_runner.config import AUTO, Config
 from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.planning.planner import make_plan
-from dbsafe_runner.planning.request import PlanRequest
+from dbsafe_runner.planning.request import Grouping, PlanRequest
 from dbsafe_runner.planning.staffing import spawned_workers
 from dbsafe_runner.reporting.formatting import counted
 from dbsafe_runner.scheduling.simulation import simulate
@@ -36,7 +36,8 @@ def plan_of(
     """Plan a suite.
 
     Where the number of workers was left to dbsafe and they have to be spawned, there are only as many as
-    gain more than their start costs.
+    gain more than their start costs. Where failures are not run again, files stay whole: a test that
+    failed for being taken out of its file would count as failed.
 
     Args:
         config: the configuration in force.
@@ -45,6 +46,9 @@ def plan_of(
         suite: what was collected, and how.
         compared: other numbers of workers to predict the wall time for.
     """
+    unconfirmed = bool(suite.maxfail) or not config.run.confirm
+    if unconfirmed and circumstances.grouping is Grouping.DEPENDENCY:
+        circumstances = dataclasses.replace(circumstances, grouping=Grouping.FILE)
     planned = _planned(knowledge, circumstances, compared)
     if config.workers.count != AUTO or not _spawns(config, suite) or not suite.tests:
         return planned

@@ -12,6 +12,7 @@ from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.test import Test
 from dbsafe_runner.history.forecasts import Timing
 from dbsafe_runner.history.records import Remembered
+from dbsafe_runner.planning.request import Grouping
 from dbsafe_runner.planning.strategies import STRATEGIES
 from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.knowledge import gather
@@ -29,14 +30,17 @@ TESTS = tuple(
 )
 
 
-def planned(root: Path, seconds: float, options: dict[str, object], **suite: object) -> Planned:
+def planned(
+    root: Path, seconds: float, options: dict[str, object], maxfail: int = 0, **suite: object
+) -> Planned:
     for file in FILES:
         (root / file).write_text("".join(f"def test_{n}(): pass\n" for n in range(10)))
     config: Config = load_config(root, environment={}, options=options)
-    circumstances = Circumstances(STRATEGIES["balanced"], WANTED, NamespaceKind.SERVER)
+    given = suite.pop("grouping", Grouping.DEPENDENCY)
+    circumstances = Circumstances(STRATEGIES["balanced"], WANTED, NamespaceKind.SERVER, given)
     before = Remembered(timings={test.nodeid: [Timing(0.0, seconds, 0.0)] for test in TESTS})
     knowledge = gather(config, TESTS, SourceFiles(root), before, circumstances)
-    collected = CollectedSuite(TESTS, root, maxfail=0, **suite)
+    collected = CollectedSuite(TESTS, root, maxfail=maxfail, **suite)
     return plan_of(config, knowledge, circumstances, collected)
 
 
@@ -77,3 +81,17 @@ def test_an_empty_suite_has_a_plan(tmp_path):
     empty = CollectedSuite((), tmp_path, maxfail=0, unsafe=("a thread",), start_seconds=1.0)
     found = plan_of(config, knowledge, circumstances, empty)
     assert dataclasses.replace(found.plan, limited_by="").batches == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "maxfail", "grouping"),
+    [
+        ({}, 0, Grouping.DEPENDENCY),
+        ({}, 1, Grouping.FILE),
+        ({"run.confirm": False}, 0, Grouping.FILE),
+        ({"run.confirm": False, "run.grouping": "test"}, 1, Grouping.TEST),
+    ],
+)
+def test_files_stay_whole_where_failures_are_not_run_again(tmp_path, options, maxfail, grouping):
+    given = Grouping(options.get("run.grouping", "dependency"))
+    assert planned(tmp_path, 0.1, options, maxfail, grouping=given).request.grouping is grouping
