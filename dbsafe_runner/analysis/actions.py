@@ -37,6 +37,8 @@ class Kind(enum.Enum):
     REJECT = "rejects a request"
     #: A reason to run with nothing beside it; `flag`: only while the current directory is the project's.
     ALONE = "must run alone"
+    #: Reads a file of SQL; `what` is its absolute path and `file` what reads it.
+    FILE = "reads a file"
     #: The current directory is another one from here on.
     MOVE = "changes the directory"
     #: Something that could not be followed; `weight` says how much it may matter.

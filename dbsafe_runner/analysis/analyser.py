@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from dbsafe_runner.analysis import shared_state
-from dbsafe_runner.analysis.actions import Action
+from dbsafe_runner.analysis.actions import Action, Kind
 from dbsafe_runner.analysis.fixtures import Walk, Walker
 from dbsafe_runner.analysis.footprints import Sum
 from dbsafe_runner.analysis.machine import Machine
@@ -54,7 +54,29 @@ class Analyser:
         return found, roots
 
     def _imported(self, walk: Walk) -> list[Action]:
-        return [action for action in self._machine.import_trace if action.file in walk.files]
+        """Return what a test's files do when they are imported, and the files of SQL that are read then.
+
+        The latter also by modules that these import: what they read may be kept in a constant.
+        """
+        trace = self._machine.import_trace
+        reads = [action for action in trace if action.kind is Kind.FILE]
+        below = self._below(walk.files) if reads else set()
+        return [
+            *(action for action in trace if action.file in walk.files and action.kind is not Kind.FILE),
+            *(action for action in reads if action.file in below),
+        ]
+
+    def _below(self, files: Iterable[str]) -> set[str]:
+        """Return these files and those that they rest on, directly or not, as far as that was asked."""
+        found: set[str] = set()
+        pending = list(files)
+        while pending:
+            path = pending.pop()
+            if path not in found:
+                found.add(path)
+                asked = self._sources.asked.get(path, {})
+                pending.extend(target for target in asked.values() if target is not None)
+        return found
 
 
 def _with_shares(footprint: Footprint, shares: list[shared_state.Share]) -> Footprint:

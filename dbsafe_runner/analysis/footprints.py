@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dbsafe_runner.analysis import clean_up, marks
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
@@ -56,8 +56,13 @@ _FLUSHED_CASES = re.compile(
 class Sum:
     """The summing up of one test; `imported` is what its files do when they are imported."""
 
-    def __init__(self, walk: Walk, test: Test, sources: SourceTree, imported: Iterable[Action]) -> None:
+    def __init__(self, walk: Walk, test: Test, sources: SourceTree, imported: Sequence[Action]) -> None:
         self._walk, self._test, self._sources = walk, test, sources
+        #: File of SQL that is read -> the files that read it.
+        self._reads: dict[str, set[str]] = {}
+        for action in (*imported, *walk.wide, *walk.batch, *walk.setup, *walk.body, *walk.teardown):
+            if action.kind is Kind.FILE:
+                self._reads.setdefault(action.what, set()).add(action.file)
         self._before = {
             (action.tables, action.what)
             for action in (*imported, *walk.wide, *walk.batch)
@@ -116,6 +121,8 @@ class Sum:
             cluster=frozenset(action.what for action in cluster),
             cluster_undone=clean_up.cluster(self._own, self._walk.teardown),
             signals=frozenset(action.what for action in signals),
+            own_files=frozenset(one for one, by in self._reads.items() if by & self._walk.files),
+            called_files=frozenset(one for one, by in self._reads.items() if not by & self._walk.files),
             alone=bool(alone or ordered),
             connections=self._connections(),
             batch_writes=self._batch_writes(),

@@ -20,7 +20,7 @@ from dbsafe_runner.domain.footprint import Footprint, Weight
 from dbsafe_runner.domain.test import Test
 
 #: Grows whenever the analysis may find something else for the same sources.
-VERSION = 3
+VERSION = 4
 _GRAPH = "graph"
 
 
@@ -145,7 +145,7 @@ def _signature(tests: Iterable[Test]) -> str:
     return digest.hexdigest()
 
 
-_SETS = ("reads", "writes", "cluster", "batch_writes", "shares", "signals")
+_SETS = ("reads", "writes", "cluster", "batch_writes", "shares", "signals", "own_files", "called_files")
 _PLAIN = (
     "connects",
     "cluster_undone",

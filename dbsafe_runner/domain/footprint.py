@@ -46,6 +46,10 @@ class Footprint:
     #: Module-level state ("file::name") that it shares with other tests of its file, at least one of
     #: which changes it: they see what they saw in a serial run only in order, in one process.
     shares: frozenset[str] = frozenset()
+    #: Files of SQL, as absolute paths, that its own code reads, and those that code which it calls
+    #: reads: what they say is part of the code that the test rests on.
+    own_files: frozenset[str] = frozenset()
+    called_files: frozenset[str] = frozenset()
     #: What it is expected to need of the processor and of memory.
     cpu: Weight = Weight.LIGHT
     memory: Weight = Weight.LIGHT

@@ -1,15 +1,17 @@
 """Code state: hashes of the code that each test rests on, under which observations are kept.
 
 Imports are found in the text without parsing it: what looks like an import in a string makes a hash
-depend on one file too many, which only means that a test is observed once more than needed.
+depend on one file too many, which only means that a test is observed once more than needed. Files of SQL
+that are read are named by static analysis: what a test executes is part of its code wherever it stands.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.test import Test
 from dbsafe_runner.history.records import Code
 from dbsafe_runner.session.sources import SourceFiles, is_installed
@@ -21,18 +23,30 @@ _IMPORT = re.compile(
 _NAME = re.compile(r"[\w.]+")
 
 
-def code_of(tests: Sequence[Test], files: SourceFiles) -> dict[str, Code]:
-    """Node id -> the state of its code."""
+#: What tells tests apart that rest on other files: their file, the files of their fixtures, the files of
+#: SQL that their own code reads, and those that code which it calls reads.
+_Key = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
+_NOTHING = Footprint()
+
+
+def code_of(
+    tests: Sequence[Test], files: SourceFiles, static: Mapping[str, Footprint] | None = None
+) -> dict[str, Code]:
+    """Node id -> the state of its code; `static` says which files of SQL belong to it."""
     graph = _Graph(files)
-    starts: dict[tuple[str, frozenset[str]], list[str]] = {}
+    starts: dict[_Key, list[str]] = {}
     for test in tests:
         own = frozenset(fixture.file for fixture in test.fixtures if fixture.file)
-        starts.setdefault((test.file, own), []).append(test.nodeid)
-    roots = {key: graph.own_files(*key) for key in starts}
+        said = (static or {}).get(test.nodeid, _NOTHING)
+        key = (test.file, own, said.own_files, said.called_files)
+        starts.setdefault(key, []).append(test.nodeid)
+    roots = {key: graph.own_files(*key[:2]) for key in starts}
     graph.follow(path for paths in roots.values() for path in paths)
     found: dict[str, Code] = {}
     for key, nodeids in starts.items():
-        code = Code(graph.hash_of(graph.mask(roots[key])), graph.hash_of(graph.reach(roots[key])))
+        read, called = graph.of_sql(key[2]), graph.of_sql(key[3])
+        own, reached = graph.mask(roots[key]), graph.reach(roots[key])
+        code = Code(graph.hash_of(own | read), graph.hash_of(reached | read | called))
         found.update(dict.fromkeys(nodeids, code))
     return found
 
@@ -67,10 +81,7 @@ class _Graph:
         edges: dict[str, list[str]] = {}
         while waiting:
             path = waiting.pop()
-            text = self._files.read(path)
-            self._numbers[path] = len(self._digests)
-            encoded = b"" if text is None else text.encode("utf-8", "surrogatepass")
-            self._digests.append(hashlib.blake2b(encoded, digest_size=12).digest())
+            text = self._digest(path)
             edges[path] = targets = [] if text is None else self._imported(path, text)
             new = [target for target in targets if target not in known]
             known.update(new)
@@ -79,6 +90,22 @@ class _Graph:
         for path, targets in edges.items():
             self._imports[self._numbers[path]] = self.mask(targets)
         self._close()
+
+    def of_sql(self, paths: Iterable[str]) -> int:
+        """The set of these files, which import nothing."""
+        paths = list(paths)
+        for path in paths:
+            if path not in self._numbers:
+                self._digest(path)
+        return self.mask(paths)
+
+    def _digest(self, path: str) -> str | None:
+        """Enter a file, and return its text; one that is not there counts as empty."""
+        text = self._files.read(path)
+        self._numbers[path] = len(self._digests)
+        encoded = b"" if text is None else text.encode("utf-8", "surrogatepass")
+        self._digests.append(hashlib.blake2b(encoded, digest_size=12).digest())
+        return text
 
     def _imported(self, path: str, text: str) -> list[str]:
         modules: dict[str, None] = {}

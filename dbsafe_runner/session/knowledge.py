@@ -89,7 +89,7 @@ def gather(
 ) -> Knowledge:
     """Put together what is known of `tests`."""
     static, problems = footprints_of(tests, files, cache_file(config))
-    codes = code_of(tests, files)
+    codes = code_of(tests, files, static)
     observed = observed_footprints(remembered, codes, static)
     said = said_by(plugins, tests)
     found, notes = classify(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import strings
-from dbsafe_runner.analysis.actions import Kind
+from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.values import HOLE, UNKNOWN, Const, Lib, Seq, Value, text_of
 
 if TYPE_CHECKING:
@@ -90,6 +90,11 @@ def file_text(machine: Machine, path: str) -> str:
     text = machine.sources.text(absolute)
     if machine.frames:
         machine.sources.depends(machine.frames[-1].space.path, absolute)
+        # As an action it is known of every test that comes by, also where a call is only repeated.
+        # What is read while a module is imported is read by that module, whoever helps it.
+        outermost = machine.frames[0]
+        reader = outermost if outermost.node is None else machine.frames[-1]
+        machine.trace.append(Action(Kind.FILE, None, NO_TABLES, absolute, reader.space.path, 0))
     return text if text is not None else HOLE
 
 

@@ -123,3 +123,37 @@ def test_a_file_that_was_left_out_is_not_taken_for_unchanged(suite) -> None:
     only_b.tests = [test for test in only_b.tests if test.file == "test_b.py"]
     only_b.footprints(cache)
     assert suite(changed).footprints(cache)["test_a.py::test_a"].outlives
+
+
+READS = {
+    "helper.py": "from pathlib import Path\ndef text(name):\n    return (Path(__file__).parent / name).read_text()\n",
+    "queries.py": "from pathlib import Path\nimport helper\nALL = Path('all.sql').read_text()\nSOME = helper.text('some.sql')\n",
+    "test_a.py": (
+        "from pathlib import Path\nimport helper, psycopg, queries\n"
+        "OWN = Path('own.sql').read_text()\n"
+        "def run(name):\n    with psycopg.connect('') as c: c.execute(Path(name).read_text())\n"
+        "def test_it():\n    run('here.sql')\n"
+        "def test_again():\n    run('here.sql')\n"
+        "def test_helped():\n    psycopg.connect('').execute(helper.text('there.sql'))\n"
+        "def test_kept():\n    psycopg.connect('').execute(queries.ALL)\n"
+    ),
+    "here.sql": "select 1",
+    "there.sql": "select 1",
+}
+
+
+def test_files_of_sql_that_are_read_are_named_also_where_nothing_is_followed_again(suite) -> None:
+    cache: dict[str, bytes] = {}
+    suite(READS).footprints(cache)
+    found = suite(READS).footprints(cache)
+
+    def names(test: str) -> tuple[set[str], set[str]]:
+        footprint = found[f"test_a.py::{test}"]
+        return tuple(
+            {one.rpartition("/")[2] for one in files}
+            for files in (footprint.own_files, footprint.called_files)
+        )
+
+    assert names("test_it") == names("test_again") == ({"own.sql", "here.sql"}, set())
+    assert names("test_helped") == ({"own.sql"}, {"there.sql"})
+    assert names("test_kept") == ({"own.sql"}, {"all.sql", "some.sql"})

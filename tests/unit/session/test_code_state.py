@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.test import FixtureDef, Test
 from dbsafe_runner.history.records import Code
 from dbsafe_runner.session.code_state import code_of
@@ -77,3 +78,27 @@ def test_hashes_do_not_depend_on_which_other_tests_there_are(root):
 def test_a_file_that_is_gone_has_a_state_too(tmp_path):
     missing = Test(0, "gone.py::t", "gone.py", 1, "", "t")
     assert state(tmp_path, missing)["gone.py::t"].own
+
+
+def test_the_sql_that_is_read_is_part_of_the_code(root):
+    reads = root / "tests" / "seed.sql"
+    called = root / "shop" / "report.sql"
+    said = {
+        ORDERS.nodeid: Footprint(
+            own_files=frozenset({str(reads)}), called_files=frozenset({str(called)})
+        )
+    }
+
+    def now() -> dict[str, Code]:
+        return code_of([ORDERS, NAMES], SourceFiles(root), said)
+
+    before = now()
+    called.write_text("select 1")
+    one = now()
+    assert one[ORDERS.nodeid].own == before[ORDERS.nodeid].own
+    assert one[ORDERS.nodeid].all != before[ORDERS.nodeid].all
+    reads.write_text("insert into audit values (1)")
+    two = now()
+    assert two[ORDERS.nodeid].own != one[ORDERS.nodeid].own
+    assert two[ORDERS.nodeid].all != one[ORDERS.nodeid].all
+    assert two[NAMES.nodeid] == before[NAMES.nodeid]

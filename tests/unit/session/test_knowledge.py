@@ -81,6 +81,22 @@ def test_observations_of_other_code_of_the_test_do_not_count(root):
     assert levels(known(root, before)) == [Level.NONE, Level.NONE]
 
 
+def test_an_observation_ends_with_the_sql_that_it_was_made_of(root):
+    (root / "test_a.py").write_text(
+        "import pathlib, psycopg\n\ndef test_one():\n"
+        "    with psycopg.connect() as c: c.execute(pathlib.Path('q.sql').read_text())\n"
+        "\ndef test_two(): pass\n"
+    )
+    (root / "q.sql").write_text("select 1")
+    codes = known(root, Remembered()).codes
+    before = Remembered(seen={TESTS[0].nodeid: [Seen(codes[TESTS[0].nodeid], CALM)]})
+    assert TESTS[0].nodeid in known(root, before).observed
+    (root / "q.sql").write_text("insert into audit values (1)")
+    now = known(root, before)
+    assert TESTS[0].nodeid not in now.observed
+    assert levels(now)[0] is Level.SHARED_WRITES
+
+
 def test_a_test_that_never_got_to_its_end_was_not_observed(root):
     cut = dataclasses.replace(CALM, complete=0)
     assert levels(known(root, remembered(root, {TESTS[0].nodeid: cut})))[0] is Level.NONE
