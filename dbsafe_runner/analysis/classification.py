@@ -87,13 +87,17 @@ class _Weighing:
         """Return footprint, level and evidence without the overrides."""
         if observed is not None:
             merged = _completed(observed, static)
-            return merged, self._level(merged), (*_seen(observed), *_chain(static))
+            level, seen, said = self._level(merged), _seen(observed), _chain(static)
+            # What the sources say comes first where it is what puts the test on its level.
+            lifted = level > self._level(_alone_seen(observed))
+            return merged, level, (*said, *seen) if lifted else (*seen, *said)
         if static is None:
             nothing = Evidence(Source.UNKNOWN, "nothing is known: treated as SHARED_WRITES")
             return _UNKNOWN, Level.SHARED_WRITES, (nothing,)
         level = presumed_level(static, self._privacy)
         if static.confidence >= LEAST_CONFIDENCE:
-            return static, level, static.evidence or (Evidence(Source.STATIC, "opens no connection"),)
+            what = "connects, and changes nothing" if static.connects else "opens no connection"
+            return static, level, static.evidence or (Evidence(Source.STATIC, what),)
         what = f"static analysis is not certain enough ({static.confidence:.2f}): treated as "
         return static, level, (Evidence(Source.UNKNOWN, what + level.name), *static.evidence)
 
@@ -132,8 +136,12 @@ def _completed(observed: Footprint, static: Footprint | None) -> Footprint:
     """Return what was observed, completed by what only the sources can tell."""
     if static is None:
         return observed
+    # A rolled-back insert moves the sequence of its key as setval() does, which alone is meant to last.
+    # Which of them it was is told by the sources.
+    moved = bool(observed.sequences and static.sequences)
     return dataclasses.replace(
         observed,
+        outlives=observed.outlives or moved,
         alone=observed.alone or static.alone,
         reads=observed.reads or static.reads,
         connections=observed.connections or static.connections,
@@ -143,6 +151,12 @@ def _completed(observed: Footprint, static: Footprint | None) -> Footprint:
         cpu=max(observed.cpu, static.cpu),
         memory=max(observed.memory, static.memory),
     )
+
+
+def _alone_seen(observed: Footprint) -> Footprint:
+    """Return what was seen alone, without what the sources tell of changes that do not show."""
+    hidden = frozenset() if observed.cluster_undone else observed.cluster
+    return dataclasses.replace(observed, signals=frozenset(), cluster=hidden, cluster_undone=False)
 
 
 def _chain(static: Footprint | None) -> tuple[Evidence, ...]:

@@ -95,7 +95,12 @@ class Sum:
             written.add(UNDONE_SCHEMA)
         if not written and (rows or cleaned or undone_rows):
             written.add("?")
-        made = Footprint(writes=frozenset(written), outlives=bool(rows), schema_changes=bool(ddl))
+        made = Footprint(
+            writes=frozenset(written),
+            outlives=bool(rows),
+            schema_changes=bool(ddl),
+            sequences=_moved(one.action for one in rows),
+        )
         return self._completed(made, scratch=scratch)
 
     def _completed(self, footprint: Footprint, *, scratch: bool) -> Footprint:
@@ -108,6 +113,7 @@ class Sum:
         self._tell(0, alone, "")
         self._tell(1, cluster, "changes the cluster: ")
         self._tell(5, reads[:4], "reads ")
+        self._tell(5, [one for one in self._own if one.kind is Kind.TEMP][:2], "makes a ")
         self._tell(5, signals[:2], "has to do with all sessions of the database: ")
         if ordered:
             self._note(0, ordered, self._test.file, self._test.line)
@@ -320,6 +326,13 @@ def _memory_of(text: str) -> Weight:
     if names & _HUGE:
         return Weight.HEAVY
     return Weight.MEDIUM if names else Weight.LIGHT
+
+
+def _moved(actions: Iterable[Action]) -> frozenset[str]:
+    """Return the sequences that are moved on by name."""
+    calls = {"setval()", "nextval()"}
+    lasting = [one for one in actions if one.kind is Kind.LASTING and one.what in calls]
+    return frozenset(sequence for one in lasting for sequence in one.tables)
 
 
 def _is_own(change: Change) -> bool:

@@ -145,7 +145,17 @@ def _signature(tests: Iterable[Test]) -> str:
     return digest.hexdigest()
 
 
-_SETS = ("reads", "writes", "cluster", "batch_writes", "shares", "signals", "own_files", "called_files")
+_SETS = (
+    "reads",
+    "writes",
+    "cluster",
+    "batch_writes",
+    "shares",
+    "signals",
+    "sequences",
+    "own_files",
+    "called_files",
+)
 _PLAIN = (
     "connects",
     "cluster_undone",

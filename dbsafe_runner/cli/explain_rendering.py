@@ -13,7 +13,7 @@ from rich.text import Text
 from dbsafe_runner.cli.plan_rendering import by_count, console_for
 from dbsafe_runner.config import RunRequest
 from dbsafe_runner.domain.evidence import Evidence, Source
-from dbsafe_runner.domain.footprint import Footprint, Weight
+from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.planning.explanation import Explanation, explain
 from dbsafe_runner.reporting.formatting import counted, seconds_text
 from dbsafe_runner.session.prospect import Prospect
@@ -65,6 +65,7 @@ def _alike(found: Prospect, nodeids: Sequence[str]) -> str:
 def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
     yield "level", f"{int(told.level)} {told.level.name}: {told.meaning}"
     yield "footprint", "\n".join(footprint_lines(told.footprint))
+    yield "cost", cost_line(told.footprint)
     resets = "after each test" if told.reset == "each-test" else "after its batch"
     extras = [
         word for word, holds in (("runs alone", told.exclusive), ("fresh process", told.fresh)) if holds
@@ -95,22 +96,29 @@ def footprint_lines(footprint: Footprint) -> list[str]:
         lines.append("needs to run with nothing beside it")
     if footprint.shares:
         lines.append(f"shares state in the process: {_listed(footprint.shares)}")
-    if footprint.connections:
-        lines.append(f"opens {counted(footprint.connections, 'connection')}")
-    heavy = [name for name in ("cpu", "memory") if getattr(footprint, name) is Weight.HEAVY]
-    lines += [f"needs much {'processor time' if name == 'cpu' else name}" for name in heavy]
     if footprint.confidence < 1:
         lines.append(f"certain to {footprint.confidence:.0%}")
     return lines
 
 
+def cost_line(footprint: Footprint) -> str:
+    """What a test is expected to need, in words."""
+    opens = counted(footprint.connections, "connection")
+    if not footprint.connections:
+        opens = "connections not known" if footprint.connects else "no connection"
+    return f"processor {footprint.cpu.name.lower()}, memory {footprint.memory.name.lower()}, {opens}"
+
+
 def _database_lines(footprint: Footprint) -> Iterator[str]:
     if footprint.reads:
         yield f"reads {_listed(footprint.reads)}"
-    if footprint.writes:
+    tables = footprint.writes - footprint.sequences
+    if tables:
         after = "remains" if footprint.outlives else "is gone afterwards"
-        yield f"writes {_listed(footprint.writes)}; what it writes {after}"
-    elif footprint.outlives:
+        yield f"writes {_listed(tables)}; what it writes {after}"
+    if footprint.sequences:
+        yield f"moves sequences on: {_listed(footprint.sequences)}"
+    elif footprint.outlives and not tables:
         yield "may leave something behind"
     if footprint.schema_changes:
         yield "changes the schema"

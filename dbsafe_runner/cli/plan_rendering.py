@@ -318,5 +318,10 @@ def _test(found: Prospect, nodeid: str, batch: int) -> dict[str, Any]:
         "confidence": kind.footprint.confidence,
         "seconds": forecast.seconds,
         "seconds_known": forecast.known,
+        "cost": {
+            "connections": kind.footprint.connections,
+            "processor": kind.footprint.cpu.name.lower(),
+            "memory": kind.footprint.memory.name.lower(),
+        },
         "batch": batch,
     }

@@ -37,6 +37,9 @@ class Footprint:
     cluster_undone: bool = False
     #: What all sessions of a database have in common: notifications, advisory locks.
     signals: frozenset[str] = frozenset()
+    #: Sequences that it moves on. By static analysis those that it names in setval() or nextval(),
+    #: which no rollback takes back; observed all that have moved, as keys do that an insert was given.
+    sequences: frozenset[str] = frozenset()
     #: It must run with nothing beside it: fixed ports or files, declared order.
     alone: bool = False
     #: Connections that it opens at the same time; 0 when unknown.

@@ -113,6 +113,7 @@ def footprint(seen: Observation) -> Footprint:
         outlives=bool(seen.remaining),
         schema_changes=bool(seen.ddl),
         cluster=seen.cluster,
+        sequences=seen.sequences,
         connections=seen.connections,
         evidence=tuple(Evidence(Source.OBSERVED, what) for what in in_words(seen)),
     )

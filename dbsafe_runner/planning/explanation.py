@@ -19,7 +19,7 @@ from dbsafe_runner.planning.request import PlanRequest
 _MEANING: Mapping[Level, str] = {
     Level.NONE: "opens no connection",
     Level.READ_ONLY: "connects and changes nothing",
-    Level.ISOLATED_WRITES: "what it writes is gone when it has been torn down",
+    Level.ISOLATED_WRITES: "no row that it writes is left when it has been torn down",
     Level.SHARED_WRITES: "what it changes outlives it, or nobody knows yet",
     Level.SCHEMA_CHANGES: "changes the schema",
     Level.SEQUENTIAL_ONLY: "changes what no namespace can hold, or has to run alone",
@@ -139,29 +139,55 @@ def explain(nodeid: str, plan: Plan, request: PlanRequest) -> Explanation | None
         waits_for=tuple(names[by_id[earlier].tests[-1]] for earlier in batch.after),
         seconds=forecast.seconds,
         seconds_known=forecast.known,
-        would_change=would_change(kind, batch),
+        would_change=would_change(kind, batch, ran=forecast.known),
     )
 
 
-def would_change(kind: Classification, batch: Batch) -> tuple[str, ...]:
-    """What would put the test on another level, or let it run more freely; in words."""
-    advice = []
-    source = strongest(kind)
-    if source in {Source.MARKER, Source.RULE}:
-        where = "its dbsafe marker" if source is Source.MARKER else "the rule in runner.toml"
-        advice.append(f"the level is {where}'s word; without it, observation and analysis decide")
-    elif source is Source.OBSERVED:
-        advice.append("the level was observed; it is looked at again when the test's code changes")
-    else:
-        advice.append("one run observes what the test really does, and the next plan uses that")
+def would_change(kind: Classification, batch: Batch, *, ran: bool = False) -> tuple[str, ...]:
+    """What would put the test on another level, or let it run more freely; in words.
+
+    `ran` says that the test has run before.
+    """
+    footprint = kind.footprint
+    advice = [_about_source(kind, ran=ran)]
     if batch.level > kind.level:
         advice.append(
             f"its batch has a test of level {batch.level.name}, and they stay together: {batch.why}"
         )
-    if kind.level is Level.SHARED_WRITES:
+    rows = not footprint.writes or footprint.writes > footprint.sequences
+    if kind.level is Level.SHARED_WRITES and rows:
         advice.append("if it rolled back what it writes, it would be ISOLATED_WRITES")
     if len(batch.tests) > 1 and not batch.splittable and not leaves_nothing(kind):
         advice.append("once its file's tests are known not to need each other, the file may be split")
-    if batch.exclusive and kind.footprint.cluster:
+    if batch.exclusive and footprint.cluster:
         advice.append("on a server of its own per worker it would not have to run alone")
     return tuple(advice)
+
+
+def _about_source(kind: Classification, *, ran: bool) -> str:
+    """What the level rests on, and what would put something else in its place."""
+    source = strongest(kind)
+    if source in {Source.MARKER, Source.RULE}:
+        where = "its dbsafe marker" if source is Source.MARKER else "the rule in runner.toml"
+        return f"the level is {where}'s word; without it, observation and analysis decide"
+    if source is Source.OBSERVED:
+        return "the level was observed; it is looked at again when the test's code changes"
+    if kind.footprint.alone or any(one.source is Source.OBSERVED for one in kind.chain):
+        return f"no observation takes back what the sources say: {_lasting_word(kind)}"
+    if ran:
+        return (
+            "it has run, but with the code as it is it never passed and was observed to its end;"
+            " one run that passes is, and the next plan uses that"
+        )
+    return "one run observes what the test really does, and the next plan uses that"
+
+
+def _lasting_word(kind: Classification) -> str:
+    """The piece of static evidence that holds whatever is observed, with its place."""
+    words: tuple[str, ...] = ()
+    if not kind.footprint.alone:
+        words = ("changes the cluster", "all sessions", "setval()", "nextval()")
+    said = [one for one in kind.chain if one.source is Source.STATIC]
+    fitting = [one for word in words for one in said if word in one.what]
+    one = (fitting or said or list(kind.chain))[0]
+    return f"{one.what} ({one.file}:{one.line})" if one.file else one.what

@@ -45,8 +45,8 @@ def code_of(
     found: dict[str, Code] = {}
     for key, nodeids in starts.items():
         read, called = graph.of_sql(key[2]), graph.of_sql(key[3])
-        own, reached = graph.mask(roots[key]), graph.reach(roots[key])
-        code = Code(graph.hash_of(own | read), graph.hash_of(reached | read | called))
+        plain, reached = graph.mask(roots[key]), graph.reach(roots[key])
+        code = Code(graph.hash_of(plain | read), graph.hash_of(reached | read | called))
         found.update(dict.fromkeys(nodeids, code))
     return found
 

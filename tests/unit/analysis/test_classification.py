@@ -230,3 +230,39 @@ def test_the_nearest_marker_wins() -> None:
 )
 def test_spellings_of_levels(value: object, level: Level | None) -> None:
     assert level_named(value) is level
+
+
+SEQUENCE = frozenset({"app/public.ids_seq"})
+MOVED = Footprint(connects=True, writes=SEQUENCE, sequences=SEQUENCE)
+
+
+def test_a_sequence_that_is_set_by_name_outlives_its_test_whatever_was_observed() -> None:
+    named = Footprint(
+        connects=True,
+        writes=frozenset({"ids_seq"}),
+        outlives=True,
+        sequences=frozenset({"ids_seq"}),
+        evidence=(Evidence(Source.STATIC, "writes ids_seq (setval())", "test_a.py", 5),),
+    )
+    kind, notes = one(make(), named, MOVED)
+    assert kind.level is Level.SHARED_WRITES
+    assert [piece.source for piece in kind.chain] == [Source.STATIC, Source.OBSERVED]
+    assert notes == []
+    # No sequence moved: the code that would set one was not reached.
+    still, _ = one(make(), named, Footprint(connects=True))
+    assert still.level is Level.READ_ONLY
+    # A rolled-back insert has moved the sequence of its key.
+    inserts = Footprint(connects=True, writes=SOME)
+    assert one(make(), inserts, MOVED)[0].level is Level.ISOLATED_WRITES
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_the_sources_keep_comes_before_what_was_observed(alone: bool) -> None:
+    static = dataclasses.replace(READ, alone=alone)
+    kind, _ = one(make(), static, Footprint(connects=True))
+    assert kind.chain[0].source is (Source.STATIC if alone else Source.OBSERVED)
+
+
+def test_a_test_that_connects_is_not_said_to_open_no_connection() -> None:
+    assert one(make(), Footprint(connects=True))[0].chain[0].what == "connects, and changes nothing"
+    assert one(make(), Footprint())[0].chain[0].what == "opens no connection"

@@ -234,3 +234,19 @@ def test_a_rollback_in_an_exception_handler_undoes_nothing(level) -> None:
             c.commit()
     """
     assert level(source) is SHARED
+
+
+def test_sequences_that_are_moved_on_by_name_are_told_from_those_of_keys(footprint) -> None:
+    connect = "import psycopg\ndef test_it():\n    c = psycopg.connect('')\n"
+    found = footprint(connect + "    c.execute(\"SELECT setval('ids', 4)\")\n    c.rollback()\n")
+    assert found.sequences == {"ids"}
+    assert found.outlives
+    inserts = footprint(connect + "    c.execute('INSERT INTO a DEFAULT VALUES')\n    c.rollback()\n")
+    assert inserts.sequences == frozenset()
+
+
+def test_a_temporary_table_is_evidence_of_a_connection(footprint) -> None:
+    found = footprint(
+        "import psycopg\ndef test_it():\n    psycopg.connect('').execute('CREATE TEMP TABLE t (id int)')\n"
+    )
+    assert found.evidence[0].what == "makes a temporary table"

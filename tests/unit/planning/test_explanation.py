@@ -4,7 +4,7 @@ from dbsafe_runner.domain.forecast import Forecast
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.test import Test
-from dbsafe_runner.planning.explanation import explain, level_rows
+from dbsafe_runner.planning.explanation import explain, level_rows, would_change
 from dbsafe_runner.planning.planner import make_plan
 from dbsafe_runner.planning.request import PlanRequest
 from dbsafe_runner.planning.strategies import STRATEGIES
@@ -18,7 +18,7 @@ def a_request():
         tests.append(Test(len(tests), nodeid, file, 1, "", name))
         evidence = Evidence(source, "writes audit_log", "shop/audit.py", 41)
         kinds[nodeid] = Classification(nodeid, level, Footprint(), (evidence,), **given)
-        forecasts[nodeid] = Forecast(seconds, known=True)
+        forecasts[nodeid] = Forecast(seconds, known=name != "writes")
 
     add("test_a.py", "free", Level.NONE, Source.OBSERVED, 1.0)
     add("test_a.py", "writes", Level.SHARED_WRITES, Source.STATIC, 2.0)
@@ -84,3 +84,28 @@ def test_what_would_change_an_unsure_level():
 def test_an_unknown_test_has_no_explanation():
     request = a_request()
     assert explain("test_z.py::z", make_plan(request), request) is None
+
+
+def advice(chain, ran=True, **facts):
+    """The first advice for a test whose level rests on this evidence."""
+    request = a_request()
+    plan = make_plan(request)
+    kind = Classification("t", Level.SEQUENTIAL_ONLY, Footprint(**facts), chain)
+    return would_change(kind, plan.batches[0], ran=ran)[0]
+
+
+def test_what_the_sources_say_beside_an_observation_is_named():
+    marked = Evidence(Source.STATIC, "is marked serial", "test_a.py", 3)
+    reads = Evidence(Source.STATIC, "reads orders", "test_a.py", 4)
+    moves = Evidence(Source.STATIC, "writes ids (setval())", "test_a.py", 5)
+    seen = Evidence(Source.OBSERVED, "opens no connection")
+    begins = "no observation takes back what the sources say: "
+    assert advice((marked, seen), alone=True) == begins + "is marked serial (test_a.py:3)"
+    assert advice((marked,), ran=False, alone=True) == begins + "is marked serial (test_a.py:3)"
+    assert advice((reads, moves, seen)) == begins + "writes ids (setval()) (test_a.py:5)"
+
+
+def test_a_test_that_ran_without_being_observed_is_not_told_to_run_once():
+    static = Evidence(Source.STATIC, "writes orders", "test_a.py", 3)
+    assert "never passed" in advice((static,))
+    assert advice((static,), ran=False).startswith("one run observes")
