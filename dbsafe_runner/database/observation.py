@@ -64,6 +64,8 @@ class Sighting:
     undone: set[File] = dataclasses.field(default_factory=set)
     #: Transactions that are still open -> what they wrote to.
     open: dict[int, set[File]] = dataclasses.field(default_factory=dict)
+    #: What transactions that are still open have written to since the look before.
+    fresh: set[File] = dataclasses.field(default_factory=set)
     #: Bytes of WAL by relation: how much dead matter was left in its file.
     wear: dict[File, int] = dataclasses.field(default_factory=dict)
     #: (database, relation oid) of what open transactions have locked for writing, where nothing better

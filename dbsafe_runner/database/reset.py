@@ -57,6 +57,7 @@ class Keeper:
             written=frozenset(window.written),
             remaining=frozenset(window.remaining),
             pending=frozenset(window.pending),
+            held=frozenset(window.held),
             ddl=tuple(window.ddl),
             ddl_undone=window.ddl_undone,
             cluster=tuple(window.cluster),

@@ -118,6 +118,8 @@ class WalObserver:
                 sighting.written.setdefault(file, set())
             else:
                 _sort(sighting, int(xid or 0), status or "", {file})
+                if status == "in progress":
+                    sighting.fresh.add(file)
 
 
 def _sort(sighting: Sighting, xid: int, status: str, files: set[File]) -> None:

@@ -50,6 +50,7 @@ class Window:
     #: Those of `remaining` that are sequences.
     sequences: set[str] = dataclasses.field(default_factory=set)
     pending: set[str] = dataclasses.field(default_factory=set)
+    held: set[str] = dataclasses.field(default_factory=set)
     ddl: list[str] = dataclasses.field(default_factory=list)
     ddl_undone: bool = False
     cluster: list[str] = dataclasses.field(default_factory=list)
@@ -83,6 +84,8 @@ class Watch:
         self.schemas: dict[str, SchemaDifference] = {}
         #: Databases without a baseline that were changed.
         self.unknown: set[str] = set()
+        #: What open transactions had written to at the last look.
+        self._held: set[str] = set()
         self._cluster_words: list[str] = []
         self._catalogs = describe_catalogs(self.links.watch)
         self.find_databases()
@@ -143,6 +146,8 @@ class Watch:
             while base.own_xids:
                 self.observer.ours(base.own_xids.pop())
         if self._unmoved(before):
+            # The end of a transaction that has written is written down, too.
+            window.held = set(self._held)
             return window
         sighting = self.observer.look(self.pulse)
         locked = self.locked() if self.pulse.open_transactions else {}
@@ -304,11 +309,19 @@ class Watch:
 
     def _name_files(self, sighting: Sighting, window: Window) -> None:
         written = set(self._labels(sighting.written)) | set(self._labels(sighting.undone))
-        window.pending = {label for files in sighting.open.values() for label in self._labels(files)}
-        for oid, relation in sighting.locked:
-            base = self.baselines.get(self.databases.get(oid, ""))
-            if base is not None and relation in base.relations:
-                window.pending.add(base.label(relation))
+        window.pending = set(self._labels(sighting.fresh))
+        window.held = {label for files in sighting.open.values() for label in self._labels(files)}
+        locked = {
+            base.label(relation)
+            for oid, relation in sighting.locked
+            if (base := self.baselines.get(self.databases.get(oid, ""))) is not None
+            and relation in base.relations
+        }
+        window.held |= locked
+        # Locks do not tell when they were taken: what was locked before may have been written to again,
+        # unless nobody has done anything.
+        window.pending |= locked if window.used else set()
+        self._held = window.held
         window.written |= written | window.remaining | window.pending
 
     def _labels(self, files: Iterable[File]) -> Iterator[str]:

@@ -16,8 +16,11 @@ class Changes:
     written: frozenset[str] = frozenset()
     #: Those of `written` whose content now differs from what it was at the look before, committed.
     remaining: frozenset[str] = frozenset()
-    #: Relations written to by a transaction that is still open: to be looked at again later.
+    #: Relations written to within the window by a transaction that is still open: to be looked at again
+    #: later.
     pending: frozenset[str] = frozenset()
+    #: Relations that open transactions have written to, before the window or in it.
+    held: frozenset[str] = frozenset()
     #: Schema changes that are still there, in words ("database/schema.name created").
     ddl: tuple[str, ...] = ()
     #: Schema changes that were undone again within the window (created and dropped, rolled back).
@@ -44,6 +47,7 @@ class Changes:
             later,
             written=self.written | later.written,
             remaining=self.remaining | later.remaining,
+            pending=later.pending | (self.pending & later.held),
             ddl=(*self.ddl, *later.ddl),
             ddl_undone=self.ddl_undone or later.ddl_undone,
             cluster=(*self.cluster, *later.cluster),

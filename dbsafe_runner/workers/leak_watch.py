@@ -6,6 +6,7 @@ the worker's namespace.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.workers.leaks import Leaks
 from dbsafe_runner.workers.tenant import Tenant
 
@@ -56,6 +58,11 @@ class LeakWatch:
             if fixturedef.scope != "function":
                 self._leaks.adopt()
                 self._held = self._tenant.open_transactions
+
+    def without_fixtures(self, seen: Changes) -> Changes:
+        """What was seen of the test, without transactions that were open before or are a fixture's."""
+        own = max(seen.open_transactions - self._held, 0)
+        return dataclasses.replace(seen, open_transactions=own)
 
     def found(self, *, passed: bool) -> list[str]:
         """What the test that has ended left behind, in words.

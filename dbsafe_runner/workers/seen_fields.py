@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dbsafe_runner.domain.changes import Changes
 
-_SETS: Final = frozenset({"written", "remaining", "pending", "sequences"})
+_SETS: Final = frozenset({"written", "remaining", "pending", "held", "sequences"})
 
 
 def change_fields(changes: Changes) -> dict[str, Any]:

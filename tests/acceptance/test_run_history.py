@@ -148,3 +148,43 @@ def test_an_interrupted_run_is_remembered_as_far_as_it_got(tmp_path):
     connection.close()
     assert ("test_slow.py::test_first", "passed") in kept
     assert interrupted == 1
+
+
+CLASS_WIDE = """
+    import psycopg
+    import pytest
+
+    URL = "postgresql://shop@localhost/shop"
+
+    @pytest.fixture(scope="session", autouse=True)
+    def tables():
+        with psycopg.connect(URL, autocommit=True) as connection:
+            connection.execute("CREATE TABLE orders (id int)")
+
+    @pytest.fixture(scope="class")
+    def connection():
+        with psycopg.connect(URL) as connection:
+            connection.execute("INSERT INTO orders VALUES (1)")
+            yield connection
+            connection.rollback()
+
+    class TestReads:
+        def test_a(self, connection): assert connection.execute("SELECT * FROM orders").rowcount == 1
+        def test_b(self, connection): connection.execute("SELECT 1")
+        def test_c(self, connection): connection.execute("SELECT 1")
+
+    class TestWrites:
+        def test_d(self, connection): connection.execute("INSERT INTO orders VALUES (2)")
+        def test_e(self, connection): assert connection.execute("SELECT * FROM orders").rowcount == 2
+"""
+
+
+def test_what_a_class_has_set_up_in_an_open_transaction_is_no_tests_doing(tmp_path):
+    project = Project(tmp_path).write(test_classes=CLASS_WIDE)
+    done = project.dbsafe(workers=2)
+    assert done.code == 0, done.out
+    assert "TestReads" not in done.out
+    seen = {
+        test["nodeid"].rpartition("::")[2]: test["observed_level"] for test in plan(project)["tests"]
+    }
+    assert seen == {"test_a": 1, "test_b": 1, "test_c": 1, "test_d": 3, "test_e": 1}

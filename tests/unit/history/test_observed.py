@@ -123,3 +123,9 @@ def test_what_another_version_noted_besides_is_left_out() -> None:
     observation = Observation(written=frozenset({"shop/public.orders"}))
     facts = json.loads(facts_of(observation))
     assert observation_of(json.dumps({**facts, "moons": 3})) == observation
+
+
+def test_what_stays_pending_over_two_looks_is_that_of_transactions_which_are_open_still() -> None:
+    first = Changes(written=ROWS, pending=ROWS, held=ROWS)
+    assert first.then(Changes(held=ROWS)).pending == ROWS
+    assert first.then(Changes(written=ROWS)).pending == frozenset()
