@@ -157,6 +157,10 @@ class Watch:
         for oid, name in self.databases.items():
             self._watch_database(oid, name, sighting, locked, window)
         self._name_files(sighting, window)
+        if self._namespace.kind is NamespaceKind.SCHEMA:
+            # Catalogs are common to all schemas of a database: of what was made and dropped again nobody
+            # knows in which it was.
+            window.ddl_undone = False
         return window
 
     def locked(self) -> dict[tuple[str, str], bool]:

@@ -214,7 +214,7 @@ class Child:
         if leaks := self._leaks.found(passed=not any(report.failed for report in reports)):
             fields["leaks"] = leaks
         if self._seen is not None:
-            fields["changes"] = change_fields(self._leaks.without_fixtures(self._seen))
+            fields["changes"] = change_fields(self._leaks.of_test(self._seen))
         if self._blind:
             fields["unseen"] = True
         if self._built:

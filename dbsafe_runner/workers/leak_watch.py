@@ -42,11 +42,16 @@ class LeakWatch:
         #: Transactions that were open before the test, or that wider fixtures hold.
         self._held = 0
         self._patience = _PATIENCE
+        #: Connections that were opened before the test, and whether none of them is left.
+        self._opened = 0
+        self._apart = False
 
     def begin(self) -> None:
         """A test begins."""
         self._leaks.begin()
         self._held = self._tenant.open_transactions
+        self._opened = self._tenant.opened
+        self._apart = self._tenant.has_neighbours and self._leaks.no_sessions()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
@@ -59,8 +64,14 @@ class LeakWatch:
                 self._leaks.adopt()
                 self._held = self._tenant.open_transactions
 
-    def without_fixtures(self, seen: Changes) -> Changes:
-        """What was seen of the test, without transactions that were open before or are a fixture's."""
+    def of_test(self, seen: Changes) -> Changes:
+        """What was seen, without transactions that were open before the test or are a fixture's.
+
+        Nothing at all where neither the test nor a fixture has had a session: then it was another
+        worker that has done something in the database which they share.
+        """
+        if self._apart and self._tenant.opened == self._opened:
+            return Changes()
         own = max(seen.open_transactions - self._held, 0)
         return dataclasses.replace(seen, open_transactions=own)
 

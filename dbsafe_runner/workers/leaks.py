@@ -98,6 +98,13 @@ class Leaks:
             self._sockets = _sockets(self._own())
         self._opened += 1
 
+    def no_sessions(self) -> bool:
+        """Whether it is certain that neither this process nor a child of it is connected to a server."""
+        told = ("/proc/self/fd", f"/proc/self/task/{threading.get_native_id()}/children")
+        if not all(os.access(path, os.R_OK) for path in told):
+            return False
+        return not _child_processes() and not _sockets(self._own())
+
     def found(self, *, connections: bool = True) -> list[str]:
         """What the test that has ended left behind, in words, each told once.
 

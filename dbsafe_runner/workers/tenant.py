@@ -71,13 +71,20 @@ class Tenant:
         self.on_connecting: Callable[[], None] = lambda: None
         #: Whether no session of ours may stay where the suite would count it.
         self.discreet = False
-        #: Connections that the suite has opened since the last `take_connections`.
-        self._connections = 0
+        #: Connections that the suite has opened, and programs and children that may have opened some.
+        self.opened = 0
+        #: How many of them `take_connections` has told of.
+        self._taken = 0
 
     @property
     def leased(self) -> bool:
         """Whether there is a namespace already."""
         return self._namespace is not None
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether other workers have their namespaces in the same database."""
+        return self._namespace is not None and self._namespace.kind is NamespaceKind.SCHEMA
 
     def ensure(self) -> Endpoint:
         """Lease a namespace if there is none and say how to reach it.
@@ -150,20 +157,20 @@ class Tenant:
             return
         with contextlib.suppress(NoNamespaceError, ChannelClosedError):
             self.ensure()
-            self._connections += 1
+            self.opened += 1
 
     def connected(self, _target: redirect.Target) -> None:
         """Count a connection that the suite opened."""
-        self._connections += 1
+        self.opened += 1
         self.on_connecting()
 
     def started_program(self, _arguments: Sequence[str]) -> None:
         """Count a program that was led to the namespace: whether it connects is not seen here."""
-        self._connections += 1
+        self.opened += 1
 
     def take_connections(self) -> int:
         """Connections opened since the last call, and children that may have opened some."""
-        count, self._connections = self._connections, 0
+        count, self._taken = self.opened - self._taken, self.opened
         return count
 
     def look(self) -> Changes | None:

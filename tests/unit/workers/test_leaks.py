@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import socket
 import subprocess
 import tempfile
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dbsafe_runner.domain.changes import Changes
+from dbsafe_runner.workers.leak_watch import LeakWatch
 from dbsafe_runner.workers.leaks import Leaks
 
 
@@ -29,6 +33,43 @@ def sleeping() -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.kill()
     process.wait()
+
+
+def test_without_sessions_and_children_nothing_can_have_been_done(leaks: Leaks) -> None:
+    assert leaks.no_sessions()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()),
+    ):
+        assert not leaks.no_sessions()
+    assert leaks.no_sessions()
+
+
+def test_a_child_may_have_a_session(leaks: Leaks, sleeping: subprocess.Popen[bytes]) -> None:
+    assert sleeping.poll() is None
+    assert not leaks.no_sessions()
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "before", "opened", "own"),
+    [(True, True, 0, False), (False, True, 0, True), (True, False, 0, True), (True, True, 1, True)],
+)
+def test_a_test_without_sessions_is_not_what_its_neighbours_do(neighbours, before, opened, own) -> None:
+    tenant = types.SimpleNamespace(open_transactions=0, opened=3, has_neighbours=neighbours)
+    watch = LeakWatch(tenant, lambda: None)
+    watch._leaks.no_sessions = lambda: before
+    watch.begin()
+    tenant.opened += opened
+    seen = Changes(ddl_undone=True, used=True)
+    assert watch.of_test(seen) == (seen if own else Changes())
+
+
+def test_transactions_that_were_open_before_are_not_the_tests() -> None:
+    tenant = types.SimpleNamespace(open_transactions=1, opened=0, has_neighbours=False)
+    watch = LeakWatch(tenant, lambda: None)
+    watch.begin()
+    assert watch.of_test(Changes(open_transactions=1)).open_transactions == 0
+    assert watch.of_test(Changes(open_transactions=3)).open_transactions == 2
 
 
 def test_nothing_is_nothing(leaks: Leaks) -> None:

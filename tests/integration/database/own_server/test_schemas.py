@@ -263,6 +263,25 @@ def test_each_keeper_sees_only_its_own_schema(user_server, schema, provide):
     provider.release(third)
 
 
+def test_what_is_made_and_dropped_in_another_schema_is_not_seen(user_server, schema, provide):
+    # A superuser's session reads the WAL, in which the catalogs of all schemas are the same.
+    user_server.do("alter role plain superuser")
+    try:
+        provider = provide(user_server.url("plain_db", "plain"), namespace="schema")
+        provider.prepare(print)
+        first, second = provider.acquire("gw0"), provider.acquire("gw1")
+        keeper = Keeper(first)
+        with connect(second) as two:
+            two.execute("create table mine (n int)")
+            two.execute("drop table mine")
+        seen = keeper.look()
+        assert seen.nothing
+        assert not seen.ddl_undone
+        keeper.close()
+    finally:
+        user_server.do("alter role plain nosuperuser")
+
+
 def test_a_set_up_fills_a_schema_that_is_kept(user_server, schema, provide, monkeypatch):
     monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
     request = {
