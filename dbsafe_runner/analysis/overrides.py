@@ -161,13 +161,23 @@ def of_rules(tests: Sequence[Test], rules: Sequence[Rule]) -> tuple[dict[str, Ov
         Note(
             "rule-matches-nothing",
             f"{_name(rules, number)} matches no test",
-            "Correct or delete the rule.",
+            _advice(rules[number]),
         )
         for number in range(len(rules))
         if number not in used
     ]
     notes.extend(_contradictions(rules, matches))
     return {nodeid: _merged(rules, found) for nodeid, found in matches.items()}, notes
+
+
+def _advice(rule: Rule) -> str:
+    """What to do about a rule that matches nothing."""
+    if rule.nodeid is not None and re.search(r"\[[^\]]*\]", rule.nodeid):
+        return (
+            "Correct or delete the rule. Brackets in a pattern stand for themselves, as in the names of"
+            " parametrised tests; only * and ? stand for other characters."
+        )
+    return "Correct or delete the rule."
 
 
 def _merged(rules: Sequence[Rule], found: Iterable[int]) -> Override:

@@ -7,7 +7,7 @@ one invocation asks for beyond the configuration. This package does not act on a
 from __future__ import annotations
 
 from dbsafe_runner.config.database_settings import AUTO, EMBEDDED, DatabaseSettings
-from dbsafe_runner.config.loading import load_config
+from dbsafe_runner.config.loading import line_in, load_config
 from dbsafe_runner.config.request import RunRequest
 from dbsafe_runner.config.settings import (
     Config,
@@ -27,5 +27,6 @@ __all__ = [
     "RunSettings",
     "VerdictSettings",
     "WorkerSettings",
+    "line_in",
     "load_config",
 ]

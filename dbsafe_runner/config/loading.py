@@ -150,6 +150,13 @@ def _file_layer(file: Path, *, asked_for: bool) -> Layer:
     return Layer(values, place, base=file.parent)
 
 
+def line_in(file: Path, path: tuple[str | int, ...]) -> int:
+    """The line of a configuration file in which what `path` leads to stands; for what is found later."""
+    values, text = _read_toml(file)
+    prefix = ("tool", "dbsafe") if path[0] in values.get("tool", {}).get("dbsafe", {}) else ()
+    return line_of(find_lines(text), (*prefix, *path))
+
+
 def _environment_layer(environment: Mapping[str, str]) -> Layer:
     known = {setting.variable: setting for setting in settings_by_name().values()}
     given = {known[name]: environment[name] for name in known if name in environment}
@@ -221,7 +228,8 @@ def _check_strategy(layers: list[Layer]) -> list[Problem]:
     """The strategy that is in force has to be known. Values of the wrong type are told elsewhere."""
     origin = next((layer for layer in reversed(layers) if "isolation" in _table(layer, "run")), None)
     name = _table(origin, "run")["isolation"] if origin is not None else None
-    known = (*STRATEGIES, *(name for layer in layers for name in _table(layer, "strategies")))
+    own = (name for layer in layers for name in _table(layer, "strategies"))
+    known = list(dict.fromkeys((*STRATEGIES, *own)))
     if origin is None or not isinstance(name, str) or name in known:
         return []
     suggestion = did_you_mean(name, known) or f" (there are {', '.join(known)})"

@@ -13,7 +13,7 @@ from dbsafe_runner.domain.footprint import Classification
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.test import Test
 from dbsafe_runner.planning.circles import components
-from dbsafe_runner.planning.marks import Declared
+from dbsafe_runner.planning.marks import Declared, place_of
 from dbsafe_runner.planning.request import Grouping, PlanRequest
 
 #: On whose word tests are taken out of their file. Static analysis is not among them: it cannot follow
@@ -102,15 +102,21 @@ def _join_needs(request: PlanRequest, groups: Groups) -> None:
     for test, other, how in [*needs, *_found_out(request, groups)]:
         name, needed = groups.tests[test].nodeid, groups.tests[other].nodeid
         if test == other:
-            groups.notes.append(f"{name} needs itself; this is ignored")
+            place = place_of(groups.tests[test])
+            advice = ": correct its mark" if (test, other) in groups.declared.needs else ""
+            groups.notes.append(f"{name} needs itself; this is ignored ({place}){advice}")
             continue
         graph.setdefault(test, []).append(other)
         groups.clusters.join(test, other, f"{_short(name)} {how} {_short(needed)}")
         groups.free[test] = groups.free[other] = False
         groups.bound |= {test, other}
     for circle in components(graph):
-        names = ", ".join(groups.tests[number].nodeid for number in circle)
-        groups.notes.append(f"need each other in a circle, so the order of collection is kept: {names}")
+        tests = [groups.tests[number] for number in circle]
+        names = ", ".join(f"{test.nodeid} ({place_of(test)})" for test in tests)
+        groups.notes.append(
+            f"need each other in a circle, so the order of collection is kept: {names};"
+            " where marks say so, take one of them away"
+        )
 
 
 def _found_out(request: PlanRequest, groups: Groups) -> list[tuple[int, int, str]]:

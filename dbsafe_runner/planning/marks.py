@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from dbsafe_runner.domain.test import Mark, Test
+from dbsafe_runner.planning.circles import components
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,6 +46,11 @@ def literal(text: str) -> object:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return None
+
+
+def place_of(test: Test) -> str:
+    """File and line of a test, for notes on its marks."""
+    return f"{test.file}:{test.line}"
 
 
 def _names(value: object) -> list[str]:
@@ -94,7 +100,10 @@ def _read_dependency(marked: Sequence[tuple[int, Test]], declared: Declared) -> 
             for name in _names(literal(keywords["depends"])):
                 other = found.get((_scope_key(test, scope), name))
                 if other is None:
-                    declared.notes.append(f"{test.nodeid} depends on {name!r}, which is not selected")
+                    declared.notes.append(
+                        f"{test.nodeid} depends on {name!r}, which is not selected ({place_of(test)}):"
+                        " select it, too, or correct the name in the mark"
+                    )
                 else:
                     declared.needs.append((position, other))
 
@@ -146,21 +155,50 @@ def _place_relative(
         local = f"{test.file.rpartition('/')[2]}::{test.nodeid.partition('::')[2]}"
         numbers[test.nodeid] = number
         numbers.setdefault(local, number)
+    pairs: list[tuple[int, int, str, bool]] = []
     for position, name, later in relative:
         test = tests[position]
         seen_from_here = (f"{test.file}::{test.cls}::{name}", f"{test.file}::{name}", name)
         other = next((numbers[key] for key in seen_from_here if key in numbers), None)
         if other is None or other == position:
             what = "itself" if other == position else f"{name!r}, which is not selected"
-            declared.notes.append(f"{test.nodeid} is ordered relative to {what}")
-        elif (other < position) == later:
+            advice = (
+                "take that out of its mark" if other == position else "select it, or correct the mark"
+            )
+            declared.notes.append(
+                f"{test.nodeid} is ordered relative to {what} ({place_of(test)}): {advice}"
+            )
+        else:
+            pairs.append((position, other, name, later))
+    circle_of = _note_circles(tests, pairs, declared)
+    for position, other, name, later in pairs:
+        if (other < position) == later:
             declared.precedes.append((min(position, other), max(position, other)))
             declared.ordered.add(other)
-        else:
+        elif circle_of.get(position, -1) != circle_of.get(other, -2):
             declared.notes.append(
-                f"{test.nodeid} is collected against its declared order relative to {name!r};"
-                " is pytest-order installed?"
+                f"{tests[position].nodeid} is collected against its declared order relative to {name!r}"
+                f" ({place_of(tests[position])}); is pytest-order installed?"
             )
+
+
+def _note_circles(
+    tests: Sequence[Test], pairs: Sequence[tuple[int, int, str, bool]], declared: Declared
+) -> dict[int, int]:
+    """Note the circles in which tests are to come behind each other; test -> its circle."""
+    graph: dict[int, list[int]] = {}
+    for position, other, _, later in pairs:
+        first, second = (other, position) if later else (position, other)
+        graph.setdefault(first, []).append(second)
+    found: dict[int, int] = {}
+    for number, circle in enumerate(components(graph)):
+        found.update(dict.fromkeys(circle, number))
+        names = ", ".join(f"{tests[one].nodeid} ({place_of(tests[one])})" for one in circle)
+        declared.notes.append(
+            "order marks put tests behind each other in a circle, so the order of collection is kept:"
+            f" {names}; take one of the marks away"
+        )
+    return found
 
 
 def _chain(placed: Sequence[tuple[int, str, object]], declared: Declared) -> None:

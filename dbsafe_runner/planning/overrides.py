@@ -25,6 +25,8 @@ class Problem:
 
     key: str
     message: str
+    #: The keys that lead there, each by itself.
+    path: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.key}: {self.message}"
@@ -47,7 +49,11 @@ def parse_strategies(tables: Mapping[str, object]) -> ParsedStrategies:
         usable = [name for name, table in waiting.items() if _base(name, table) not in waiting]
         if not usable:
             names = ", ".join(sorted(waiting))
-            problems.append(Problem("strategies", f"based on each other in a circle: {names}"))
+            message = f"based on each other in a circle: {names}"
+            problems.append(Problem("strategies", message, ("strategies", min(waiting), "based_on")))
+            for name, table in waiting.items():
+                # They are read as if they were based on nothing in particular, for what else is wrong.
+                _Reader(name, problems).strategy(table, dict.fromkeys(waiting, STRATEGIES["balanced"]))
             break
         for name in usable:
             strategy = _Reader(name, problems).strategy(waiting.pop(name), found)
@@ -72,7 +78,8 @@ class _Reader:
 
     def problem(self, key: str, message: str) -> None:
         dotted = f"strategies.{self.name}" + (f".{key}" if key else "")
-        self.problems.append(Problem(dotted, message))
+        path = ("strategies", self.name, *(key.split(".") if key else ()))
+        self.problems.append(Problem(dotted, message, path))
 
     def strategy(self, table: object, known: Mapping[str, Strategy]) -> Strategy | None:
         if not isinstance(table, Mapping):
@@ -85,7 +92,8 @@ class _Reader:
             self.problem(
                 "based_on", f"there is no strategy {table.get('based_on')!r}; there are {choices}"
             )
-            return None
+            # What else is wrong in it is to be told, too.
+            base = STRATEGIES["balanced"]
         least, most = self._workers(table.get("workers", [base.least, base.most]), base)
         return Strategy(
             name=self.name,
@@ -126,6 +134,8 @@ class _Reader:
             if level is None:
                 choices = ", ".join(f"{level.value} or {level.name}" for level in Level)
                 self.problem(f"levels.{name}", f"there is no such level; there are {choices}")
+                if isinstance(table, Mapping):
+                    self._rule(f"levels.{name}.", table, rules[Level.NONE])
             elif not isinstance(table, Mapping):
                 self.problem(f"levels.{name}", "must be a table")
             else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dbsafe_runner.config import Config
+from collections.abc import Sequence
+
+from dbsafe_runner.config import Config, line_in
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.errors import ExitCode, UserError
-from dbsafe_runner.planning.overrides import parse_strategies
+from dbsafe_runner.planning.overrides import Problem, parse_strategies
 from dbsafe_runner.planning.strategies import Strategy
 from dbsafe_runner.session.parts import usable_cores
 
@@ -24,11 +26,21 @@ def chosen_strategy(config: Config) -> Strategy:
         raise UserError(
             "bad-strategy",
             f"The strategies in {name} have {count}.",
-            cause="\n".join(str(problem) for problem in parsed.problems),
+            cause="\n".join(_with_places(config, parsed.problems)),
             hint="docs/configuration.md shows a strategy with all its keys.",
             exit_code=ExitCode.USAGE,
         )
     return parsed.strategies[config.run.isolation]
+
+
+def _with_places(config: Config, problems: Sequence[Problem]) -> list[str]:
+    """The problems with file and line, in the order of the lines."""
+    if config.file is None:
+        return [str(problem) for problem in problems]
+    placed = [(line_in(config.file, problem.path), str(problem)) for problem in problems]
+    return [
+        f"{config.file.name}:{line}: {text}" for line, text in sorted(placed, key=lambda one: one[0])
+    ]
 
 
 def worker_count(config: Config, strategy: Strategy) -> int:

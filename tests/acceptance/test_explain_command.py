@@ -59,6 +59,7 @@ def test_the_chain_of_evidence_has_places_and_source_lines(project):
     assert "test_shop.py:13" in done.stdout
     assert '13 | connection.execute("INSERT INTO orders VALUES (1)")' in done.stdout
     assert "what would change it" in done.stdout
+    assert "cost       processor light, memory light, 1 connection" in done.stdout
 
 
 def test_a_marker_comes_first(project):
@@ -114,3 +115,34 @@ def test_a_test_has_to_be_named(project):
     done = explain(project)
     assert done.returncode == 64
     assert "error[no-test-named]" in done.stderr
+
+
+FIXED = """
+    import psycopg
+    import pytest
+
+    def test_file():
+        open("/tmp/dbsafe-acceptance-fixed", "w").close()
+
+    @pytest.mark.serial
+    def test_serial(): pass
+
+    def test_broken():
+        assert not "never"
+"""
+
+
+def test_what_the_sources_keep_beside_an_observation_is_named(tmp_path):
+    project = Project(tmp_path).write(test_kept=FIXED)
+    project.file("pytest.ini", "[pytest]\nmarkers =\n    serial: alone\n")
+    project.dbsafe()
+
+    def advice(name: str) -> str:
+        said = explain(project, f"test_kept.py::{name}").stdout
+        return " ".join(said.partition("what would change it")[2].split())
+
+    assert "what the sources say: writes the fixed file /tmp/dbsafe-acceptance-fixed" in advice(
+        "test_file"
+    )
+    assert "what the sources say: is marked serial (test_kept.py:" in advice("test_serial")
+    assert advice("test_broken").startswith("- it has run, but")

@@ -134,20 +134,30 @@ def test_wrong_strategies_are_all_told_at_once(project):
         isolation = "mine"
         [strategies.mine]
         based_on = "nothing"
+        workers = [9, 3]
         [strategies.other]
         workers = "many"
-        levels.TOO_MUCH.cap = "all"
+        levels.TOO_MUCH.cap = "most"
+        [strategies.other.levels.3]
+        isolation = "cage"
+        reset = "never"
+        fresh = 1
         """,
     )
     done = plan(project)
     assert done.returncode == 64
-    assert "error[bad-strategy]: The strategies in runner.toml have 3 problems." in done.stderr
-    for key in (
-        "strategies.mine.based_on",
-        "strategies.other.workers",
-        "strategies.other.levels.TOO_MUCH",
-    ):
-        assert key in done.stderr
+    assert "error[bad-strategy]: The strategies in runner.toml have 8 problems." in done.stderr
+    told = [line.split(": ")[:2] for line in done.stderr.splitlines() if "runner.toml:" in line]
+    assert [tuple(words) for words in told] == [
+        ("  runner.toml:5", "strategies.mine.based_on"),
+        ("  runner.toml:6", "strategies.mine.workers"),
+        ("  runner.toml:8", "strategies.other.workers"),
+        ("  runner.toml:9", "strategies.other.levels.TOO_MUCH"),
+        ("  runner.toml:9", "strategies.other.levels.TOO_MUCH.cap"),
+        ("  runner.toml:11", "strategies.other.levels.3.isolation"),
+        ("  runner.toml:12", "strategies.other.levels.3.reset"),
+        ("  runner.toml:13", "strategies.other.levels.3.fresh"),
+    ]
 
 
 def test_a_strategy_of_ones_own(project):
@@ -252,3 +262,11 @@ def test_state_of_the_process_that_tests_share_keeps_them_together(project):
     assert batch["why"] == "together: they share basket"
     ran = project.dbsafe("--grouping", "test", "--no-confirm")
     assert ran.code == 0, ran.out
+
+
+def test_a_plan_says_what_each_test_is_expected_to_cost(project):
+    project.file(
+        "test_shop.py", "import psycopg\ndef test_a(): psycopg.connect('').execute('select 1')\n"
+    )
+    (test,) = planned(project, "--static")["tests"]
+    assert test["cost"] == {"connections": 1, "processor": "light", "memory": "light"}

@@ -266,3 +266,12 @@ def test_what_the_sources_keep_comes_before_what_was_observed(alone: bool) -> No
 def test_a_test_that_connects_is_not_said_to_open_no_connection() -> None:
     assert one(make(), Footprint(connects=True))[0].chain[0].what == "connects, and changes nothing"
     assert one(make(), Footprint())[0].chain[0].what == "opens no connection"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"), [("tests/test_[ab].py::test_?", True), ("tests/other.py::*", False)]
+)
+def test_brackets_in_a_pattern_that_matches_nothing_are_explained(pattern: str, told: bool) -> None:
+    _, (note,) = one(make(), READ, rules=[RuleValue(nodeid=pattern, level=Level.NONE)])
+    assert note.code == "rule-matches-nothing"
+    assert ("Brackets" in note.hint) == told

@@ -285,3 +285,9 @@ def test_an_unknown_strategy_is_told_with_everything_else(tmp_path: Path) -> Non
         load(tmp_path, '[run]\nisolation = "bogus"\n[workers]\ncount = -3\n')
     assert caught.value.cause.count("runner.toml:") == 2
     assert 'unknown strategy "bogus"' in caught.value.cause
+
+
+def test_a_strategy_that_is_overridden_is_listed_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load(tmp_path, '[run]\nisolation = "zzz"\n[strategies.balanced]\nworkers = 2\n')
+    assert caught.value.cause.count("balanced") == 1

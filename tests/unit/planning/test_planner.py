@@ -229,8 +229,12 @@ def test_a_circle_of_dependencies_and_a_test_that_needs_itself_are_named():
     plan = suite.plan(dependencies={a: [Found(b)], b: [Found(a)], c: [Found(c)]})
     assert grouped(plan) == [(0, 1), (2,)]
     assert tuple(note for note in plan.notes if "resolved by" not in note) == (
-        "test_c.py::c needs itself; this is ignored",
-        "need each other in a circle, so the order of collection is kept: test_a.py::a, test_b.py::b",
+        "test_c.py::c needs itself; this is ignored (test_c.py:1)",
+        (
+            "need each other in a circle, so the order of collection is kept:"
+            " test_a.py::a (test_a.py:1), test_b.py::b (test_b.py:1);"
+            " where marks say so, take one of them away"
+        ),
     )
 
 
@@ -251,9 +255,10 @@ def test_pytest_dependency_marks():
     suite.add("test_b.py", "session", level=0, marks=depends("in", scope="session"))
     plan = suite.plan()
     assert (0, 1, 5) in grouped(plan)
+    advice = " (test_b.py:1): select it, too, or correct the name in the mark"
     assert [note for note in plan.notes if "depends" in note] == [
-        "test_b.py::pay depends on 'test_a.py::free', which is not selected",
-        "test_b.py::again depends on 'in', which is not selected",
+        "test_b.py::pay depends on 'test_a.py::free', which is not selected" + advice,
+        "test_b.py::again depends on 'in', which is not selected" + advice,
     ]
 
 
@@ -319,6 +324,38 @@ def test_relative_order():
     late = next(batch for batch in plan.batches if 1 in batch.tests)
     assert [plan.batches[number].tests[0] for number in late.after] == [0]
     assert "is pytest-order installed?" in plan.notes[0]
+
+
+def test_order_marks_in_a_circle_are_told_as_such():
+    suite = Suite()
+    for name, other in (("a", "b"), ("b", "a")):
+        suite.add("test_a.py", name, level=0, marks=(Mark("order", (), (("after", repr(other)),)),))
+    suite.add("test_a.py", "c", level=0, marks=(Mark("order", (), (("after", "'c'"),)),))
+    suite.add("test_a.py", "d", level=0, marks=(Mark("order", (), (("after", "'gone'"),)),))
+    itself, gone, circle = suite.plan().notes
+    assert (
+        itself == "test_a.py::c is ordered relative to itself (test_a.py:1): take that out of its mark"
+    )
+    assert gone.endswith("'gone', which is not selected (test_a.py:1): select it, or correct the mark")
+    assert circle == (
+        "order marks put tests behind each other in a circle, so the order of collection is kept:"
+        " test_a.py::a (test_a.py:1), test_a.py::b (test_a.py:1); take one of the marks away"
+    )
+
+
+def test_dependency_marks_that_cannot_be_met_are_told_with_their_place():
+    suite = Suite()
+    for name, other in (("a", "a"), ("b", "c"), ("c", "b"), ("d", "gone")):
+        marks = (Mark("dependency", (), (("depends", repr([other])),)),)
+        suite.add("test_a.py", name, level=0, marks=marks)
+    missing, itself, circle = suite.plan().notes
+    assert missing == (
+        "test_a.py::d depends on 'gone', which is not selected (test_a.py:1):"
+        " select it, too, or correct the name in the mark"
+    )
+    assert itself == "test_a.py::a needs itself; this is ignored (test_a.py:1): correct its mark"
+    assert circle.startswith("need each other in a circle")
+    assert "test_a.py::b (test_a.py:1), test_a.py::c (test_a.py:1); where marks say so" in circle
 
 
 def test_unreadable_marks_are_no_obstacle():
