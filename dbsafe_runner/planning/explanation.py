@@ -26,6 +26,15 @@ _MEANING: Mapping[Level, str] = {
 }
 
 
+#: What would free a test that has to run alone, by what its evidence says.
+_REMEDIES = (
+    ("fixed file", "with a path below tmp_path"),
+    ("fixed port", "with port 0, for which the system gives a free one,"),
+    ("is marked", "without the mark"),
+    ("its place in the order", "without the mark for its place"),
+)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LevelRow:
     """One line of the plan's table. `share` is the part of the predicted seconds, 0 to 1."""
@@ -150,6 +159,9 @@ def would_change(kind: Classification, batch: Batch, *, ran: bool = False) -> tu
     """
     footprint = kind.footprint
     advice = [_about_source(kind, ran=ran)]
+    if footprint.alone and strongest(kind) not in {Source.MARKER, Source.RULE}:
+        what = _lasting_word(kind)
+        advice += [f"{so} it could run beside other tests" for word, so in _REMEDIES if word in what]
     if batch.level > kind.level:
         advice.append(
             f"its batch has a test of level {batch.level.name}, and they stay together: {batch.why}"
@@ -176,8 +188,8 @@ def _about_source(kind: Classification, *, ran: bool) -> str:
         return f"no observation takes back what the sources say: {_lasting_word(kind)}"
     if ran:
         return (
-            "it has run, but with the code as it is it never passed and was observed to its end;"
-            " one run that passes is, and the next plan uses that"
+            "it has run, but no run of the code as it is was observed to its end; once it passes,"
+            " what it does is known, and the next plan uses that"
         )
     return "one run observes what the test really does, and the next plan uses that"
 

@@ -145,4 +145,6 @@ def test_what_the_sources_keep_beside_an_observation_is_named(tmp_path):
         "test_file"
     )
     assert "what the sources say: is marked serial (test_kept.py:" in advice("test_serial")
+    assert "with a path below tmp_path it could run beside other tests" in advice("test_file")
+    assert "without the mark it could run beside other tests" in advice("test_serial")
     assert advice("test_broken").startswith("- it has run, but")

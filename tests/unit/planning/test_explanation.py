@@ -105,7 +105,20 @@ def test_what_the_sources_say_beside_an_observation_is_named():
     assert advice((reads, moves, seen)) == begins + "writes ids (setval()) (test_a.py:5)"
 
 
+def test_what_would_let_a_test_run_beside_others_is_told():
+    request = a_request()
+    batch = make_plan(request).batches[0]
+    for what, so in (
+        ("writes the fixed file /tmp/a", "with a path below tmp_path"),
+        ("listens on the fixed port 80", "with port 0, for which the system gives a free one,"),
+        ("declares its place in the order: order(1)", "without the mark for its place"),
+    ):
+        chain = (Evidence(Source.STATIC, what, "test_a.py", 3),)
+        kind = Classification("t", Level.SEQUENTIAL_ONLY, Footprint(alone=True), chain)
+        assert f"{so} it could run beside other tests" in would_change(kind, batch)
+
+
 def test_a_test_that_ran_without_being_observed_is_not_told_to_run_once():
     static = Evidence(Source.STATIC, "writes orders", "test_a.py", 3)
-    assert "never passed" in advice((static,))
+    assert "no run of the code as it is" in advice((static,))
     assert advice((static,), ran=False).startswith("one run observes")
