@@ -101,10 +101,15 @@ class Births:
             "colour": settings.colour,
             "sources": [list(source) for source in self._pool.tenancy.sources],
             "allow_hosts": list(settings.allow_hosts),
+            "socket": self._socket,
             "set_up_once": self._private_server
             and settings.start != "spawn"
             and not settings.collect_only,
         }
+
+    @property
+    def _socket(self) -> str:
+        return str(self._pool.settings.run_directory / "dispatcher")
 
     @property
     def _private_server(self) -> bool:
@@ -131,7 +136,7 @@ class Births:
             "basetemp": pool.collected["basetemp"],
             **self._keeping(slot),
             "fault_file": slot.fault_file,
-            "socket": str(settings.run_directory / "dispatcher"),
+            "socket": self._socket,
             "sources": [list(source) for source in pool.tenancy.sources],
             "allow_hosts": list(settings.allow_hosts),
             "private_server": self._private_server,

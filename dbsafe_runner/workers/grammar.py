@@ -39,6 +39,7 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     "halt": {"why": str, "message": str},
     "lease": {"worker": str},
     "learned": {"worker": str, "target": list},
+    "borrow": {"worker": str, "pid": int, "target": list},
     "uncollected": {"nodeid": str, "reason": str, "text": str},
     "notice": {"code": str, "message": str, "nodeid": str},
     "exited": {"worker": str, "pid": int, "code": int},

@@ -201,6 +201,9 @@ class Pool:
         if message.kind == "hello":
             self._hello(peer, message)
             return
+        if message.kind == "borrow":
+            self.tenancy.borrow(message, peer.send)
+            return
         slot = self.slot_of(peer)
         if slot is None:
             peer.close()

@@ -12,7 +12,7 @@ from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import UserError
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.slot import Slot
-from dbsafe_runner.workers.tenant import namespace_fields
+from dbsafe_runner.workers.tenant import ZYGOTE, namespace_fields
 
 if TYPE_CHECKING:
     from dbsafe_runner.workers.pool import Pool
@@ -32,6 +32,10 @@ class Tenancy:
         #: Whether the suite is known to use a database.
         self.wanted = bool(pool.settings.sources) or pool.settings.prepare_early
         self._zygote_namespace: Namespace | None = None
+        #: Who waits for a namespace that is being made, by worker and process id.
+        self._waiting: dict[tuple[str, int], list[Answer]] = {}
+        #: Workers, likewise, whose namespace is used by a process of theirs.
+        self._lent: set[tuple[str, int]] = set()
         #: What the run takes for the suite's database where none is configured, once that is known.
         self.learned: list[Any] | None = None
         self._doubted = False
@@ -65,9 +69,44 @@ class Tenancy:
     def request(self, worker: str, message: Message, answer: Answer) -> None:
         """Answer `lease` and `learned`."""
         if message.kind == "lease":
-            self._lease(worker, answer)
+            self._requested(worker, answer)
         elif message.kind == "learned":
             self._learned(worker, message["target"], answer)
+
+    def borrow(self, message: Message, answer: Answer) -> None:
+        """Lend a worker's namespace to a process that it has made, and that was the first to connect.
+
+        The worker is told first: it cannot know what such a process does there.
+        """
+        worker, pool = message["worker"], self._pool
+        slot = pool.slots.get(worker)
+        peer = slot.peer if slot is not None and slot.pid == message["pid"] else None
+        collects = worker == ZYGOTE and pool.collected is None
+        if peer is None and not collects:
+            answer("lent", error="the worker that started it has ended")
+            return
+
+        def leased(_kind: str, **fields: Any) -> None:
+            if fields.get("error"):
+                answer("lent", error=fields["error"])
+                return
+            endpoint = fields["namespace"]["endpoint"]
+            if self.sources and self.learned is None:
+                answer("lent", endpoint=endpoint, source=list(self.sources[0]))
+                return
+            self._learned(
+                worker,
+                message["target"],
+                lambda _kind, **learnt: answer("lent", endpoint=endpoint, **learnt),
+            )
+
+        (pool.to_zygote if peer is None else peer.send)("taught")
+        self._lent.add(self._key(worker))
+        held = self._held(worker)
+        if held is not None:
+            leased("leased", namespace=namespace_fields(held))
+        else:
+            self._lease(worker, leased)
 
     def was_reset(self, slot: Slot, fields: dict[str, Any]) -> None:
         """A worker has reset its namespace, or found that it cannot."""
@@ -137,18 +176,45 @@ class Tenancy:
 
         pool.desk.keep(namespace, nodeid, kept, failed)
 
+    def _key(self, worker: str) -> tuple[str, int]:
+        slot = self._pool.slots.get(worker)
+        return worker, slot.pid if slot is not None else 0
+
+    def _held(self, worker: str) -> Namespace | None:
+        slot = self._pool.slots.get(worker)
+        return slot.namespace if slot is not None else self._zygote_namespace
+
+    def _requested(self, worker: str, answer: Answer) -> None:
+        """Lease, unless a process of the worker's was quicker: they have to see the same."""
+        held = self._held(worker)
+        if held is not None and self._key(worker) in self._lent:
+            # Asked for once more, it is dead.
+            self._lent.discard(self._key(worker))
+            answer("leased", namespace=namespace_fields(held))
+        else:
+            self._lease(worker, answer)
+
+    def _answer_all(self, key: tuple[str, int], **fields: Any) -> None:
+        for answer in self._waiting.pop(key, []):
+            answer("leased", **fields)
+
     def _lease(self, worker: str, answer: Answer) -> None:
         pool = self._pool
         asked = pool.now()
         slot = pool.slots.get(worker)
-        pid = slot.pid if slot is not None else 0
+        key = self._key(worker)
+        waiting = self._waiting.setdefault(key, [])
+        waiting.append(answer)
+        if len(waiting) > 1:
+            return
         self.wanted = True
         pool.prepare()
 
         def ready(namespace: Namespace) -> None:
-            if slot is not None and (slot.pid != pid or slot.peer is None):
+            if slot is not None and (slot.pid != key[1] or slot.peer is None):
                 # Its worker did not live to use it.
                 pool.desk.release(namespace)
+                self._answer_all(key, error="the worker has ended")
                 return
             if slot is not None:
                 if slot.namespace is not None:
@@ -160,11 +226,11 @@ class Tenancy:
                 self._tell(slot, namespace, pool.now() - asked)
             else:
                 self._zygote_namespace = namespace
-            answer("leased", namespace=namespace_fields(namespace))
+            self._answer_all(key, namespace=namespace_fields(namespace))
 
         def failed(error: BaseException) -> None:
             message = error.message if isinstance(error, UserError) else repr(error)
-            answer("leased", error=message)
+            self._answer_all(key, error=message)
             pool.fail(error)
 
         pool.desk.acquire(worker, ready, failed)

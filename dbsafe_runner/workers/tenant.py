@@ -11,7 +11,7 @@ import dataclasses
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dbsafe_runner.domain.changes import Changes, ResetReport
 from dbsafe_runner.domain.isolation import NamespaceKind
@@ -26,6 +26,9 @@ _Answer = TypeVar("_Answer")
 
 #: Namespaces that are asked for when one after the other turns out to be dead.
 _ATTEMPTS = 3
+
+#: What the process that collects is called where workers have a name.
+ZYGOTE = "zygote"
 
 
 class NoNamespaceError(Exception):
@@ -58,13 +61,19 @@ class NamespaceSpentError(Exception):
 class Tenant:
     """The holder of a lease. Any thread of a test may ask for the namespace; it is leased once."""
 
-    def __init__(self, channel: Channel, name: str) -> None:
+    def __init__(self, channel: Channel, lender: redirect.Lender) -> None:
         self._channel = channel
-        self._name = name
+        #: Whom this worker's forks and programs ask.
+        self.lender = lender
+        self._name = lender.worker
         self._lock = threading.RLock()
         self._namespace: Namespace | None = None
         self._keeper: Keeper | None = None
         self._failed = ""
+        #: Whether a process that this one made was the first to use the namespace.
+        self._lent = False
+        #: In a fork: what it was lent.
+        self._loan: redirect.Loan | None = None
         #: Transactions of the suite that were open at the last look.
         self.open_transactions = 0
         #: Called before each connection that the suite opens, in the thread that does.
@@ -120,9 +129,20 @@ class Tenant:
             return namespace
         raise NoNamespaceError(self._failed)
 
-    def resolve(self, _target: redirect.Target) -> Endpoint:
+    def resolve(self, target: redirect.Target) -> Endpoint:
         """Answer the redirection: where a connection to the suite's server goes."""
-        return self.ensure()
+        if self._channel.usable:
+            return self.ensure()
+        # Another thread may have held the lock when this process was forked.
+        if self._namespace is not None:
+            return self._namespace.endpoint
+        return cast("Endpoint", self._borrow(target).endpoint)
+
+    def _borrow(self, target: redirect.Target) -> redirect.Loan:
+        """In a fork, which has no channel: ask the dispatcher for the worker's namespace."""
+        if self._loan is None:
+            self._loan = redirect.borrow(self.lender, target)
+        return self._loan
 
     def learn(self, target: redirect.Target) -> redirect.Target:
         """Tell the dispatcher what the suite connects to, and return what the run takes for its source.
@@ -131,12 +151,15 @@ class Tenant:
 
         Raises NoNamespaceError and NamespaceLostError.
         """
+        if not self._channel.usable:
+            return self._borrow(target).source
         with self._lock:
             self.ensure()
             self._channel.send("learned", worker=self._name, target=list(target))
             answer = self._channel.receive("learnt")
-            # What the dispatcher made there for us is no test's doing.
-            self.rebase()
+            if not self._is_lent():
+                # What the dispatcher made there for us is no test's doing.
+                self.rebase()
         return redirect.Target(*answer["source"])
 
     def told(self, source: Sequence[Any]) -> None:
@@ -212,7 +235,16 @@ class Tenant:
         """
         return self._ask(lambda keeper: keeper.reset())
 
+    def _is_lent(self) -> bool:
+        """Whether a process that a test made was lent the namespace, and nobody has watched it there."""
+        if self._channel.usable and self._channel.poll("taught") is not None:
+            self._lent = True
+            self._connections += 1
+        return self._lent
+
     def _ask(self, question: Callable[[Keeper], _Answer]) -> _Answer | None:
+        if self._is_lent():
+            raise NamespaceSpentError("a process that a test started was the first to connect")
         keeper = self._keeper
         if keeper is None or not self._channel.usable:
             return None

@@ -7,6 +7,7 @@ collects again and runs what it is fed. It plans nothing and knows no durations.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -30,7 +31,7 @@ from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Message
 from dbsafe_runner.workers.pytest_plugin import Collection, DbsafePlugin
 from dbsafe_runner.workers.replay import Replay
 from dbsafe_runner.workers.session_counting import counts_sessions
-from dbsafe_runner.workers.tenant import NamespaceLostError, Tenant
+from dbsafe_runner.workers.tenant import ZYGOTE, NamespaceLostError, NamespaceSpentError, Tenant
 
 _PR_SET_PDEATHSIG = 1
 #: How often dead workers are looked for where the kernel has no pidfd, in milliseconds.
@@ -45,7 +46,7 @@ def main() -> NoReturn:
     for name in start["hide"]:
         os.environ.pop(name, None)
     spawned = start.fields.get("worker") is not None
-    tenant = Tenant(channel, start["worker"] if spawned else "zygote")
+    tenant = Tenant(channel, _lender(start.fields))
     redirect.install(redirection_rules(start.fields, tenant, channel))
     role = _Spawned(channel, tenant, start) if spawned else _Zygote(channel, tenant, start)
     plugin = DbsafePlugin(
@@ -88,7 +89,13 @@ def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel
         on_connect=tenant.connected,
         on_warning=lambda message: notice("driver-not-redirected", message),
         on_program=tenant.started_program,
+        lender=tenant.lender,
     )
+
+
+def _lender(settings: dict[str, Any]) -> redirect.Lender:
+    """Whom processes ask that this one makes. Only a worker has a name."""
+    return redirect.Lender(settings["socket"], settings.get("worker") or ZYGOTE, os.getpid())
 
 
 def _current_test() -> str:
@@ -127,7 +134,8 @@ class _Spawned(_Role):
         gc.freeze()
         gc.enable()
         # What importing the suite did to the database is where its tests start from.
-        self._tenant.rebase()
+        with contextlib.suppress(NamespaceSpentError):
+            self._tenant.rebase()
         Child(session, self._channel, self._tenant, settings).run()
         after_fork.leave(session.config)
 
@@ -177,7 +185,7 @@ class _Zygote(_Role):
         try:
             changes = self._tenant.look()
             changed = changes is not None and not changes.nothing
-        except NamespaceLostError:
+        except (NamespaceLostError, NamespaceSpentError):
             changed = True
         self._tenant.close()
         config = session.config
@@ -249,7 +257,7 @@ class _Zygote(_Role):
             settings = dict(message["settings"])
             channel = Channel.connect(settings["socket"])
             channel.send("hello", worker=settings["worker"], pid=os.getpid(), digest="")
-            tenant = Tenant(channel, settings["worker"])
+            tenant = Tenant(channel, _lender(settings))
             tenant.discreet = self._discreet
             redirect.replace_rules(redirection_rules(settings, tenant, channel))
             _settle(self._session, channel, settings)

@@ -15,6 +15,7 @@ import sys
 from types import ModuleType
 
 from . import drivers, patching, programs, routing
+from .borrowing import Lender, Loan, NothingLentError, borrow
 from .environment import child_environment, serial_environment
 from .import_hook import ImportHook
 from .routing import ConnectionRefusedByGuardError, Router, Rules
@@ -22,8 +23,12 @@ from .urls import Target
 
 __all__ = [
     "ConnectionRefusedByGuardError",
+    "Lender",
+    "Loan",
+    "NothingLentError",
     "Rules",
     "Target",
+    "borrow",
     "child_environment",
     "install",
     "loaded_drivers",

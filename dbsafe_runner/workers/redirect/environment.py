@@ -62,6 +62,16 @@ def serial_environment(
     return _environment(base, endpoint, tuple(sources), tuple(allow_hosts))
 
 
+def asking_environment(base: Mapping[str, str], rules: Rules) -> dict[str, str]:
+    """The environment of a program that is started while nobody knows the suite's database.
+
+    All stays as it is, except that a Python program asks before it connects to a server of this machine.
+    """
+    facts = {"sources": [], "allow_hosts": list(rules.allow_hosts), "lender": rules.lender}
+    result = {name: value for name, value in base.items() if name not in {REDIRECT, ORIGINALS}}
+    return {**result, **_told(base, facts)}
+
+
 def inheritance(
     base: Mapping[str, str], endpoint: Endpoint, sources: Iterable[Target], allow_hosts: Iterable[str]
 ) -> dict[str, str]:
@@ -83,6 +93,10 @@ def inheritance(
             "options": dict(endpoint.options),
         },
     }
+    return _told(base, facts)
+
+
+def _told(base: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, str]:
     others = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if part and part != _INHERIT]
     return {REDIRECT: json.dumps(facts), "PYTHONPATH": os.pathsep.join([_INHERIT, *others])}
 

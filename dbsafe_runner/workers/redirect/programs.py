@@ -16,6 +16,7 @@ from typing import Any
 
 from . import environment, patching, routing
 from .routing import Router
+from .urls import Target, is_url
 
 #: Place of `env` among Popen's positional arguments behind `args`.
 _ENV = 9
@@ -137,11 +138,15 @@ def _become(values: Mapping[str, str]) -> None:
 
 
 def led_environment(router: Router, args: Any, given: Mapping[Any, Any] | None) -> dict[str, str] | None:
-    """The environment for a program; None when nothing says that it may use the suite's database."""
+    """The environment for a program; None when it is to have the one that it was given.
+
+    Where nothing says that it may use a database, no namespace is leased for its sake; a Python program
+    then asks for it when it connects.
+    """
     base = _decoded(os.environ if given is None else given)
-    target = router.source_for(base)
+    target = router.source_for(base) or _named_by_a_tool(router, args, base)
     if target is None:
-        return None
+        return environment.asking_environment(base, router.rules) if router.rules.lender else None
     endpoint = router.endpoint_for(target)
     if router.asks and router.rules.on_program is not None:
         router.rules.on_program(_as_strings(args))
@@ -169,6 +174,18 @@ def led_arguments(router: Router, args: Any, environ: Mapping[Any, Any]) -> Any:
         return args
     led = _with_names(led, endpoint)
     return [led[0], "-h", endpoint.host, "-p", str(endpoint.port), *led[1:]]
+
+
+def _named_by_a_tool(router: Router, args: Any, base: Mapping[str, str]) -> Target | None:
+    """The source, where a tool of PostgreSQL's is told a URL of a server on this machine."""
+    if isinstance(args, (str, bytes, os.PathLike)) or _program(args) not in _TOOLS:
+        return None
+    for arg in _as_strings(args):
+        text = arg.partition("=")[2] if arg.startswith("--") else arg
+        text = text.removeprefix("-d")
+        if is_url(text) and (source := router.source_of(Target.parse(text, base))):
+            return source
+    return None
 
 
 def _with_names(args: Sequence[str], endpoint: Any) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import urls
+from .borrowing import Lender
 from .urls import Target
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Rules(NamedTuple):
     on_warning: Callable[[str], None]
     #: A program was started with an environment that leads to the namespace; gets its arguments.
     on_program: Callable[[Sequence[str]], None] | None = None
+    #: Whom Python programs ask that are started while no source is known; None when they may connect
+    #: to what they like.
+    lender: Lender | None = None
 
 
 class Route(NamedTuple):
@@ -188,6 +192,11 @@ class Router:
             if any(environ.get(name) for name in ("PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE")):
                 self._learn(Target.parse("", environ))
         return self.sources[0] if self.sources else None
+
+    def source_of(self, target: Target) -> Target | None:
+        """The source, for a program that is told to connect to `target`; learned where none is known."""
+        with self._lock:
+            return self.sources[0] if self.sources or self._learn(target) else None
 
     def renew_lock(self) -> None:
         """After a fork: another thread may have held the lock, and is not here to give it back."""
