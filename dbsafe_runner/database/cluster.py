@@ -138,11 +138,16 @@ def copy_data(installation: Installation, source: Path, target: Path) -> None:
 def shorten_wal(installation: Installation, data: Path) -> None:
     """Drop the WAL of a server that stopped in an orderly way: less to copy for every clone.
 
+    An installation without `pg_resetwal` does as well: its clones are larger.
+
     Raises:
         UserError: `copy-failed`.
     """
+    program = installation.binaries.program("pg_resetwal")
+    if not Path(program).is_file():
+        return
     done = subprocess.run(
-        [installation.binaries.program("pg_resetwal"), "-D", str(data)],
+        [program, "-D", str(data)],
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,

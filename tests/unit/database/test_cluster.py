@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dbsafe_runner.database.cluster import settings_for
+from pathlib import Path
+
+from dbsafe_runner.database.account import Account
+from dbsafe_runner.database.binaries import Binaries
+from dbsafe_runner.database.cluster import settings_for, shorten_wal
+from dbsafe_runner.database.server import Installation
 
 
 def test_only_versions_that_know_a_setting_get_it() -> None:
@@ -20,3 +25,8 @@ def test_what_a_test_could_notice_keeps_its_default() -> None:
         "work_mem",
     }
     assert not noticeable & settings_for(18).keys()
+
+
+def test_an_installation_without_pg_resetwal_will_do(tmp_path: Path) -> None:
+    binaries = Binaries(tmp_path, "14.1", 140001, "14.1-abc")
+    shorten_wal(Installation(binaries, Account("someone", 0, 0, switch=False)), tmp_path)
