@@ -41,10 +41,12 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the place for shared memory, no
 
 #: Waits until standard input closes, which happens when dbsafe ends in whatever way; then ends the
 #: set-up (its process group) and the servers of the run, and removes its directories, which are the
-#: arguments.
+#: arguments behind the first one. That one is "theirs" where what these lie in is the user's and stays.
 _GUARDIAN: Final = r"""
 trap '' INT TERM HUP QUIT TSTP
 while read -r line; do :; done
+owner=$1
+shift
 tries=0
 while [ $tries -lt 100 ]; do
   left=
@@ -69,7 +71,7 @@ while [ $tries -lt 100 ]; do
   [ $tries -gt 0 ] && rm -rf "$@"
   tries=$((tries + 1))
 done
-for run do rmdir "${run%/*}"; done
+[ "$owner" = theirs ] || for run do rmdir "${run%/*}"; done
 """
 
 
@@ -85,6 +87,8 @@ class RunDirectory:
         self.account = account
         self.id = secrets.token_hex(3)
         self._locks: list[int] = []
+        #: Whether what the run directories lie in was there before and is none of ours.
+        self._stays = "DBSAFE_SERVERS_DIR" in os.environ and disk_root().exists()
         self.disk = self._claim(disk_root())
         memory = memory_root()
         self.memory = self._claim(memory) if memory else self.disk
@@ -92,7 +96,8 @@ class RunDirectory:
         if len(str(self._short)) + 8 > LONGEST_SOCKET_DIRECTORY or "," in str(self._short):
             self.close()
             raise _unusable(self._short, "Its path is too long for a Unix socket, or has a comma.")
-        self._guardian = _start_guardian(sorted({str(self.memory), str(self.disk)}))
+        owner = "theirs" if self._stays else "ours"
+        self._guardian = _start_guardian(owner, sorted({str(self.memory), str(self.disk)}))
 
     def place(self, name: str, size: int) -> tuple[Path, Path]:
         """Make the directories of one server: for its socket and log, and for its data.
@@ -133,6 +138,8 @@ class RunDirectory:
         """Remove everything and let the guardian go. May be called again. Servers must have ended."""
         for run in {self.memory, self.disk} if hasattr(self, "memory") else {self.disk}:
             shutil.rmtree(run, ignore_errors=True)
+            if self._stays:
+                continue
             with contextlib.suppress(OSError):
                 # Others' runs keep it from being empty.
                 run.parent.rmdir()
@@ -190,9 +197,9 @@ def _claim_root(root: Path, account: Account) -> None:
         raise PermissionError(0, f"{root} belongs to another user")
 
 
-def _start_guardian(runs: list[str]) -> subprocess.Popen[bytes]:
+def _start_guardian(owner: str, runs: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["/bin/sh", "-c", _GUARDIAN, "dbsafe-guardian", *runs],
+        ["/bin/sh", "-c", _GUARDIAN, "dbsafe-guardian", owner, *runs],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

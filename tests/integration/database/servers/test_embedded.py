@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -311,3 +312,32 @@ def test_an_installed_server(area: Path, provide: Provide, given: str) -> None:
     namespace = provider.acquire("gw0")
     assert namespace.server_version // 10000 == 15
     assert str(ask(suite_dsn(namespace), "select version()")).startswith("PostgreSQL 15.")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_directory_of_the_users_for_servers_stays(
+    area: Path, program: Callable[..., Any], killed: bool
+) -> None:
+    (area / "run").mkdir()
+    running = program(root=area)
+    running.ready()
+    if killed:
+        running.process.kill()
+        running.process.wait()
+    else:
+        running.end()
+    deadline = time.monotonic() + 10
+    while list((area / "run").iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # The guardian, which removes it, does so last.
+    time.sleep(0.3)
+    assert list((area / "run").iterdir()) == []
+
+
+def test_a_directory_for_servers_that_was_not_there_goes(
+    area: Path, program: Callable[..., Any]
+) -> None:
+    running = program(root=area)
+    running.ready()
+    running.end()
+    assert not (area / "run").exists()
