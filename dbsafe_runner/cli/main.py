@@ -11,12 +11,16 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-import typer
-import typer.core
-import typer.main
-
 from dbsafe_runner import __version__
 from dbsafe_runner.errors import UserError
+
+try:
+    import typer
+    import typer.core
+    import typer.main
+except KeyboardInterrupt:
+    # Most of the start is spent here, and Ctrl-C meanwhile is no reason for a traceback.
+    sys.exit(2)
 
 #: Command -> its module in this package, in the order in which help shows them.
 COMMANDS: Final = {
@@ -83,7 +87,12 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `dbsafe` with `arguments`, by default those of the process, and leave with its exit code."""
-    sys.exit(exit_code_of(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = exit_code_of(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # It came before, or just after, what deals with it.
+        code = 2
+    sys.exit(code)
 
 
 def exit_code_of(arguments: Sequence[str]) -> int:

@@ -45,6 +45,14 @@ class Account:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         return options
 
+    def helper_options(self) -> dict[str, Any]:
+        """The same for a program that does one thing and ends.
+
+        It has a process group of its own: a signal that ends the whole group of dbsafe would end it as
+        well, and the run, which is stopped in order, would take that for a failure.
+        """
+        return {**self.popen_options(), "process_group": 0}
+
     def can_read(self, paths: Sequence[Path]) -> bool:
         """Whether this account can read all these files, and enter and list these directories."""
         if not self.switch:
@@ -54,7 +62,7 @@ class Account:
             'for f do test -r "$f" || exit 1; if test -d "$f"; then test -x "$f" || exit 1; fi; done'
         )
         command = ["/bin/sh", "-c", script, "sh", *map(str, paths)]
-        done = subprocess.run(command, check=False, capture_output=True, **self.popen_options())
+        done = subprocess.run(command, check=False, capture_output=True, **self.helper_options())
         return done.returncode == 0
 
     def make_directory(self, path: Path) -> Path:
@@ -83,7 +91,7 @@ def server_account() -> Account:
             continue
         account = Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid, switch=True)
         try:
-            subprocess.run(["/bin/sh", "-c", ":"], check=True, **account.popen_options())
+            subprocess.run(["/bin/sh", "-c", ":"], check=True, **account.helper_options())
         except (OSError, subprocess.SubprocessError) as error:
             reasons.append(f"{name}: {error}")
         else:

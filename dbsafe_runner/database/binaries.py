@@ -117,7 +117,15 @@ def inspect(bindir: Path) -> Binaries:
 def _ask_version(bindir: Path) -> tuple[str, int]:
     command = [str(bindir / "postgres"), "--version"]
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            # A signal to the whole group of dbsafe says nothing about this installation.
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            process_group=0,
+        )
         return parse_version(done.stdout)
     except (OSError, subprocess.SubprocessError) as error:
         cause = str(error)
@@ -288,7 +296,12 @@ def _ask_directory(pg_config: Path, option: str, otherwise: Path) -> Path:
         return otherwise
     try:
         done = subprocess.run(
-            [str(pg_config), option], check=True, capture_output=True, text=True, timeout=60
+            [str(pg_config), option],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            process_group=0,
         )
     except (OSError, subprocess.SubprocessError):
         return otherwise

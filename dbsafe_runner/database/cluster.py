@@ -87,7 +87,7 @@ def initialise(installation: Installation, data: Path) -> Mapping[str, Any]:
             capture_output=True,
             text=True,
             errors="replace",
-            **installation.account.popen_options(),
+            **installation.account.helper_options(),
         )
         if done.returncode == 0:
             _write_settings(data, binaries.major)
@@ -121,7 +121,7 @@ def copy_data(installation: Installation, source: Path, target: Path) -> None:
         capture_output=True,
         text=True,
         errors="replace",
-        **installation.account.popen_options(),
+        **installation.account.helper_options(),
     )
     if done.returncode == 0:
         return
@@ -153,7 +153,7 @@ def shorten_wal(installation: Installation, data: Path) -> None:
         capture_output=True,
         text=True,
         errors="replace",
-        **installation.account.popen_options(),
+        **installation.account.helper_options(),
     )
     if done.returncode != 0:
         raise UserError(

@@ -71,6 +71,9 @@ def start_pytest(directory: Path, environment: Mapping[str, str], start: Mapping
     """
     ours, theirs = socket.socketpair()
     read, write = os.pipe()
+    # An interrupt waits until pytest is imported and deals with it (`zygote.run_pytest`): one that comes
+    # while Python starts would end in a traceback. The mask is inherited.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         popen = subprocess.Popen(
             [sys.executable, "-m", "dbsafe_runner.workers.zygote", str(theirs.fileno())],
@@ -87,6 +90,7 @@ def start_pytest(directory: Path, environment: Mapping[str, str], start: Mapping
         os.close(read)
         raise
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         os.close(write)
     ours.sendall(encode("start", dict(start)))

@@ -13,14 +13,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dbsafe_runner.database.provider import NamespaceProvider
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind
-from dbsafe_runner.workers import catalogue
 from dbsafe_runner.workers.births import Births
+from dbsafe_runner.workers.collected import suite_of
 from dbsafe_runner.workers.confirming import Confirming
 from dbsafe_runner.workers.endings import Endings
 from dbsafe_runner.workers.failing import collected_differently, zygote_died
@@ -33,7 +32,7 @@ from dbsafe_runner.workers.limits import Limits
 from dbsafe_runner.workers.outputs import Outputs
 from dbsafe_runner.workers.peer import Peer
 from dbsafe_runner.workers.protocol import Message
-from dbsafe_runner.workers.settings import CollectedSuite, Planner, PoolSettings
+from dbsafe_runner.workers.settings import Planner, PoolSettings
 from dbsafe_runner.workers.slot import Slot, State
 from dbsafe_runner.workers.staffing import Staffing
 from dbsafe_runner.workers.tenancy import Tenancy
@@ -127,11 +126,13 @@ class Pool:
                     key.data(mask)
                 self._look_around()
             self.outputs.drain()
+            # What made something fail may have been the signal that has just come.
+            self.mailbox.run_all()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
             self._close()
-        if self.fatal is not None:
+        if self.fatal is not None and not self.endings.was_interrupted:
             raise self.fatal
         return self.endings.exit_code(self._zygote_code)
 
@@ -264,7 +265,7 @@ class Pool:
 
     def _collected(self, message: Message) -> None:
         self.collected = message
-        suite = _suite_of(message, self.now())
+        suite = suite_of(message, self.now())
         tests = suite.tests
         files = collections.Counter(test.file for test in tests)
         self.emit(
@@ -337,8 +338,11 @@ class Pool:
         self._leaving()
 
     def fail(self, error: BaseException) -> None:
-        """End the run: nothing can be had from going on."""
-        if self.fatal is None:
+        """End the run: nothing can be had from going on.
+
+        One that was interrupted ends anyway, and in order. What fails then is no news.
+        """
+        if self.fatal is None and not self.endings.was_interrupted:
             self.fatal = error
             self.endings.kill_all()
 
@@ -385,18 +389,3 @@ class Pool:
         self.selector.close()
         self._listener.close()
         self.mailbox.close()
-
-
-def _suite_of(message: Message, seconds: float) -> CollectedSuite:
-    """What the zygote says that it has collected, so many seconds after it was started."""
-    return CollectedSuite(
-        tuple(catalogue.decode(message.blob)),
-        Path(message["rootdir"]),
-        message["maxfail"],
-        frozenset(message["urgent"]),
-        deselected=message["deselected"],
-        python_path=tuple(message["python_path"]),
-        django_settings=message["django_settings"],
-        unsafe=tuple(message["unsafe"]),
-        start_seconds=seconds,
-    )

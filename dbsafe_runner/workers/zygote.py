@@ -59,12 +59,24 @@ def main() -> NoReturn:
     sys.argv = [str(start["program"]), *arguments]
     # What importing and collecting makes stays: looking for garbage in it is a fifth of the time.
     gc.disable()
-    code = int(pytest.main(arguments, plugins=[plugin]))
+    code = run_pytest(arguments, plugin)
     try:
         channel.send("ended", code=code)
     except ChannelClosedError:
         code = 1
     sys.exit(code)
+
+
+def run_pytest(arguments: list[str], plugin: DbsafePlugin) -> int:
+    """Run pytest and return its exit code. An interrupt that came earlier was held back until now."""
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        return int(pytest.main(arguments, plugins=[plugin]))
+    except KeyboardInterrupt:
+        # Outside of its session, while it loads plugins, pytest lets it through.
+        return int(pytest.ExitCode.INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel) -> redirect.Rules:

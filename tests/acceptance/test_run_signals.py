@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -203,3 +205,83 @@ def test_ctrl_c_in_a_terminal_reaches_the_whole_group_once(project: Project) -> 
     assert process.returncode == 2, out
     assert project.read_results()[0] == {"test_one.py::test_quick": "passed"}
     assert_gone(children)
+
+
+#: In place of `cp`: takes its time, and lets it be known.
+SLOW_CP = """#!/bin/sh
+echo x >{folder}/started
+sleep 2
+exec {cp} "$@"
+"""
+
+
+def test_helpers_that_a_signal_would_end_too_are_no_failure(project: Project, temporary: Path) -> None:
+    # Servers' accounts use it as well.
+    temporary.chmod(0o777)
+    slow = temporary / "bin" / "cp"
+    slow.parent.mkdir()
+    slow.write_text(SLOW_CP.format(folder=temporary, cp=shutil.which("cp")))
+    slow.chmod(0o755)
+    project.variables["PATH"] = f"{slow.parent}{os.pathsep}{os.environ['PATH']}"
+    project.write(
+        test_one="""
+            import psycopg
+            def test_connects():
+                psycopg.connect("postgresql://shop@localhost:5432/shop").close()
+        """
+    )
+    process = launch(project, process_group=0)
+    wait_for(temporary / "started", process)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=40)
+    assert process.returncode == 128 + 15, out
+    assert "warning[interrupted]" in out
+    assert "error[" not in out
+    assert "Traceback" not in out
+
+
+def launch(project: Project, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*project.command(), *arguments],
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+#: Stops whatever imports it for a while, once a certain process does.
+SLOW_IMPORT = """
+    import pathlib, sys, time
+    if {word!r} in " ".join(sys.orig_argv):
+        pathlib.Path({started!r}).write_text("x")
+        time.sleep({seconds})
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("module", "word", "seconds", "arguments"),
+    [
+        pytest.param("sitecustomize", "workers.zygote", 2, (), id="python-starts"),
+        pytest.param("slow_plugin", "zygote", 40, ("-p", "slow_plugin"), id="plugins-are-loaded"),
+        pytest.param("typer", "cli", 2, (), id="dbsafe-starts"),
+    ],
+)
+def test_interrupted_before_anything_is_collected(
+    project: Project, number: int, module: str, word: str, seconds: int, arguments: tuple[str, ...]
+) -> None:
+    started = project.root / "started"
+    text = SLOW_IMPORT.format(word=word, started=str(started), seconds=seconds)
+    project.write(**{module: text})
+    project.variables["PYTHONPATH"] = str(project.root)
+    process = launch(project, *arguments)
+    wait_for(started, process)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=30)
+    assert "Traceback" not in out
+    expected = {2} if number == signal.SIGINT else {128 + 15, -signal.SIGTERM}
+    assert process.returncode in expected, out
