@@ -18,7 +18,7 @@ import pydantic
 import pydantic_core
 
 from dbsafe_runner.config.reference import settings_by_name
-from dbsafe_runner.config.settings import Rule, Settings
+from dbsafe_runner.config.settings import Rule, Settings, lacking_halves
 
 _SHOWN = 60
 
@@ -53,18 +53,41 @@ class Layer:
 
 def check(layer: Layer) -> list[Problem]:
     """Everything that is wrong in `layer`, in the order of its places."""
-    problems = list(layer.problems)
+    problems = [*layer.problems, *_halves_of_rules(layer)]
     try:
         Settings.model_validate(layer.values)
     except pydantic.ValidationError as error:
         seen = set()
         for details in error.errors(include_url=False):
+            if (
+                details["type"] == "value_error"
+                and details["loc"][0] == "rules"
+                and len(details["loc"]) == 2
+            ):
+                # It is among the halves that are lacking. pydantic tells one of them, and only where
+                # all values are right.
+                continue
             path, message = _explain(details, layer.values)
             # A value that may be several things fails once for each of them.
             if path not in seen:
                 seen.add(path)
                 problems.append(Problem(layer.place(path), message))
     return sorted(problems, key=lambda problem: _natural(problem.place.text))
+
+
+def _halves_of_rules(layer: Layer) -> list[Problem]:
+    rules = layer.values.get("rules")
+    return [
+        Problem(layer.place(("rules", number)), f"a rule {lacking}")
+        for number, rule in enumerate(rules if isinstance(rules, list | tuple) else ())
+        if isinstance(rule, Mapping)
+        for lacking in lacking_halves({_meant_key(name): value for name, value in rule.items()})
+    ]
+
+
+def _meant_key(name: str) -> str:
+    """The key of a rule that `name` is a slip of, which is told as such and not as lacking, too."""
+    return next(iter(difflib.get_close_matches(name, Rule.model_fields, n=1, cutoff=0.6)), name)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -93,7 +116,7 @@ def _explain(
     if setting is not None:
         return path, f"{path[1]} must be {setting.key.expects}, not {show(value)}"
     if path[0] == "rules":
-        return path, _bad_rule(path, details, value)
+        return path, _bad_rule(path, value)
     if path[0] == "strategies" and len(path) == 2 and isinstance(path[1], str):
         return path, f"a strategy is a table, [strategies.{path[-1]}], not {show(value)}"
     return path, f"{path[0]} must be a table, [{path[0]}], not {show(value)}"
@@ -122,11 +145,9 @@ _RULE_KEYS = {
 }
 
 
-def _bad_rule(path: tuple[str | int, ...], details: pydantic_core.ErrorDetails, value: object) -> str:
+def _bad_rule(path: tuple[str | int, ...], value: object) -> str:
     if len(path) == 3:
         return f"{path[2]} must be {_RULE_KEYS[str(path[2])]}, not {show(value)}"
-    if details["type"] == "value_error":
-        return f"a rule {details['ctx']['error']}"
     return "rules must be tables, each one under [[rules]]"
 
 

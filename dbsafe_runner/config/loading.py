@@ -52,8 +52,8 @@ def load_config(
     layers = [] if found is None else [_file_layer(found, asked_for=file is not None)]
     layers.append(_environment_layer(environment))
     layers.append(_options_layer(options or {}))
+    layers = _with_unknown_strategy(layers)
     problems = [problem for layer in layers for problem in check(layer)]
-    problems += _check_strategy(layers)
     if problems:
         raise _bad_configuration(problems, found)
     settings = Settings.model_validate(_merge(layers))
@@ -224,16 +224,21 @@ def _merge(layers: list[Layer]) -> dict[str, Any]:
     return merged
 
 
-def _check_strategy(layers: list[Layer]) -> list[Problem]:
-    """The strategy that is in force has to be known. Values of the wrong type are told elsewhere."""
+def _with_unknown_strategy(layers: list[Layer]) -> list[Layer]:
+    """The layers, with a problem where one names the strategy that is in force, and it is not known.
+
+    Values of the wrong type are told elsewhere.
+    """
     origin = next((layer for layer in reversed(layers) if "isolation" in _table(layer, "run")), None)
     name = _table(origin, "run")["isolation"] if origin is not None else None
     own = (name for layer in layers for name in _table(layer, "strategies"))
     known = list(dict.fromkeys((*STRATEGIES, *own)))
     if origin is None or not isinstance(name, str) or name in known:
-        return []
+        return layers
     suggestion = did_you_mean(name, known) or f" (there are {', '.join(known)})"
-    return [Problem(origin.place(("run", "isolation")), f'unknown strategy "{name}"{suggestion}')]
+    problem = Problem(origin.place(("run", "isolation")), f'unknown strategy "{name}"{suggestion}')
+    told = dataclasses.replace(origin, problems=(*origin.problems, problem))
+    return [told if layer is origin else layer for layer in layers]
 
 
 def _table(layer: Layer, section: str) -> Mapping[str, Any]:

@@ -230,11 +230,19 @@ class Rule(Table):
 
     @pydantic.model_validator(mode="after")
     def _has_both_halves(self) -> Self:
-        if self.nodeid is None and self.mark is None and self.fixture is None:
-            raise ValueError("needs one of nodeid, mark or fixture to say which tests it is about")
-        if self.level is None and not self.group and not self.exclusive:
-            raise ValueError("needs one of level, group or exclusive to say something about them")
+        if lacking := lacking_halves({name: value for name, value in self if value is not None}):
+            raise ValueError(lacking[0])
         return self
+
+
+def lacking_halves(rule: Mapping[str, object]) -> list[str]:
+    """What a rule needs besides the keys that it has, right or wrong as their values may be."""
+    lacking = []
+    if not rule.keys() & {"nodeid", "mark", "fixture"}:
+        lacking.append("needs one of nodeid, mark or fixture to say which tests it is about")
+    if "level" not in rule and rule.get("group", "") == "" and rule.get("exclusive", False) is False:
+        lacking.append("needs one of level, group or exclusive to say something about them")
+    return lacking
 
 
 class Settings(Table):

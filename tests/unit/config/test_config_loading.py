@@ -144,6 +144,35 @@ a = 3
     ]
 
 
+def test_problems_of_a_file_are_told_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    text = """\
+[run]
+isolation = "balansed"
+[workers]
+count = "many"
+[[rules]]
+level = "SUPER"
+[[rules]]
+exclusive = "yes"
+[[rules]]
+group = ""
+[[rules]]
+fixtur = "db"
+"""
+    assert refusal(tmp_path, text).cause.split("\n") == [
+        'runner.toml:2: unknown strategy "balansed" (did you mean "balanced"?)',
+        'runner.toml:4: count must be a whole number from 1 to 1024, or "auto", not "many"',
+        "runner.toml:5: a rule needs one of nodeid, mark or fixture to say which tests it is about",
+        'runner.toml:6: level must be a level from 0 to 5 or its name, such as READ_ONLY, not "SUPER"',
+        "runner.toml:7: a rule needs one of nodeid, mark or fixture to say which tests it is about",
+        'runner.toml:8: exclusive must be true or false, not "yes"',
+        "runner.toml:9: a rule needs one of nodeid, mark or fixture to say which tests it is about",
+        "runner.toml:9: a rule needs one of level, group or exclusive to say something about them",
+        "runner.toml:11: a rule needs one of level, group or exclusive to say something about them",
+        'runner.toml:12: unknown key "fixtur" in a rule (did you mean "fixture"?)',
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
