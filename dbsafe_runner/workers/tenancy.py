@@ -61,7 +61,9 @@ class Tenancy:
         if self._zygote_namespace is None:
             return
         namespace, self._zygote_namespace = self._zygote_namespace, None
-        if message["changed"] and not message["unsafe"]:
+        # Workers that are spawned import the suite once more, and do it all again.
+        forks = self._pool.settings.start != "spawn" and not message["unsafe"]
+        if message["changed"] and forks:
             self._pool.desk.adopt(namespace, self._pool.fail)
         else:
             self._pool.desk.release(namespace)

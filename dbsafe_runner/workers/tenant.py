@@ -237,9 +237,11 @@ class Tenant:
 
     def _is_lent(self) -> bool:
         """Whether a process that a test made was lent the namespace, and nobody has watched it there."""
-        if self._channel.usable and self._channel.poll("taught") is not None:
-            self._lent = True
-            self._connections += 1
+        # Where the dispatcher is gone, the next question finds that out.
+        with contextlib.suppress(ChannelClosedError):
+            if self._channel.usable and self._channel.poll("taught") is not None:
+                self._lent = True
+                self._connections += 1
         return self._lent
 
     def _ask(self, question: Callable[[Keeper], _Answer]) -> _Answer | None:

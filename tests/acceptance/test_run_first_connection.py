@@ -88,6 +88,20 @@ def test_a_program_is_the_first_to_connect(tmp_path):
     assert "source-learned" in ran.notices()
 
 
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_program_connects_while_the_suite_is_imported(tmp_path, start):
+    made = PROGRAM.partition("    def test_programs")[0] + "    start().communicate()\n"
+    counts = f"""
+    def test_counts():
+        import psycopg
+        with psycopg.connect({URL!r}) as connection:
+            assert connection.execute("select count(*) from made").fetchone() == (1,)
+    """
+    project = Project(tmp_path).write(test_a=made + counts)
+    ran = project.dbsafe("--workers", "1", "--start", start)
+    assert ran.code == 0, ran.out
+
+
 @pytest.mark.skipif(shutil.which("psql") is None, reason="there is no psql")
 def test_psql_is_the_first_to_connect(tmp_path):
     project = Project(tmp_path).write(
