@@ -18,6 +18,7 @@ from dbsafe_runner.analysis.values import (
     Instance,
     Lib,
     Link,
+    Map,
     Seq,
     Value,
     options,
@@ -121,9 +122,29 @@ def configure(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Val
     return UNKNOWN
 
 
+def execution_options(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Value:
+    """Set options: of a connection for good, of an engine for a copy of it."""
+    link = verbs.link_of(machine, receiver, call.node)
+    level = text_of(call.kwargs.get("isolation_level"))
+    if level is None:
+        return receiver
+    if entry.gives == "Engine":
+        link = Link(f"engine at {machine.place(call.node)}", autocommit=level == "AUTOCOMMIT")
+        return Lib(entry.gives, link)
+    machine.changed()
+    link.autocommit = level == "AUTOCOMMIT"
+    return receiver
+
+
 def session_connection(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Value:
-    """Return the connection behind a session: the same transaction."""
-    return Lib(entry.gives, verbs.link_of(machine, receiver, call.node))
+    """Return the connection behind a session: the same transaction, with options of its own."""
+    link = verbs.link_of(machine, receiver, call.node)
+    given = call.kwargs.get("execution_options")
+    wanted = given.items.get("isolation_level") if isinstance(given, Map) else None
+    if text_of(wanted) == "AUTOCOMMIT":
+        machine.changed()
+        link.autocommit = True
+    return Lib(entry.gives, link)
 
 
 def add(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Value:

@@ -47,7 +47,8 @@ _VERBS = {
     name: function
     for module in (verbs, alchemy, orms)
     for name, function in vars(module).items()
-    if callable(function) and not name.startswith("_") and name[0].islower()
+    # What a module imports is no verb of its own, even if a table's word should have the same name.
+    if getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
 }
 
 

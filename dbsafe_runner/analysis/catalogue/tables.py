@@ -73,7 +73,7 @@ _METHODS = {
         begin: engine_begin EngineBegin
         execute: engine_sql Result
         dispose: nothing
-        execution_options: same
+        execution_options: execution_options Engine
         run_callable: nothing
     """,
     "SaConnection": """
@@ -84,7 +84,7 @@ _METHODS = {
         begin: begin Transaction
         begin_nested: savepoint Transaction
         begin_twophase: begin Transaction
-        execution_options: options
+        execution_options: execution_options SaConnection
         run_sync: run_sync
         get_raw_connection: same
         start: same

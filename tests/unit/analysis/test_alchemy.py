@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
+from dbsafe_runner.analysis.catalogue import functions, objects, tables
 from dbsafe_runner.domain.level import Level
 
 NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
@@ -73,6 +76,26 @@ def source(body: str, head: str = "", name: str = "def test_it():") -> str:
         ),
         (
             "with engine.connect() as c:\n    s = Session(c)\n    s.add(User())\n    s.commit()",
+            SHARED,
+        ),
+        (
+            "c = engine.connect().execution_options(isolation_level='AUTOCOMMIT')\nc.execute(insert(User))",
+            SHARED,
+        ),
+        (
+            "c = engine.connect().execution_options(stream_results=True)\nc.execute(insert(User))",
+            ISOLATED,
+        ),
+        (
+            "e = engine.execution_options(isolation_level='AUTOCOMMIT')\ne.connect().execute(insert(User))",
+            SHARED,
+        ),
+        (
+            "s = Session(engine)\nc = s.connection().execution_options(isolation_level='AUTOCOMMIT')\nc.execute(insert(User))",
+            SHARED,
+        ),
+        (
+            "s = Session(engine)\ns.connection(execution_options={'isolation_level': 'AUTOCOMMIT'})\ns.add(User())",
             SHARED,
         ),
     ],
@@ -186,3 +209,14 @@ def session():
     assert (
         level("from models import *\ndef test_it(session):\n    session.add(User())\n", files) is SHARED
     )
+
+
+def test_every_word_of_the_tables_has_a_handler_of_its_own() -> None:
+    for kind in tables._METHODS:
+        for name, entry in tables.methods(kind).items():
+            verb = objects._VERBS[entry.verb]
+            assert len(inspect.signature(verb).parameters) == 4, (kind, name)
+            assert verb.__module__.startswith("dbsafe_runner.analysis.catalogue."), (kind, name)
+    for name, entry in tables.externals().items():
+        if entry.verb not in {"plain", "nothing"}:
+            assert len(inspect.signature(functions._MAKERS[entry.verb]).parameters) == 3, name
