@@ -109,5 +109,7 @@ def _footprints(tests: Iterable[Test], sums: dict[str, Sum]) -> dict[str, Footpr
         if littered & emptied:
             footprint = one.footprint(littered & emptied)
         found[test.nodeid] = footprint
-        littered = (littered - emptied) | (footprint.writes if plain[one].outlives else frozenset())
+        littered = (littered - one.empties(surely=True)) | (
+            footprint.writes if plain[one].outlives else frozenset()
+        )
     return found

@@ -21,13 +21,13 @@ _DROPS = re.compile(r"^DROP\b|\bdrop(_all)?\(|drops?_|delete_model", re.IGNORECA
 def rows(changes: list[Change], wide: set[str]) -> tuple[list[Change], list[Change]]:
     """Split row changes into those that remain and those that the test's teardown deletes again.
 
-    `wide` are the tables that wider fixtures write: emptying one of those takes away more than the
+    What is deleted only under a condition that is not known may remain. `wide` are the tables that wider fixtures write: emptying one of those takes away more than the
     test brought.
     """
     emptied = {
         table
         for one in changes
-        if one.phase == "teardown" and one.action.kind is Kind.CLEAN
+        if one.phase == "teardown" and one.action.kind is Kind.CLEAN and not one.action.maybe
         for table in one.action.tables
     }
     written = {table for one in changes for table in one.action.tables}
@@ -62,7 +62,7 @@ def schema(changes: Iterable[Change], teardown: Iterable[Action]) -> tuple[list[
         objects.setdefault(_object(one.action), []).append(one)
     kept: list[Change] = []
     undone: list[Change] = []
-    disowned = any(one.what.startswith("DROP OWNED") for one in teardown)
+    disowned = any(one.what.startswith("DROP OWNED") and not one.maybe for one in teardown)
     for history in objects.values():
         granted = disowned and all(_GRANTS.match(one.action.what) for one in history)
         (undone if granted or _comes_to_nothing(history) else kept).extend(history)
@@ -80,7 +80,7 @@ def _comes_to_nothing(history: list[Change]) -> bool:
     first, last = history[0].action, history[-1].action
     made = any(_MAKES.search(one.action.what) for one in history)
     absent = bool(_MAKES.search(first.what)) or first.flag
-    return made and absent and bool(_DROPS.search(last.what))
+    return made and absent and bool(_DROPS.search(last.what)) and not last.maybe
 
 
 def cluster(actions: Iterable[Action], teardown: Iterable[Action]) -> bool:
@@ -91,7 +91,7 @@ def cluster(actions: Iterable[Action], teardown: Iterable[Action]) -> bool:
     own = [
         one.what for one in actions if one.kind is Kind.CLUSTER and not _LEAVES_NOTHING.search(one.what)
     ]
-    late = {one.what for one in teardown if one.kind is Kind.CLUSTER}
+    late = {one.what for one in teardown if one.kind is Kind.CLUSTER and not one.maybe}
     made = {what.removeprefix("CREATE ") for what in own if what.startswith("CREATE ")}
     return all(_taken_back(what, made, late) for what in own)
 

@@ -87,7 +87,11 @@ def _binary(machine: Machine, node: ast.BinOp, env: Env) -> Value:
 def _boolean(machine: Machine, node: ast.BoolOp, env: Env) -> Value:
     result: Value | None = None
     for operand in node.values:
-        value = machine.evaluate(operand, env)
+        if result is None:
+            value = machine.evaluate(operand, env)
+        else:
+            with machine.perhaps():
+                value = machine.evaluate(operand, env)
         truth = truth_of(value)
         if isinstance(node.op, ast.Or) and truth is False:
             result = value if result is None else result
@@ -119,7 +123,8 @@ def _conditional(machine: Machine, node: ast.IfExp, env: Env) -> Value:
     truth = truth_of(machine.evaluate(node.test, env))
     if truth is not None:
         return machine.evaluate(node.body if truth else node.orelse, env)
-    return join(machine.evaluate(node.body, env), machine.evaluate(node.orelse, env))
+    with machine.perhaps():
+        return join(machine.evaluate(node.body, env), machine.evaluate(node.orelse, env))
 
 
 def _sequence(machine: Machine, node: ast.List | ast.Tuple | ast.Set, env: Env) -> Value:

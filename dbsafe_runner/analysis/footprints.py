@@ -223,12 +223,13 @@ class Sum:
                 self._ledger.undone.append(change)
         return lasting
 
-    def empties(self) -> frozenset[str]:
+    def empties(self, *, surely: bool = False) -> frozenset[str]:
         """Return the tables that the test's set-up empties before it writes anything."""
         return frozenset(
             table
             for one in self._changes
             if one.phase == "setup" and one.action.kind is Kind.CLEAN
+            if not (surely and one.action.maybe)
             for table in one.action.tables
         )
 
@@ -252,7 +253,8 @@ class Sum:
     def _scratch(self) -> bool:
         """Return whether the test works in a database that it creates and drops itself."""
         drops = any(
-            one.kind is Kind.CLUSTER and "DROP DATABASE" in one.what for one in self._walk.teardown
+            one.kind is Kind.CLUSTER and "DROP DATABASE" in one.what and not one.maybe
+            for one in self._walk.teardown
         )
         return drops and clean_up.cluster(self._own, self._walk.teardown)
 

@@ -8,8 +8,9 @@ up in the catalogue. It never imports or runs the suite's code, and never raises
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from dbsafe_runner.analysis import calling, expressions, fingerprints, lookup, statements
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
@@ -57,6 +58,8 @@ class Frame:
     #: How many exception handlers and conditional branches are around the current statement.
     handlers: int = 0
     branches: int = 0
+    #: Actions of the trace from here on stand behind an early return.
+    certain: int | None = None
 
 
 class Machine:
@@ -222,7 +225,25 @@ class Machine:
             self.depth -= 1
             self.frames.pop()
             self.trace.extend(frame.deferred)
+            if frame.certain is not None:
+                self._doubtful(self.trace, frame.certain)
         return frame
+
+    @contextlib.contextmanager
+    def perhaps(self) -> Iterator[None]:
+        """Mark what is recorded inside, and the teardown that is registered, as what may not happen."""
+        mark, known = len(self.trace), set(map(id, self.finalizers))
+        yield
+        self._doubtful(self.trace, mark)
+        for position, action in enumerate(self.finalizers):
+            if id(action) not in known:
+                self.finalizers[position] = action._replace(maybe=True)
+
+    @staticmethod
+    def _doubtful(actions: list[Action], start: int) -> None:
+        for position in range(start, len(actions)):
+            if not actions[position].maybe:
+                actions[position] = actions[position]._replace(maybe=True)
 
     def resume(self, suspended: Suspended, inside: Callable[[Value], None]) -> None:
         """Follow a generator function, and at its first `yield` what is inside it."""

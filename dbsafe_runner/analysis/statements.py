@@ -108,10 +108,18 @@ def _if(machine: Machine, node: ast.If, env: Env) -> bool:
         return execute(machine, node.body if truth else node.orelse, env)
     frame = machine.frames[-1]
     frame.branches += 1
-    first = execute(machine, node.body, env)
-    second = execute(machine, node.orelse, env)
+    with machine.perhaps():
+        first = execute(machine, node.body, env)
+        second = execute(machine, node.orelse, env)
     frame.branches -= 1
+    if _returns(node.body) != _returns(node.orelse) and frame.certain is None:
+        # What stands behind an early return may not happen.
+        frame.certain = len(machine.trace)
     return first and second and bool(node.orelse)
+
+
+def _returns(body: list[ast.stmt]) -> bool:
+    return any(isinstance(statement, ast.Return) for statement in body)
 
 
 def _for(machine: Machine, node: ast.For | ast.AsyncFor, env: Env) -> bool:
@@ -139,10 +147,11 @@ def _try(machine: Machine, node: ast.Try | ast.TryStar, env: Env) -> bool:
     frame = machine.frames[-1]
     frame.handlers += 1
     frame.branches += 1
-    for handler in node.handlers:
-        if handler.name:
-            env.names[handler.name] = UNKNOWN
-        execute(machine, handler.body, env)
+    with machine.perhaps():
+        for handler in node.handlers:
+            if handler.name:
+                env.names[handler.name] = UNKNOWN
+            execute(machine, handler.body, env)
     frame.handlers -= 1
     frame.branches -= 1
     if not ended:
@@ -249,8 +258,9 @@ def _import_from(machine: Machine, node: ast.ImportFrom, env: Env) -> bool:
 def _match(machine: Machine, node: ast.Match, env: Env) -> bool:
     machine.evaluate(node.subject, env)
     machine.frames[-1].branches += 1
-    for case in node.cases:
-        execute(machine, case.body, env)
+    with machine.perhaps():
+        for case in node.cases:
+            execute(machine, case.body, env)
     machine.frames[-1].branches -= 1
     return False
 

@@ -419,3 +419,81 @@ def test_a_set_up_that_empties_what_the_test_before_left_writes(suite) -> None:
 )
 def test_libraries_that_take_memory(footprint, library: str, weight: str) -> None:
     assert footprint(f"import {library}\ndef test_it():\n    pass\n").memory.name == weight
+
+
+@pytest.mark.parametrize(
+    ("teardown", "expected"),
+    [
+        ("conn.execute('TRUNCATE audit')", ISOLATED),
+        ("if dirty(): conn.execute('TRUNCATE audit')", SHARED),
+        ("if dirty(): empty(conn)", SHARED),
+        ("dirty() and empty(conn)", SHARED),
+        ("empty(conn) if dirty() else None", SHARED),
+        ("if not dirty():\n        return\n    empty(conn)", SHARED),
+        ("try:\n        dirty()\n    except ValueError:\n        empty(conn)", SHARED),
+        ("if dirty(): request.addfinalizer(lambda: empty(conn))", SHARED),
+        ("request.addfinalizer(lambda: empty(conn))", ISOLATED),
+    ],
+)
+def test_a_conditional_clean_up_is_none(level, teardown: str, expected: Level) -> None:
+    source = f"""
+import psycopg
+import pytest
+from elsewhere import dirty
+
+conn = psycopg.connect("", autocommit=True)
+
+def empty(conn):
+    conn.execute("TRUNCATE audit")
+
+@pytest.fixture(autouse=True)
+def clean(request):
+    yield
+    {teardown}
+
+def test_it():
+    conn.execute("INSERT INTO audit VALUES (1)")
+"""
+    assert level(source) is expected
+
+
+def test_a_conditional_clean_up_before_a_test_leaves_what_the_test_before_left(suite) -> None:
+    source = """
+        import psycopg
+        import pytest
+        from elsewhere import dirty
+
+        conn = psycopg.connect("", autocommit=True)
+
+        @pytest.fixture
+        def clean():
+            if dirty():
+                conn.execute("TRUNCATE audit")
+
+        def test_first():
+            conn.execute("INSERT INTO audit VALUES (1)")
+
+        def test_second(clean):
+            pass
+
+        def test_third(clean):
+            pass
+        """
+    found = suite({"test_it.py": source}).footprints()
+    assert found["test_it.py::test_second"].outlives
+    assert found["test_it.py::test_third"].outlives
+
+
+def test_a_conditional_drop_leaves_the_table(level) -> None:
+    source = """
+import psycopg
+from elsewhere import keep
+
+def test_it():
+    with psycopg.connect("", autocommit=True) as conn:
+        conn.execute("CREATE TABLE scratch (a int)")
+        if not keep():
+            conn.execute("DROP TABLE scratch")
+"""
+    assert level(source) is SCHEMA
+    assert level(source.replace("if not keep()", "if True")) is ISOLATED
