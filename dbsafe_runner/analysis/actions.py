@@ -60,7 +60,7 @@ class Action(NamedTuple):
     flag: bool = False
     #: DOUBT: how much confidence it costs, 0 to 1.
     weight: float = 0.0
-    #: It stands behind a condition that is not known, so it may not happen: it cleans nothing up for sure.
+    #: It stands behind a condition that is not known: it cleans nothing up for sure.
     maybe: bool = False
 
 

@@ -21,7 +21,9 @@ _DROPS = re.compile(r"^DROP\b|\bdrop(_all)?\(|drops?_|delete_model", re.IGNORECA
 def rows(changes: list[Change], wide: set[str]) -> tuple[list[Change], list[Change]]:
     """Split row changes into those that remain and those that the test's teardown deletes again.
 
-    What is deleted only under a condition that is not known may remain. `wide` are the tables that wider fixtures write: emptying one of those takes away more than the
+    What is deleted only under a condition that is not known may remain.
+
+    `wide` are the tables that wider fixtures write: emptying one of those takes away more than the
     test brought.
     """
     emptied = {

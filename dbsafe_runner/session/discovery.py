@@ -104,7 +104,8 @@ class _Finder:
         name = path.as_posix()
         text = self._files.read(name)
         if text is None:
-            self._unreadable(name, "it is no text, or too large")
+            problem = self._files.problem(name)
+            self._unreadable(name, problem.why, python_reads_it=problem.python_reads_it)
             return
         try:
             tree = ast.parse(text)
@@ -116,13 +117,17 @@ class _Finder:
         marks = _module_marks(tree.body)
         yield from self._in_body(tree.body, name, name.removeprefix(root), (), marks)
 
-    def _unreadable(self, name: str, why: str) -> None:
+    def _unreadable(self, name: str, why: str, *, python_reads_it: bool = False) -> None:
         file = name.removeprefix(self._files.rootdir + "/")
+        what = "is not read" if python_reads_it else "cannot be read as Python"
+        hint = "pytest will fail to collect it, too."
+        if python_reads_it:
+            hint = "Its tests run all the same; `dbsafe plan` without --static lists them."
         self.notes.append(
             Note(
                 "test-file-unreadable",
-                f"{file} cannot be read as Python, so its tests are not in this plan: {why}",
-                "pytest will fail to collect it, too.",
+                f"{file} {what}, so its tests are not in this plan: {why}",
+                hint,
                 file=file,
             )
         )

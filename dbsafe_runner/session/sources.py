@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 import io
@@ -15,6 +16,14 @@ from pathlib import Path
 
 #: Bytes; nothing that large is read, whatever it is called.
 LARGEST_FILE = 8_000_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a file gave no text, in words; Python itself reads what is only too large for dbsafe."""
+
+    why: str
+    python_reads_it: bool = False
 
 
 class SourceFiles:
@@ -35,6 +44,7 @@ class SourceFiles:
         roots = [self._rootdir, *(_slashes(str(Path(rootdir, entry))) for entry in python_path)]
         self._roots = tuple(dict.fromkeys(root for root in roots if not is_installed(root)))
         self._texts: dict[str, str | None] = {}
+        self._problems: dict[str, Unreadable] = {}
         self._entries: dict[str, frozenset[str]] = {}
 
     @property
@@ -45,8 +55,15 @@ class SourceFiles:
     def read(self, path: str) -> str | None:
         """The text of a file, decoded as Python would; None when it is absent, too large or no text."""
         if path not in self._texts:
-            self._texts[path] = _read(path)
+            found = _read(path)
+            if isinstance(found, Unreadable):
+                self._problems[path] = found
+            self._texts[path] = None if isinstance(found, Unreadable) else found
         return self._texts[path]
+
+    def problem(self, path: str) -> Unreadable:
+        """Why `read` found no text in a file."""
+        return self._problems.get(path, Unreadable("it cannot be read"))
 
     def resolve(self, module: str, from_file: str) -> str | None:
         """The file of a module of the project, or None for one that is not of the project."""
@@ -102,20 +119,37 @@ class SourceFiles:
         return self._entries[folder]
 
 
-def _read(path: str) -> str | None:
+def _read(path: str) -> str | Unreadable:
     try:
         # Fifos and devices are no sources, and reading them may never end.
         status = Path(path).stat()
-        if status.st_size > LARGEST_FILE or not Path(path).is_file():
-            return None
+        if not Path(path).is_file():
+            return Unreadable("it is no regular file")
+        if status.st_size > LARGEST_FILE:
+            why = f"it has {status.st_size:,} bytes, and dbsafe reads no source above {LARGEST_FILE:,}"
+            return Unreadable(why, python_reads_it=True)
         data = Path(path).read_bytes()
-    except (OSError, ValueError):
-        return None
+    except FileNotFoundError:
+        link = Path(path).is_symlink()
+        return Unreadable("it is a link to a file that does not exist" if link else "it does not exist")
+    except (OSError, ValueError) as error:
+        return Unreadable(f"it cannot be opened ({getattr(error, 'strerror', None) or error})")
+    return _decoded(data)
+
+
+def _decoded(data: bytes) -> str | Unreadable:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         return data.decode(encoding).replace("\r\n", "\n")
-    except (SyntaxError, UnicodeDecodeError, LookupError):
-        return None
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start} is not {error.encoding}"
+    except (SyntaxError, LookupError) as error:
+        where = str(error)
+    if b"\0" in data:
+        return Unreadable("it holds binary data")
+    return Unreadable(
+        f"it is not in the encoding that it declares, or UTF-8 if it declares none: {where}"
+    )
 
 
 @functools.cache

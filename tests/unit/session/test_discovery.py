@@ -180,6 +180,27 @@ def test_files_that_are_not_python_are_told(root):
     }
 
 
+def test_the_reason_why_a_file_gives_no_tests_is_exact(root):
+    folder = root / "tests" / "odd"
+    folder.mkdir()
+    (folder / "test_latin.py").write_bytes(b"x = '\xe9'\n")
+    (folder / "test_null.py").write_bytes(b"\xff\0\0")
+    (folder / "test_large.py").write_text("#" * 8_000_001)
+    (folder / "test_link.py").symlink_to(folder / "nowhere.py")
+    _, notes = found(root, "tests/odd")
+    told = {Path(note.file).name: note for note in notes}
+    why = {name: note.message.partition("in this plan: ")[2] for name, note in told.items()}
+    assert why == {
+        "test_latin.py": "it is not in the encoding that it declares, or UTF-8 if it declares none: "
+        "invalid or missing encoding declaration",
+        "test_null.py": "it holds binary data",
+        "test_large.py": "it has 8,000,001 bytes, and dbsafe reads no source above 8,000,000",
+        "test_link.py": "it is a link to a file that does not exist",
+    }
+    assert "pytest will fail" in told["test_latin.py"].hint
+    assert "pytest will fail" not in told["test_large.py"].hint
+
+
 def test_a_directory_linked_into_itself_ends(root):
     (root / "tests" / "loop").symlink_to(root / "tests")
     suite, _ = found(root)
