@@ -41,6 +41,9 @@ class Kind(enum.Enum):
     FILE = "reads a file"
     #: The current directory is another one from here on.
     MOVE = "changes the directory"
+    #: Changes what outlives the test in its process, or in files; `flag`: whatever it was before. Its
+    #: name is among the tables, and `weight` is 1 for a relative path.
+    STATE = "changes state"
     #: Something that could not be followed; `weight` says how much it may matter.
     DOUBT = "is not known"
     #: A reason to expect much CPU time or memory.

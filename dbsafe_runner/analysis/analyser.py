@@ -6,7 +6,7 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from dbsafe_runner.analysis import shared_state
+from dbsafe_runner.analysis import lasting_state, shared_state
 from dbsafe_runner.analysis.actions import Action, Kind
 from dbsafe_runner.analysis.fixtures import Walk, Walker
 from dbsafe_runner.analysis.footprints import Sum
@@ -35,6 +35,8 @@ class Analyser:
     def _file(self, file: str, tests: list[Test]) -> tuple[dict[str, Footprint], set[str]]:
         self._walker.begin_file(self._sources.absolute(file))
         roots = {self._sources.absolute(file)}
+        space = self._machine.modules.space(self._sources.absolute(file))
+        self._machine.told = shared_state.told(space, tests) if space is not None else None
         sums: dict[object, Sum] = {}
         of: dict[str, Sum] = {}
         for test, variant in _variants(tests):
@@ -46,12 +48,24 @@ class Analyser:
                 roots |= walk.files
             of[test.nodeid] = sums[key]
         found = _footprints(tests, of)
-        space = self._machine.modules.space(self._sources.absolute(file))
-        for nodeid, shares in (
-            shared_state.shared(space, file, tests).items() if space is not None else ()
-        ):
-            found[nodeid] = _with_shares(found[nodeid], shares)
+        for shares in self._shares(file, tests, of):
+            for nodeid, some in shares.items():
+                found[nodeid] = self._with_shares(found[nodeid], some)
         return found, roots
+
+    def _shares(
+        self, file: str, tests: list[Test], of: dict[str, Sum]
+    ) -> Iterator[dict[str, list[shared_state.Share]]]:
+        """Yield what tests share with others of their file, by node id."""
+        space = self._machine.modules.space(self._sources.absolute(file))
+        told = self._machine.told
+        if space is not None and told is not None:
+            yield shared_state.shared(space, file, tests, told)
+        states: dict[Sum, lasting_state.Changes] = {}
+        for one in of.values():
+            if one not in states:
+                states[one] = one.state()
+        yield lasting_state.shared(tests, {nodeid: states[one] for nodeid, one in of.items()}, file)
 
     def _imported(self, walk: Walk) -> list[Action]:
         """Return what a test's files do when they are imported, and the files of SQL that are read then.
@@ -78,11 +92,13 @@ class Analyser:
                 pending.extend(target for target in asked.values() if target is not None)
         return found
 
-
-def _with_shares(footprint: Footprint, shares: list[shared_state.Share]) -> Footprint:
-    evidence = tuple(Evidence(Source.STATIC, share.what, share.file, share.line) for share in shares)
-    names = frozenset(f"{share.file}::{share.name}" for share in shares)
-    return dataclasses.replace(footprint, shares=names, evidence=footprint.evidence + evidence)
+    def _with_shares(self, footprint: Footprint, shares: list[shared_state.Share]) -> Footprint:
+        evidence = tuple(
+            Evidence(Source.STATIC, one.what, self._sources.relative(one.place or one.file), one.line)
+            for one in shares
+        )
+        names = footprint.shares | {f"{share.file}::{share.name}" for share in shares}
+        return dataclasses.replace(footprint, shares=names, evidence=footprint.evidence + evidence)
 
 
 def _variants(tests: list[Test]) -> Iterator[tuple[Test, tuple[int, int]]]:

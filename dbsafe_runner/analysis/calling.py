@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, classes, lookup, strings
+from dbsafe_runner.analysis import catalogue, classes, lookup, process_state, strings
 from dbsafe_runner.analysis.values import (
     MOCK,
     UNKNOWN,
@@ -28,6 +28,7 @@ from dbsafe_runner.analysis.values import (
     Suspended,
     Value,
     join,
+    keep,
     text_of,
 )
 
@@ -68,11 +69,18 @@ def call(machine: Machine, function: Value, given: Call) -> Value:
 
 
 def _call_function(machine: Machine, function: Function, given: Call) -> Value:
-    return _follow(machine, function, None, given)
+    return _kept(function, _follow(machine, function, None, given))
 
 
 def _call_bound(machine: Machine, bound: Bound, given: Call) -> Value:
-    return _follow(machine, bound.function, bound.receiver, given)
+    return _kept(bound.function, _follow(machine, bound.function, bound.receiver, given))
+
+
+def _kept(function: Function, result: Value) -> Value:
+    """Return a result; what a cache keeps is the same object for every test."""
+    if function.cached:
+        keep(result)
+    return result
 
 
 def _call_partial(machine: Machine, partial: Partial, given: Call) -> Value:
@@ -104,6 +112,8 @@ def _call_instance(machine: Machine, instance: Instance, given: Call) -> Value:
 
 def _call_method(machine: Machine, method: Method, given: Call) -> Value:
     receiver = method.receiver
+    if not isinstance(receiver, Lib):
+        process_state.method_called(machine, receiver, method.name, given.node, given.env)
     text = text_of(receiver)
     if text is not None:
         return strings.method(text, method.name, given.args, given.kwargs)
@@ -123,6 +133,7 @@ def _call_method(machine: Machine, method: Method, given: Call) -> Value:
 def _call_list(machine: Machine, holder: Seq, name: str, given: Call) -> Value:
     first = given.args[0] if given.args else None
     if name in {"append", "add", "appendleft"} and first is not None:
+        process_state.stored(holder, first)
         holder.items.append(first)
         machine.changed(holder.born)
     elif name in {"extend", "update"} and isinstance(first, Seq):

@@ -105,6 +105,9 @@ def _method(cls: Class, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Functio
             function.kind = name.removeprefix("cached_").removeprefix("hybrid_")
         elif name in {"contextmanager", "asynccontextmanager"}:
             function.kind = "contextmanager"
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        kept = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        function.cached = function.cached or kept in {"lru_cache", "cache"}
     return function
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,17 @@ from dbsafe_runner.analysis import calling, lookup
 from dbsafe_runner.analysis.actions import Action
 from dbsafe_runner.analysis.machine import Machine, TooMuchError
 from dbsafe_runner.analysis.modules import Definition, ModuleSpace
-from dbsafe_runner.analysis.values import UNKNOWN, Function, Instance, Lib, Map, Seq, Value
+from dbsafe_runner.analysis.values import (
+    UNKNOWN,
+    Function,
+    Instance,
+    Lib,
+    Map,
+    Seq,
+    Value,
+    births,
+    keep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +39,17 @@ class FixtureResult:
     given: list[Value] = dataclasses.field(default_factory=list)
 
 
-def guarded(machine: Machine, work: Callable[[], object]) -> list[Action]:
-    """Return what some work does; work that is too much or too deep ends in a doubt."""
+def guarded(machine: Machine, work: Callable[[], object], *, wide: bool = False) -> list[Action]:
+    """Return what some work does; work that is too much or too deep ends in a doubt.
+
+    `wide`: what it makes outlives the test.
+    """
     outer, machine.trace = machine.trace, []
     frames = machine.frames
     machine.steps, depth = 0, machine.depth
     try:
-        work()
+        with births.early() if wide else contextlib.nullcontext():
+            work()
     except (TooMuchError, RecursionError):
         machine.frames, machine.depth = frames, depth
         machine.doubt("too much code to follow", None, 0.55)
@@ -49,12 +64,15 @@ def run_fixture(
     function = Function(node, space)
     value: Value = UNKNOWN
     mark: int | None = None
+    guards: dict[tuple[str, str], Value] = {}
     patches = dict(machine.patches)
     finalizers, machine.finalizers = machine.finalizers, []
 
     def at_yield(given_out: Value) -> None:
         nonlocal value, mark
         value, mark = given_out, len(machine.trace)
+        # `patch.dict` around a `yield` is kept: it stands for nothing else, and guards from changes.
+        guards.update({key: new for key, new in machine.patches.items() if not key[0]})
 
     def work() -> None:
         nonlocal value
@@ -66,10 +84,13 @@ def run_fixture(
         if value is UNKNOWN:
             value = lookup.from_annotation(machine, node.returns, space.env)
 
-    actions = guarded(machine, work)
+    actions = guarded(machine, work, wide=reach != "own")
+    if reach != "own":
+        keep(value)
     late, machine.finalizers = machine.finalizers, finalizers
     position = len(actions) if mark is None else mark
     made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new}
+    made.update(guards)
     teardown = [*actions[position:], *late]
     return FixtureResult(value, actions[:position], teardown, made, reach, list(given.values()))
 

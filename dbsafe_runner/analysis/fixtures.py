@@ -80,6 +80,8 @@ class Walker:
             else None
         )
         walk.ancestors = classes.ancestors(self._machine, cls) if cls is not None else []
+        if self._machine.told is not None:
+            self._machine.told.own = test.cls.rpartition(".")[2].rpartition("::")[2]
         visit = _Visit(self, self._machine, test, walk, Instance(cls) if cls is not None else None)
         visit.variant = variant
         self._machine.patches.clear()
@@ -261,13 +263,15 @@ class _Visit:
             member = classes.member(self._machine, receiver.cls, name)
             if isinstance(member, Function):
                 target = receiver.cls if member.kind == "classmethod" else receiver
-                into.extend(self._guarded(functools.partial(self._follow_plain, member, target)))
+                work = functools.partial(self._follow_plain, member, target)
+                into.extend(guarded(self._machine, work, wide=into is self._walk.batch))
 
     def _functions(self, space: ModuleSpace, names: tuple[str, ...], into: list[Action]) -> None:
         for name in names:
             member = self._machine.modules.name(space, name)
             if isinstance(member, Function):
-                into.extend(self._guarded(functools.partial(self._follow_plain, member, None)))
+                work = functools.partial(self._follow_plain, member, None)
+                into.extend(guarded(self._machine, work, wide=into is self._walk.batch))
 
     def _follow_plain(self, function: Function, receiver: Value | None) -> None:
         self._machine.follow(

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 
-from dbsafe_runner.analysis import clean_up, marks
+from dbsafe_runner.analysis import clean_up, lasting_state, marks
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.catalogue import orms
 from dbsafe_runner.analysis.fixtures import Walk
@@ -222,6 +222,13 @@ class Sum:
             elif _is_own(change):
                 self._ledger.undone.append(change)
         return lasting
+
+    def state(self) -> lasting_state.Changes:
+        """Return what the test and its batch's fixtures change that outlives it beside a database."""
+        walk = self._walk
+        moved = any(action.kind is Kind.MOVE for action in walk.batch)
+        phases = {"batch": walk.batch, "setup": walk.setup, "body": walk.body, "teardown": walk.teardown}
+        return lasting_state.changes(phases, moved=moved)
 
     def empties(self, *, surely: bool = False) -> frozenset[str]:
         """Return the tables that the test's set-up empties before it writes anything."""

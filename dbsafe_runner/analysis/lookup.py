@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, classes
+from dbsafe_runner.analysis import catalogue, classes, process_state
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -145,8 +145,10 @@ def _of_module(machine: Machine, module: Module, wanted: str, _node: ast.AST) ->
     return found
 
 
-def _of_external(machine: Machine, external: External, wanted: str, _node: ast.AST) -> Value:
+def _of_external(machine: Machine, external: External, wanted: str, node: ast.AST) -> Value:
     dotted = f"{external.name}.{wanted}"
+    if dotted == "sys.modules" and machine.frames and _in_tests(machine):
+        process_state.note(machine, dotted, node)
     constant = catalogue.constant(dotted)
     if constant is not None:
         return constant
@@ -156,6 +158,10 @@ def _of_external(machine: Machine, external: External, wanted: str, _node: ast.A
         if space is not None:
             return Module(dotted, space)
     return External(dotted)
+
+
+def _in_tests(machine: Machine) -> bool:
+    return machine.frames[-1].space.path == machine.passing_file
 
 
 _ATTRIBUTES: dict[type[Value], Callable[[Machine, Any, str, ast.AST], Value]] = {
@@ -171,6 +177,7 @@ _ATTRIBUTES: dict[type[Value], Callable[[Machine, Any, str, ast.AST], Value]] = 
 def set_attribute(machine: Machine, receiver: Value, wanted: str, value: Value, node: ast.AST) -> None:
     """Follow an assignment to an attribute."""
     for option in options(receiver):
+        process_state.stored(option, value)
         if isinstance(option, Instance | Class):
             machine.changed(option.born if isinstance(option, Instance) else 0)
             option.attrs[wanted] = value
@@ -188,6 +195,7 @@ def set_attribute(machine: Machine, receiver: Value, wanted: str, value: Value, 
 def set_item(machine: Machine, holder: Value, key: Value, value: Value) -> None:
     """Follow an assignment to an item."""
     machine.changed(holder.born if isinstance(holder, Map | Seq) else 0)
+    process_state.stored(holder, value)
     if isinstance(holder, Lib):
         catalogue.set_item(machine, holder, key, value)
     elif isinstance(holder, Map):
@@ -246,6 +254,11 @@ def same(left: Value, right: Value) -> bool | None:
     return None
 
 
+def is_builtin(wanted: str) -> bool:
+    """Return whether a name is one of Python's own."""
+    return wanted in _BUILTINS
+
+
 def super_of(env: Env) -> Value:
     """Return what `super()` stands for in a method."""
     receiver = env.names.get("self") or env.names.get("cls")
@@ -269,6 +282,9 @@ def decorated(machine: Machine, value: Value, decorator: Value, node: ast.expr) 
         return value
     if plain in {"contextmanager", "asynccontextmanager"} and isinstance(value, Function):
         value.kind = value.kind or "contextmanager"
+        return value
+    if isinstance(value, Function) and plain in {"lru_cache", "cache"}:
+        value.cached = True
         return value
     if isinstance(decorator, Lib):
         found = catalogue.decorate(machine, decorator, value, node)

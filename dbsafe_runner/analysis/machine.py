@@ -16,6 +16,7 @@ from dbsafe_runner.analysis import calling, expressions, fingerprints, lookup, s
 from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.modules import ModuleIndex, ModuleSpace
 from dbsafe_runner.analysis.project import SourceTree
+from dbsafe_runner.analysis.shared_state import Told
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
     Env,
@@ -81,6 +82,8 @@ class Machine:
         #: The same for functions of one file, which is let go of when its tests are done.
         self.passing: dict[object, tuple[list[Action], Value, object]] = {}
         self.passing_file = ""
+        #: The changes in the file of tests that `shared_state` sees itself.
+        self.told: Told | None = None
         #: Names of modules that a test has replaced: (path, name) -> what stands there now.
         self.patches: dict[tuple[str, str], Value] = {}
         #: Names that are being looked for behind `import *`, as (path, name).
@@ -298,10 +301,14 @@ class Machine:
         frames, self.frames = self.frames, [Frame(space)]
         steps, self.steps = self.steps, 0
         depth, self.depth = self.depth, min(self.depth, DEEPEST_CALL // 2)
+        # It is imported once: a call that did it is remembered without that.
+        oldest = self.oldest_change
         try:
-            self.execute(space.tree.body, space.env)
+            with births.early():
+                self.execute(space.tree.body, space.env)
         except (TooMuchError, RecursionError):
             self.doubt("module too large to follow", None, 0.2)
         finally:
+            self.oldest_change = oldest
             self.import_trace.extend(self.trace)
             self.trace, self.frames, self.steps, self.depth = outer, frames, steps, depth

@@ -3,44 +3,25 @@
 These are variables of the module, attributes of its classes, what its class- and module-scoped
 fixtures give, and the variables of other modules where tests get at all of them by `vars(module)`.
 Functions of the same file that a test calls, and its fixtures there, are looked into. What a fixture
-empties or sets before each test is shared by nobody. Other modules are not followed.
+empties or sets before each test is shared by nobody. What the code of other modules holds is noted
+by `process_state` while it is followed; `lasting` sums that up.
 """
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
-import re
 from collections.abc import Iterator
 
+from dbsafe_runner.analysis import file_variables
 from dbsafe_runner.analysis.modules import Definition, ModuleSpace
+from dbsafe_runner.analysis.state_methods import CHANGING
 from dbsafe_runner.domain.test import Test
 
-_CHANGING = frozenset(
-    [
-        "append",
-        "extend",
-        "insert",
-        "add",
-        "update",
-        "pop",
-        "popleft",
-        "appendleft",
-        "clear",
-        "remove",
-        "discard",
-        "setdefault",
-        "popitem",
-    ]
-)
-_CHANGE = re.compile(
-    rf"\b(\w+)\s*\.\s*(?:{'|'.join(sorted(_CHANGING))})\s*\("
-    r"|\b(\w+)\s*\[[^\n]*\]\s*[-+*/|&^%]?=(?!=)"
-    r"|\bdel\s+(\w+)\s*\["
-    r"|\b(\w+)\s*\.\s*\w+\s*[-+*/|&^%]?=(?!=)"
-    r"|\bglobal\s+([\w, ]+)"
-)
+_CHANGING = CHANGING
+#: Methods that pytest and unittest call around each test of a class, and those of them that go before.
+_AROUND = ("setup_method", "setUp", "asyncSetUp", "teardown_method", "tearDown", "asyncTearDown")
+_BEFORE = frozenset(_AROUND[:3])
 _WIDE = frozenset({"class", "module"})
 _OWN_CLASS = frozenset({"self", "cls"})
 
@@ -53,6 +34,8 @@ class Share:
     what: str
     file: str
     line: int
+    #: Where that is, when it is not in `file`, absolute.
+    place: str = ""
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,18 +46,49 @@ class _Uses:
     renewed: set[str] = dataclasses.field(default_factory=set)
 
 
-def shared(space: ModuleSpace, file: str, tests: list[Test]) -> dict[str, list[Share]]:
+@dataclasses.dataclass(slots=True)
+class Told:
+    """The variables of a file of tests whose changes are told from its text, test by test."""
+
+    names: set[str]
+    classes: dict[str, set[str]]
+    wide: set[str]
+    #: The class of the test that is being followed.
+    own: str = ""
+
+    def tells(self, part: ast.expr, *, local: bool) -> bool:
+        """Return whether a change is told; `local`: the expression begins with a name of the function."""
+        place: ast.expr = part
+        while isinstance(place, ast.Attribute | ast.Subscript | ast.Call):
+            if isinstance(place, ast.Attribute) and place.attr in self.classes.get(self.own, ()):
+                owner = place.value
+                named = isinstance(owner, ast.Name) and owner.id in {*_OWN_CLASS, self.own}
+                if named or file_variables.names_the_class(owner):
+                    return True
+            place = place.func if isinstance(place, ast.Call) else place.value
+        if not isinstance(place, ast.Name):
+            return False
+        return place.id in self.wide or (place.id in self.names and not local)
+
+
+def told(space: ModuleSpace, tests: list[Test]) -> Told:
+    """Return what `shared` looks after in a file."""
+    wide = _wide_fixtures(space, tests)
+    names = file_variables.module_variables(space.tree) | file_variables.stated_globals(space.text)
+    return Told(names | wide, file_variables.class_variables(space), wide)
+
+
+def shared(space: ModuleSpace, file: str, tests: list[Test], known: Told) -> dict[str, list[Share]]:
     """Return, by node id, the variables by which a test hangs on others of its file."""
-    names = _module_variables(space.tree) | _wide_fixtures(space, tests)
-    if "global " in space.text or any(f"{n}." in space.text or f"{n}[" in space.text for n in names):
-        names &= _changed_names(space.text)
-    else:
-        names = set()
-    classes = _class_variables(space)
-    modules = _imported_modules(space.tree) if "vars(" in space.text else set()
+    stateful = file_variables.stateful(space)
+    names = known.names & (
+        file_variables.changed_names(space.text) | file_variables.stated_globals(space.text) | stateful
+    )
+    classes = known.classes
+    modules = file_variables.imported_modules(space.tree) if "vars(" in space.text else set()
     if not names and not classes and not modules:
         return {}
-    reader = _Reader(space, names, classes, modules)
+    reader = _Reader(space, names, classes, modules, stateful & names)
     uses: dict[tuple[str, str], _Uses] = {}
     for test in tests:
         key = _key(test)
@@ -114,59 +128,6 @@ def _share(
     return None
 
 
-def _changed_names(text: str) -> set[str]:
-    """Return the names that something in a text may change: cheaper than walking its tree."""
-    found: set[str] = set()
-    for change in _CHANGE.finditer(text):
-        found.update(name.strip() for group in change.groups() if group for name in group.split(","))
-    return found
-
-
-def _module_variables(tree: ast.Module) -> set[str]:
-    found: set[str] = set()
-    for statement in tree.body:
-        found.update(_assigned(statement))
-        if isinstance(statement, ast.ClassDef):
-            found.add(statement.name)
-    return found
-
-
-def _imported_modules(tree: ast.Module) -> set[str]:
-    """Return the names under which the module's own `import` statements bind other modules."""
-    return {
-        alias.asname or alias.name.partition(".")[0]
-        for statement in tree.body
-        if isinstance(statement, ast.Import)
-        for alias in statement.names
-    }
-
-
-def _class_variables(space: ModuleSpace) -> dict[str, set[str]]:
-    """Return the names that each class of the module assigns in its body and something may change."""
-    found: dict[str, set[str]] = {}
-    for statement in space.tree.body:
-        if isinstance(statement, ast.ClassDef):
-            names = {name for inner in statement.body for name in _assigned(inner)}
-            names = {name for name in names if _member_changes(name).search(space.text)}
-            if names:
-                found[statement.name] = names
-    return found
-
-
-@functools.lru_cache(maxsize=512)
-def _member_changes(name: str) -> re.Pattern[str]:
-    changing = "|".join(sorted(_CHANGING))
-    sets = r"(?:\s*\[[^\n]*\])?\s*[-+*/|&^%]?=(?!=)"
-    return re.compile(rf"\.\s*{name}(?:{sets}|\s*\.\s*(?:{changing})\s*\()")
-
-
-def _assigned(statement: ast.stmt) -> Iterator[str]:
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    if isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
-    yield from (target.id for target in targets if isinstance(target, ast.Name))
-
-
 def _wide_fixtures(space: ModuleSpace, tests: list[Test]) -> set[str]:
     """Return the fixtures of this file that several tests get the same instance of."""
     return {
@@ -181,9 +142,15 @@ class _Reader:
     """Finds what tests do with the variables of one file."""
 
     def __init__(
-        self, space: ModuleSpace, names: set[str], classes: dict[str, set[str]], modules: set[str]
+        self,
+        space: ModuleSpace,
+        names: set[str],
+        classes: dict[str, set[str]],
+        modules: set[str],
+        stateful: set[str],
     ) -> None:
         self._space, self._names, self._classes, self._modules = space, names, classes, modules
+        self._stateful = stateful
 
     def uses(self, test: Test) -> _Uses:
         """Return what a test does, with its own fixtures in this file and all that they call there."""
@@ -195,10 +162,19 @@ class _Reader:
                 if node is not None:
                     uses.renewed |= self._renewed(node, test.cls)
                     self._look(node, test.cls, uses, followed)
+        for name in _AROUND if test.cls else ("setup_function", "teardown_function"):
+            for node in self._methods(name, test.cls):
+                uses.renewed |= self._renewed(node, test.cls) if name in _BEFORE else set()
+                self._look(node, test.cls, uses, followed)
         node = self._nearest(test.function.partition("[")[0], test.line)
         if node is not None:
             self._look(node, test.cls, uses, followed)
         return uses
+
+    def _methods(self, name: str, cls: str) -> list[Definition]:
+        """Return the functions of a class by name, or of the module where `cls` is empty."""
+        found = self._space.definitions(name)
+        return [node for node, owner in found if (owner.name if owner is not None else "") == cls]
 
     def _nearest(self, name: str, line: int) -> Definition | None:
         found = [node for node, _ in self._space.definitions(name)]
@@ -217,10 +193,15 @@ class _Reader:
                 uses.writes.setdefault(name, line)
             for name, line, writes in self._touched(part, visible, cls):
                 (uses.writes if writes else uses.reads).setdefault(name, line)
-            if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-                for called, owner in self._space.definitions(part.func.id):
-                    if owner is None:
-                        self._look(called, cls, uses, followed)
+            for called in self._called(part, cls):
+                self._look(called, cls, uses, followed)
+
+    def _called(self, part: ast.AST, cls: str) -> list[Definition]:
+        """Return the functions that a name may call: those of the module, and the class's own."""
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            return self._methods(part.id, "")
+        own = isinstance(part, ast.Attribute) and cls and _names_own(part.value, cls)
+        return self._methods(part.attr, cls) if own and isinstance(part, ast.Attribute) else []
 
     def _whole_modules(self, part: ast.AST) -> Iterator[tuple[str, int]]:
         """Yield `vars(module)`, and its line, where a node is that of an imported module."""
@@ -253,54 +234,82 @@ class _Reader:
                 break
             call = statement.value if isinstance(statement, ast.Expr) else None
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-                holder = self._holder(call.func.value, visible, cls)
-                found.update([holder] if holder and call.func.attr == "clear" else [])
+                found.update(
+                    self._exact(call.func.value, visible, cls) if call.func.attr == "clear" else ()
+                )
             elif isinstance(statement, ast.Assign):
-                touched = [one for t in statement.targets for one in self._touched(t, visible, cls)]
-                found.update(name for name, _, writes in touched if writes)
-        return found
+                for target in statement.targets:
+                    found.update(self._exact(target, visible, cls))
+        return found - self._stateful
+
+    def _exact(self, node: ast.expr, visible: set[str], cls: str) -> set[str]:
+        """Return the variable that an expression is, all of it and not a part."""
+        if isinstance(node, ast.Name):
+            return {node.id} & visible
+        member = self._member(node, cls) if isinstance(node, ast.Attribute) else ""
+        return {member} if member else set()
 
     def _touched(self, part: ast.AST, visible: set[str], cls: str) -> Iterator[tuple[str, int, bool]]:
         """Yield (variable, line, whether it is changed) for one node."""
         if isinstance(part, ast.Name) and part.id in visible:
-            yield part.id, part.lineno, isinstance(part.ctx, ast.Store)
-        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-            holder = self._holder(part.func.value, visible, cls)
-            if holder and part.func.attr in _CHANGING:
-                yield holder, part.lineno, True
+            yield part.id, part.lineno, not isinstance(part.ctx, ast.Load)
+            if part.id in self._stateful:
+                yield part.id, part.lineno, True
+        elif isinstance(part, ast.Call):
+            for changed in _changed_by_call(part):
+                if holder := self._holder(changed, visible, cls):
+                    yield holder, part.lineno, True
         elif isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store | ast.Del):
-            holder = self._holder(part.value, visible, cls)
-            if holder:
+            if holder := self._holder(part.value, visible, cls):
                 yield holder, part.lineno, True
         elif isinstance(part, ast.Attribute):
-            name, through_class = self._member(part, visible, cls)
-            stored = isinstance(part.ctx, ast.Store)
-            if name and (through_class or not stored):
+            yield from self._touched_attribute(part, visible, cls)
+
+    def _touched_attribute(
+        self, part: ast.Attribute, visible: set[str], cls: str
+    ) -> Iterator[tuple[str, int, bool]]:
+        stored = not isinstance(part.ctx, ast.Load)
+        name = self._member(part, cls)
+        if name:
+            # An assignment through `self` makes an attribute of the object, which hides the class's.
+            if not stored or not _is_self(part.value):
                 yield name, part.lineno, stored
+        elif stored and (holder := self._holder(part.value, visible, cls)):
+            yield holder, part.lineno, True
 
     def _holder(self, node: ast.expr, visible: set[str], cls: str) -> str:
-        """Return the variable that an expression names, or an empty string."""
-        if isinstance(node, ast.Name):
-            return node.id if node.id in visible else ""
-        return self._member(node, visible, cls)[0] if isinstance(node, ast.Attribute) else ""
+        """Return the variable of which an expression names a part, or an empty string."""
+        place: ast.expr | None = node
+        while place is not None:
+            if isinstance(place, ast.Name):
+                return place.id if place.id in visible else ""
+            if isinstance(place, ast.Attribute) and (name := self._member(place, cls)):
+                return name
+            place = place.func if isinstance(place, ast.Call) else getattr(place, "value", None)
+        return ""
 
-    def _member(self, node: ast.Attribute, visible: set[str], cls: str) -> tuple[str, bool]:
-        """Return the shared attribute that an expression names, and whether it is the class's own."""
-        owner = node.value
-        if isinstance(owner, ast.Name) and owner.id not in _OWN_CLASS:
-            known = owner.id in visible and (owner.id == cls or isinstance(node.ctx, ast.Store))
-            return (f"{owner.id}.{node.attr}" if known else ""), True
-        if node.attr not in self._classes.get(cls, ()):
-            return "", False
-        through_class = _names_the_class(owner)
-        own = through_class or (isinstance(owner, ast.Name) and owner.id in _OWN_CLASS)
-        return (f"{cls}.{node.attr}" if own else ""), through_class
+    def _member(self, node: ast.Attribute, cls: str) -> str:
+        """Return the attribute of the test's class that an expression names, or an empty string."""
+        known = node.attr in self._classes.get(cls, ()) and _names_own(node.value, cls)
+        return f"{cls}.{node.attr}" if known else ""
 
 
-def _names_the_class(node: ast.expr) -> bool:
-    """Whether an expression is `cls`, `type(self)` or `self.__class__`."""
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id == "type"
-    if isinstance(node, ast.Attribute):
-        return node.attr == "__class__"
-    return isinstance(node, ast.Name) and node.id == "cls"
+def _changed_by_call(node: ast.Call) -> Iterator[ast.expr]:
+    """Yield what a call surely changes, if it is of those that are known to."""
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+        yield node.func.value
+    elif isinstance(node.func, ast.Name) and node.func.id in {"next", "setattr", "delattr"}:
+        yield from node.args[:1]
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _names_own(node: ast.expr, cls: str) -> bool:
+    """Whether an expression is the test's object or its class."""
+    return (
+        _is_self(node)
+        or file_variables.names_the_class(node)
+        or (isinstance(node, ast.Name) and node.id == cls)
+    )

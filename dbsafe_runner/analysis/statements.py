@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, contexts, lookup
+from dbsafe_runner.analysis import catalogue, contexts, lookup, process_state
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
@@ -57,17 +57,18 @@ def _annotated(machine: Machine, node: ast.AnnAssign, env: Env) -> bool:
 
 
 def _augmented(machine: Machine, node: ast.AugAssign, env: Env) -> bool:
+    named = isinstance(node.target, ast.Name)
     if isinstance(node.target, ast.Name):
         operation = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
         value = machine.evaluate(ast.copy_location(operation, node), env)
     else:
         value = machine.evaluate(node.value, env)
-    bind(machine, node.target, value, env)
+    bind(machine, node.target, value, env, anew=named)
     return False
 
 
-def bind(machine: Machine, target: ast.expr, value: Value, env: Env) -> None:
-    """Give a name, attribute, item or pattern of names a value."""
+def bind(machine: Machine, target: ast.expr, value: Value, env: Env, *, anew: bool = True) -> None:
+    """Give a name, attribute, item or pattern of names a value, `anew` or made of what it was."""
     if isinstance(target, ast.Name):
         _bind_name(machine, target.id, value, env)
     elif isinstance(target, ast.Tuple | ast.List):
@@ -76,9 +77,11 @@ def bind(machine: Machine, target: ast.expr, value: Value, env: Env) -> None:
             bind(machine, inner, lookup.item(machine, value, position), env)
     elif isinstance(target, ast.Attribute):
         receiver = machine.evaluate(target.value, env)
+        process_state.changed(machine, receiver, target, env, resets=anew)
         lookup.set_attribute(machine, receiver, target.attr, value, target)
     elif isinstance(target, ast.Subscript):
         holder = machine.evaluate(target.value, env)
+        process_state.changed(machine, holder, target, env, resets=anew)
         lookup.set_item(machine, holder, machine.evaluate(target.slice, env), value)
 
 
@@ -88,6 +91,7 @@ def _bind_name(machine: Machine, name: str, value: Value, env: Env) -> None:
     if declared is not None:
         scope = env.module.env
         machine.changed()
+        process_state.bound_globally(machine, name, value, env)
     conditional = machine.frames[-1].branches if machine.frames else 0
     known = scope.names.get(name)
     scope.names[name] = join(value, known) if conditional and known is not None else value
@@ -211,8 +215,9 @@ def _assert(machine: Machine, node: ast.Assert, env: Env) -> bool:
 
 def _delete(machine: Machine, node: ast.Delete, env: Env) -> bool:
     for target in node.targets:
-        if isinstance(target, ast.Attribute):
-            machine.evaluate(target.value, env)
+        if isinstance(target, ast.Attribute | ast.Subscript):
+            holder = machine.evaluate(target.value, env)
+            process_state.changed(machine, holder, target, env, resets=True)
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator
@@ -14,8 +15,37 @@ if TYPE_CHECKING:
 
 #: Stands in a string for a part that is not known before the program runs.
 HOLE = "\x00"
-#: Numbers objects by when they were made, to tell what a call made itself from what it was given.
-births = itertools.count(1)
+#: In the text of a path: it lies in a directory that a test has for itself.
+TEMPORARY = HOLE + "\x01"
+#: Objects that a test or its own fixtures make have numbers from here on.
+_FRESH = 1 << 40
+
+
+class Births:
+    """Numbers objects by when they were made, to tell what a call made itself from what it was given.
+
+    What a module or a wide fixture makes has a low number: it is there before a test, and after it.
+    """
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+        self._early = 0
+
+    def __next__(self) -> int:
+        number = next(self._count)
+        return number if self._early else number + _FRESH
+
+    @contextlib.contextmanager
+    def early(self) -> Iterator[None]:
+        """What is made inside outlives the test."""
+        self._early += 1
+        try:
+            yield
+        finally:
+            self._early -= 1
+
+
+births = Births()
 #: Alternatives kept for one expression; what goes beyond is not followed.
 MOST_CHOICES = 6
 
@@ -100,6 +130,8 @@ class Function(Value):
     owner: Class | None = None
     #: What decorators made of it: property, staticmethod, classmethod, or "".
     kind: str = ""
+    #: Its result is kept and given to every caller.
+    cached: bool = False
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -122,6 +154,7 @@ class Class(Value):
     undefined: set[str] = dataclasses.field(default_factory=set)
     lineage: tuple[Class | External, ...] | None = None
     tables: frozenset[str] | None = None
+    born: int = dataclasses.field(default_factory=births.__next__)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -244,6 +277,28 @@ def _same(one: Value, other: Value) -> bool:
     if isinstance(one, External) and isinstance(other, External):
         return one.name == other.name
     return False
+
+
+def outlives(value: Value) -> bool | None:
+    """Return whether a value is there before a test and after it; None when that is not known."""
+    if isinstance(value, Instance | Seq | Map | Class):
+        return value.born < _FRESH
+    if isinstance(value, Module | External):
+        return True
+    if isinstance(value, Method):
+        return outlives(value.receiver)
+    if isinstance(value, Choice):
+        return any(outlives(option) for option in value.options) or None
+    return value.outer is None if isinstance(value, Function) else None
+
+
+def keep(value: Value, depth: int = 3) -> None:
+    """Note that something which outlives the test refers to a value from now on."""
+    if isinstance(value, Instance | Seq | Map | Class):
+        value.born -= _FRESH if value.born >= _FRESH else 0
+        inner = value.attrs if isinstance(value, Instance | Class) else value.items
+        for one in (inner if isinstance(inner, list) else inner.values()) if depth else ():
+            keep(one, depth - 1)
 
 
 def text_of(value: Value | None) -> str | None:

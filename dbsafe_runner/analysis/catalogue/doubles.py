@@ -35,7 +35,10 @@ def is_double(name: str) -> bool:
 
 def patch(machine: Machine, name: str, call: Call) -> Value:
     """`mock.patch(...)`: a replacement that is put in place by entering it or by decorating with it."""
-    if name.endswith(("patch.dict", "patch.multiple")):
+    if name.endswith("patch.dict"):
+        guarded = _guarded_name(call)
+        return Lib("patch", None, {"new": MOCK, "path": Const(""), "name": Const(guarded)})
+    if name.endswith("patch.multiple"):
         return MOCK
     key, new = _target(machine, name, call)
     attrs: dict[str, Value] = {"new": new}
@@ -46,6 +49,9 @@ def patch(machine: Machine, name: str, call: Call) -> Value:
 
 def patch_now(machine: Machine, name: str, call: Call) -> Value:
     """`mocker.patch(...)` and `monkeypatch.setattr(...)`: in place until the test's end."""
+    if name.endswith(".dict"):
+        machine.patches["", _guarded_name(call)] = MOCK
+        machine.changed()
     if name.endswith((".dict", ".multiple", "stopall", "resetall")):
         return MOCK
     key, new = _target(machine, name, call)
@@ -55,6 +61,14 @@ def patch_now(machine: Machine, name: str, call: Call) -> Value:
         machine.patches[key] = new
         machine.changed()
     return new
+
+
+def _guarded_name(call: Call) -> str:
+    """Return the dict of the interpreter that `patch.dict` sets back, as `process_state` names it."""
+    first = call.argument(0, "in_dict")
+    if isinstance(first, Lib):
+        return text_of(first.attrs.get("name")) or ("os.environ" if first.kind == "environ" else "?")
+    return text_of(first) or "?"
 
 
 def _target(machine: Machine, name: str, call: Call) -> tuple[tuple[str, str] | None, Value]:

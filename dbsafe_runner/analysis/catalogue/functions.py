@@ -66,6 +66,10 @@ _CONSTANTS: dict[str, Value] = {
     "typing.TYPE_CHECKING": Const(True),
     "typing_extensions.TYPE_CHECKING": Const(True),
     "os.environ": Lib("environ"),
+    **{
+        name: Lib("process list", None, {"name": Const(name)})
+        for name in ("sys.modules", "sys.path", "sys.meta_path", "sys.path_hooks", "sys.argv")
+    },
 }
 _DJANGO_MODELS = frozenset({"User", "Group", "Permission", "ContentType", "Session", "Site", "LogEntry"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import classes
+from dbsafe_runner.analysis import classes, process_state
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue import (
     alchemy,
@@ -20,6 +20,7 @@ from dbsafe_runner.analysis.catalogue import (
 from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
 from dbsafe_runner.analysis.catalogue.tables import methods
 from dbsafe_runner.analysis.sql import looks_like_sql
+from dbsafe_runner.analysis.state_methods import CHANGING
 from dbsafe_runner.analysis.values import (
     HOLE,
     MOCK,
@@ -336,7 +337,10 @@ def _special_driver(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
     return lib
 
 
-def _special_environ(_machine: Machine, _lib: Lib, _name: str, _call: Call) -> Value:
+def _special_environ(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
+    if lib.kind != "context" and name in CHANGING:
+        key = text_of(call.argument(0)) if name in {"pop", "setdefault"} else None
+        process_state.of_process(machine, lib, key, call.node, resets=name == "pop")
     return Const(HOLE)
 
 
@@ -362,6 +366,7 @@ _SPECIAL = {
     "super": _special_super,
     "driver": _special_driver,
     "environ": _special_environ,
+    "process list": _special_environ,
     "context": _special_environ,
     "overrides": _special_seq_result,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import lookup, strings
+from dbsafe_runner.analysis import lookup, process_state, strings
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue import files, verbs
 from dbsafe_runner.analysis.values import (
@@ -14,6 +15,7 @@ from dbsafe_runner.analysis.values import (
     UNKNOWN,
     Bound,
     Const,
+    External,
     Function,
     Instance,
     Lib,
@@ -50,6 +52,14 @@ _HARMLESS_PROGRAM = re.compile(
 _MIGRATION = re.compile(
     r"\b(alembic\s+(upgrade|downgrade|stamp)|manage\.py\s+migrate|migrate\b|createdb|dropdb|psql)"
 )
+#: Functions that set something for the whole process.
+_PROCESS_WIDE = {
+    "os.umask", "locale.setlocale", "importlib.reload", "signal.signal", "sys.setrecursionlimit",
+    "socket.setdefaulttimeout", "time.tzset", "logging.disable", "logging.config.dictConfig",
+    "logging.addLevelName", "logging.setLoggerClass", "os.nice", "codecs.register", "copyreg.pickle",
+    "sys.settrace", "sys.setprofile", "sys.setswitchinterval", "gc.disable", "gc.enable", "gc.freeze",
+    "asyncio.set_event_loop_policy", "atexit.register", "decimal.setcontext",
+}  # fmt: skip
 _SERVERS = {
     "HTTPServer", "ThreadingHTTPServer", "TCPServer", "UDPServer", "ThreadingTCPServer", "make_server",
     "start_server", "create_server",
@@ -59,6 +69,8 @@ _SERVERS = {
 def call_builtin(machine: Machine, name: str, call: Call) -> Value | None:
     """Follow a built-in or standard function; None for one that is not special."""
     plain = name.removeprefix("builtins.")
+    if plain in _PROCESS_WIDE:
+        process_state.note(machine, plain, call.node)
     handler = _BUILTINS.get(plain)
     if handler is not None:
         return handler(machine, call)
@@ -123,8 +135,24 @@ def _getattr(machine: Machine, call: Call) -> Value:
 def _setattr(machine: Machine, call: Call) -> Value:
     name = text_of(call.argument(1))
     if call.args:
+        _note_attribute(machine, call, name)
         lookup.set_attribute(machine, call.args[0], name or HOLE, call.argument(2) or UNKNOWN, call.node)
     return UNKNOWN
+
+
+def _delattr(machine: Machine, call: Call) -> Value:
+    if call.args:
+        _note_attribute(machine, call, text_of(call.argument(1)))
+    return UNKNOWN
+
+
+def _note_attribute(machine: Machine, call: Call, name: str | None) -> None:
+    """Note `setattr(holder, name, …)`, as the statement would be noted."""
+    if isinstance(call.node, ast.Call) and call.node.args:
+        attr = name.replace(HOLE, "?") if name else "?"
+        part = ast.copy_location(ast.Attribute(call.node.args[0], attr, ast.Store()), call.node)
+        resets = name is not None and HOLE not in name
+        process_state.changed(machine, call.args[0], part, call.env, resets=resets)
 
 
 def _dynamic(machine: Machine, call: Call) -> Value:
@@ -140,6 +168,8 @@ def _collection(machine: Machine, call: Call) -> Value:
 
 
 def _next(machine: Machine, call: Call) -> Value:
+    if call.args and isinstance(call.node, ast.Call) and call.node.args:
+        process_state.changed(machine, call.args[0], call.node.args[0], call.env)
     return lookup.element(machine, call.args[0]) if call.args else UNKNOWN
 
 
@@ -215,6 +245,25 @@ def _suppress(_machine: Machine, _call: Call) -> Value:
     return Lib("context")
 
 
+def _cache(_machine: Machine, call: Call) -> Value:
+    """`lru_cache(maxsize=…)` is a decorator yet; `lru_cache(function)` is what it makes of one."""
+    first = call.args[0] if call.args else None
+    if isinstance(first, Function):
+        first.cached = True
+        return first
+    return External("functools.lru_cache")
+
+
+def _change_directory(machine: Machine, call: Call) -> Value:
+    process_state.note(machine, "the current directory", call.node, resets=True)
+    return files.changes_directory(machine, call)
+
+
+def _environment(machine: Machine, call: Call) -> Value:
+    process_state.of_process(machine, Lib("environ"), text_of(call.argument(0)), call.node, resets=True)
+    return UNKNOWN
+
+
 def _exit_stack(_machine: Machine, _call: Call) -> Value:
     return Lib("exit stack")
 
@@ -226,10 +275,14 @@ def _closing(_machine: Machine, call: Call) -> Value:
 _BUILTINS: dict[str, Callable[[Machine, Call], Value]] = {
     "open": files.open_call,
     "io.open": files.open_call,
-    "os.chdir": files.changes_directory,
+    "os.chdir": _change_directory,
     "contextlib.chdir": files.changes_directory,
+    "os.putenv": _environment,
+    "os.unsetenv": _environment,
     "getattr": _getattr,
     "setattr": _setattr,
+    "delattr": _delattr,
+    "functools.lru_cache": _cache,
     "exec": _dynamic,
     "eval": _dynamic,
     "__import__": _dynamic,
