@@ -29,8 +29,8 @@ _GLOBAL = re.compile(r"^\s+global\s+([\w, ]+)", re.MULTILINE)
 #: What is called to make an object that every use may change.
 _WORDS = """
     count cycle repeat chain islice accumulate starmap takewhile dropwhile tee zip_longest iter map
-    filter zip enumerate reversed open StringIO BytesIO Queue LifoQueue PriorityQueue SimpleQueue Random Event
-    Mock MagicMock AsyncMock Lock RLock Semaphore Barrier ContextVar local
+    filter zip enumerate reversed open StringIO BytesIO Queue LifoQueue PriorityQueue SimpleQueue Random
+    Event Mock MagicMock AsyncMock Lock RLock Semaphore Barrier ContextVar local
 """
 _STATEFUL = frozenset(_WORDS.split())
 

@@ -10,7 +10,7 @@ from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.catalogue import orms
 from dbsafe_runner.analysis.fixture_results import FixtureResult
 from dbsafe_runner.analysis.transactions import GUARD
-from dbsafe_runner.analysis.values import HOLE, UNKNOWN, Lib, Link, Value
+from dbsafe_runner.analysis.values import TEMPORARY, UNKNOWN, Lib, Link, Value
 
 _LIBRARY = re.compile(r"/(site-packages|dist-packages)/|/lib/python3[^/]*/|/_pytest/")
 _SMELLS_OF_DATABASE = re.compile(
@@ -47,6 +47,10 @@ _KNOWN = {
     "session_mocker": KnownFixture("mocker"),
     "tmp_path": KnownFixture("path"),
     "tmpdir": KnownFixture("path"),
+    "tmp_path_factory": KnownFixture("temporary"),
+    "tmpdir_factory": KnownFixture("temporary"),
+    "pytester": KnownFixture("temporary"),
+    "testdir": KnownFixture("temporary"),
     "postgresql": KnownFixture("Connection", "connects"),
 }
 
@@ -114,7 +118,7 @@ def _value(kind: str) -> Value:
     if not kind:
         return UNKNOWN
     if kind == "path":
-        return strings.path(HOLE)
+        return strings.path(TEMPORARY)
     if kind == "DjangoModel":
         return Lib(kind, orms.DJANGO, {}, frozenset({"auth_user"}))
     if kind == "Connection":

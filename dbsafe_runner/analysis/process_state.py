@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
 
 
-def note(machine: Machine, name: str, node: ast.AST | None, *, resets: bool = False) -> None:
-    """Record that something is changed which outlives the test; nothing is while a module is imported."""
+def note(
+    machine: Machine, name: str, node: ast.AST | None, *, resets: bool = False, relative: bool = False
+) -> None:
+    """Record that something is changed which outlives the test; an import changes nothing."""
     if machine.frames and machine.frames[0].node is not None:
         machine.act(Kind.STATE, None, node, frozenset({name}), f"changes {name}", flag=resets)
+        if relative:
+            machine.trace[-1] = machine.trace[-1]._replace(weight=1.0)
 
 
 def changed(machine: Machine, holder: Value, part: ast.expr, env: Env, *, resets: bool = False) -> None:

@@ -57,7 +57,7 @@ class Told:
     own: str = ""
 
     def tells(self, part: ast.expr, *, local: bool) -> bool:
-        """Return whether a change is told; `local`: the expression begins with a name of the function."""
+        """Return whether a change is told; `local`: it begins with a name of the function."""
         place: ast.expr = part
         while isinstance(place, ast.Attribute | ast.Subscript | ast.Call):
             if isinstance(place, ast.Attribute) and place.attr in self.classes.get(self.own, ()):

@@ -209,6 +209,7 @@ def call_on_unknown(machine: Machine, receiver: Value, name: str, call: Call) ->
         return stdlib.call_builtin(machine, "asyncio.to_thread", call) or UNKNOWN
     if name == "isolated_filesystem":
         return files.changes_directory(machine, call)
+    files.write_unknown(machine, name, call)
     del receiver
     if name in {"save", "delete", "asave", "adelete", "bulk_create", "get_or_create"}:
         machine.act(Kind.WRITE, orms.DJANGO, call.node, verbs.ANY_TABLE, orms.PERHAPS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import classes, process_state
+from dbsafe_runner.analysis import classes, process_state, strings
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue import (
     alchemy,
@@ -24,6 +24,7 @@ from dbsafe_runner.analysis.state_methods import CHANGING
 from dbsafe_runner.analysis.values import (
     HOLE,
     MOCK,
+    TEMPORARY,
     UNKNOWN,
     Bound,
     Class,
@@ -71,6 +72,10 @@ _PARTS = {
 }
 
 
+#: Attributes of a place for temporary files, such as `tempfile.TemporaryDirectory`, and of `pytester`.
+_PLACES = {"name", "path", "tmpdir"}
+
+
 def attribute(machine: Machine, lib: Lib, wanted: str) -> Value | None:
     """Return an attribute of a library object that is not a method."""
     kind = lib.kind
@@ -81,6 +86,8 @@ def attribute(machine: Machine, lib: Lib, wanted: str) -> Value | None:
     same = _SAME_CONNECTION.get((kind, wanted))
     if same is not None:
         return Lib(same, lib.link) if same else lib
+    if kind == "temporary":
+        return strings.path(TEMPORARY) if wanted in _PLACES else None
     if (kind, wanted) in _PARTS:
         return Lib(_PARTS[kind, wanted], None, {"of": lib})
     return _library_attribute(lib, wanted)
@@ -243,6 +250,8 @@ def enter(machine: Machine, lib: Lib, node: ast.AST) -> Value:
         return Lib("Session", lib.link)
     if kind == "Pool":
         return lib
+    if kind == "temporary":
+        return Const(TEMPORARY)
     if kind == "patch":
         return doubles.enter_patch(machine, lib)
     if kind == "HttpClient":
@@ -365,6 +374,7 @@ _SPECIAL = {
     "exit stack": _special_exit_stack,
     "super": _special_super,
     "driver": _special_driver,
+    "temporary": lambda _machine, _lib, _name, _call: strings.path(TEMPORARY),
     "environ": _special_environ,
     "process list": _special_environ,
     "context": _special_environ,

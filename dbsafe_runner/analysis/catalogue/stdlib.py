@@ -80,6 +80,8 @@ def call_builtin(machine: Machine, name: str, call: Call) -> Value | None:
     if last in _SERVERS or plain in {"uvicorn.run", "uvicorn.Config", "hypercorn.run", "waitress.serve"}:
         _fixed_port(machine, call)
         return UNKNOWN
+    if (made := files.call_function(machine, plain, call)) is not None:
+        return made
     if plain.startswith(("os.path.", "pathlib.", "importlib.resources.", "os.fspath")):
         return files.path_function(last, call)
     return None

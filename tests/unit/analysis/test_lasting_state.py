@@ -298,3 +298,93 @@ def test_the_evidence_tells_what_is_changed_and_where(suite) -> None:
     other = found["test_it.py::test_looks"].evidence[-1]
     assert (own.what, own.file) == ("changes SETTINGS[key]", "helpers.py")
     assert other.what == "may see SETTINGS[key], which test_changes changes"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "pathlib.Path('left').write_text('x')",
+        "LEFT.write_text('x')",
+        "LEFT.write_bytes(b'x')",
+        "(LEFT / 'more').touch()",
+        "LEFT.mkdir(exist_ok=True)",
+        "LEFT.unlink()",
+        "LEFT.rename('right')",
+        "open('left', 'w')",
+        "open(LEFT, 'a')",
+        "open(LEFT, mode='r+')",
+        "LEFT.open('x')",
+        "place().write_text('x')",
+        "open(place(), 'w')",
+        "os.makedirs('left')",
+        "os.remove(LEFT)",
+        "shutil.copy(tmp_path / 'x', LEFT)",
+        "shutil.move(LEFT, tmp_path / 'x')",
+        "shutil.rmtree(place())",
+        "store(LEFT)",
+        "pathlib.Path(__file__).with_name('x').write_text('x')",
+        "pathlib.Path(tempfile.gettempdir(), 'x').write_text('x')",
+    ],
+)
+def test_files_outside_of_a_temporary_directory_are_shared(suite, write: str) -> None:
+    source = f"""
+import pathlib, shutil, tempfile
+from elsewhere import place
+
+LEFT = pathlib.Path("left")
+
+def store(path):
+    path.write_text("x")
+
+def test_writes(tmp_path):
+    {write}
+
+def test_reads():
+    pass
+"""
+    assert sharing(suite, source) == {"test_writes": True, "test_reads": True}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "(tmp_path / 'x').write_text('x')",
+        "(tmp_path / 'x' / 'y').parent.mkdir(parents=True, exist_ok=True)",
+        "(tmp_path / 'x').with_suffix('.y').touch()",
+        "open(tmp_path / 'x', 'w')",
+        "open(f'{tmp_path}/x', 'w')",
+        "open(os.path.join(str(tmp_path), 'x'), 'w')",
+        "store(tmp_path / 'x')",
+        "tmpdir.join('x').write('x')",
+        "(tmp_path_factory.mktemp('x') / 'y').write_text('x')",
+        "shutil.copy(LEFT, tmp_path)",
+        "open(LEFT)",
+        "LEFT.read_text()",
+        "pathlib.Path(tempfile.mkdtemp(), 'x').write_text('x')",
+        "with tempfile.TemporaryDirectory() as d:\n        open(os.path.join(d, 'x'), 'w')",
+        "with tempfile.NamedTemporaryFile() as f:\n        f.write(b'x'); open(f.name, 'w')",
+        "monkeypatch.chdir(tmp_path); LEFT.write_text('x')",
+        "open('/dev/null', 'w')",
+        "made.write_text('x')",
+    ],
+)
+def test_files_in_a_temporary_directory_are_the_tests_own(suite, write: str) -> None:
+    source = f"""
+import pathlib, shutil, tempfile
+
+LEFT = pathlib.Path("left")
+
+@pytest.fixture
+def made(tmp_path):
+    return tmp_path / "made"
+
+def store(path):
+    path.write_text("x")
+
+def test_writes(tmp_path, tmpdir, tmp_path_factory, monkeypatch, made):
+    {write}
+
+def test_reads():
+    pass
+"""
+    assert sharing(suite, source) == {"test_writes": False, "test_reads": False}
