@@ -69,11 +69,19 @@ def call(machine: Machine, function: Value, given: Call) -> Value:
 
 
 def _call_function(machine: Machine, function: Function, given: Call) -> Value:
+    _doubted(machine, function, given)
     return _kept(function, _follow(machine, function, None, given))
 
 
 def _call_bound(machine: Machine, bound: Bound, given: Call) -> Value:
+    _doubted(machine, bound.function, given)
     return _kept(bound.function, _follow(machine, bound.function, bound.receiver, given))
+
+
+def _doubted(machine: Machine, called: Function | Class, given: Call) -> None:
+    if called.doubt:
+        machine.doubt(called.doubt, given.node, 0.55)
+        catalogue.call_unknown(machine, given)
 
 
 def _kept(function: Function, result: Value) -> Value:
@@ -81,6 +89,11 @@ def _kept(function: Function, result: Value) -> Value:
     if function.cached:
         keep(result)
     return result
+
+
+def _call_class(machine: Machine, cls: Class, given: Call) -> Value:
+    _doubted(machine, cls, given)
+    return classes.construct(machine, cls, given)
 
 
 def _call_partial(machine: Machine, partial: Partial, given: Call) -> Value:
@@ -243,7 +256,7 @@ def _has_yield(body: list[ast.stmt]) -> bool:
 _HANDLERS: dict[type[Value], Callable[[Machine, Any, Call], Value]] = {
     Function: _call_function,
     Bound: _call_bound,
-    Class: classes.construct,
+    Class: _call_class,
     External: _call_external,
     Method: _call_method,
     Instance: _call_instance,

@@ -85,7 +85,7 @@ def _own_member(machine: Machine, cls: Class, wanted: str) -> Value | None:
 def _defined(machine: Machine, cls: Class, statement: ast.stmt, wanted: str) -> Value | None:
     """Return what a statement of a class body defines under a name."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        return _method(cls, statement) if statement.name == wanted else None
+        return _method(machine, cls, statement) if statement.name == wanted else None
     if isinstance(statement, ast.ClassDef):
         return Class(statement, cls.module, cls.outer) if statement.name == wanted else None
     targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -97,18 +97,29 @@ def _defined(machine: Machine, cls: Class, statement: ast.stmt, wanted: str) -> 
     return None
 
 
-def _method(cls: Class, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
+def _method(machine: Machine, cls: Class, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Value | None:
+    """Return a method with its decorators; None for the setter of a property, which it does not hide."""
+    from dbsafe_runner.analysis.decorating import decorated
+
     function = Function(node, cls.module, cls.outer, cls)
-    for decorator in node.decorator_list:
+    result: Value = function
+    for decorator in reversed(node.decorator_list):
+        if isinstance(decorator, ast.Attribute) and decorator.attr in {"setter", "deleter"}:
+            return None
         name = decorator.id if isinstance(decorator, ast.Name) else getattr(decorator, "attr", "")
         if name in {"property", "cached_property", "staticmethod", "classmethod", "hybrid_property"}:
             function.kind = name.removeprefix("cached_").removeprefix("hybrid_")
         elif name in {"contextmanager", "asynccontextmanager"}:
             function.kind = "contextmanager"
+        else:
+            value = machine.evaluate(decorator, cls.outer or cls.module.env)
+            result = decorated(machine, result, value, decorator)
+        if isinstance(result, Function) and result is not function:
+            result.kind = function.kind
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         kept = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
         function.cached = function.cached or kept in {"lru_cache", "cache"}
-    return function
+    return result
 
 
 def _body_env(machine: Machine, cls: Class, outer: Env) -> Env:
@@ -200,12 +211,32 @@ def construct(machine: Machine, cls: Class, call: Call) -> Value:
     if made is not None:
         return made
     instance = Instance(cls)
+    maker = member(machine, cls, "__new__")
+    if isinstance(maker, Function):
+        new = machine.call(Bound(maker, cls), call)
+        instance = new if isinstance(new, Instance) else instance
     constructor = member(machine, cls, "__init__")
     if isinstance(constructor, Function):
         machine.call(Bound(constructor, instance), call)
     else:
         _fill_fields(machine, instance, call)
+        for name in _AFTER_FIELDS:
+            if isinstance(after := member(machine, cls, name), Function):
+                machine.call_bound(after, instance, call.node)
+    _end(machine, instance, call.node)
     return instance
+
+
+#: What dataclasses, attrs and pydantic call once the fields are set.
+_AFTER_FIELDS = ("__post_init__", "__attrs_post_init__", "model_post_init")
+
+
+def _end(machine: Machine, instance: Instance, node: ast.AST) -> None:
+    """Follow what an object does when it is let go of: at the latest when the test is over."""
+    ending = member(machine, instance.cls, "__del__")
+    if isinstance(ending, Function) and machine.frames:
+        done = machine.capture(lambda: machine.call_bound(ending, instance, node))
+        machine.frames[-1].deferred.extend(done)
 
 
 def _fill_fields(machine: Machine, instance: Instance, call: Call) -> None:

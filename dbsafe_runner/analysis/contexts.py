@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import catalogue, classes
+from dbsafe_runner.analysis.actions import Action
 from dbsafe_runner.analysis.values import (
     NONE,
     UNKNOWN,
@@ -65,6 +66,21 @@ def _within_instance(
 
 def enter_until_return(machine: Machine, manager: Value, node: ast.AST) -> Value:
     """Enter a context manager now and leave it when the current function ends (exit stacks)."""
+    value, left = _enter_now(machine, manager, node)
+    machine.frames[-1].deferred.extend(left)
+    return value
+
+
+def enter_until_teardown(machine: Machine, manager: Value, node: ast.AST) -> Value:
+    """Enter a context manager now and leave it when the test is torn down (`enterContext`)."""
+    value, left = _enter_now(machine, manager, node)
+    machine.finalizers[:0] = left
+    machine.changed()
+    return value
+
+
+def _enter_now(machine: Machine, manager: Value, node: ast.AST) -> tuple[Value, list[Action]]:
+    """Enter a context manager; return what it gives, and what leaving it does."""
     found: list[Value] = []
     mark = 0
 
@@ -74,6 +90,6 @@ def enter_until_return(machine: Machine, manager: Value, node: ast.AST) -> Value
         mark = len(machine.trace)
 
     within(machine, manager, node, inside)
-    machine.frames[-1].deferred.extend(machine.trace[mark:])
+    left = machine.trace[mark:]
     del machine.trace[mark:]
-    return found[0] if found else UNKNOWN
+    return (found[0] if found else UNKNOWN), left

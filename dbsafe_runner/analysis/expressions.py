@@ -10,6 +10,7 @@ from dbsafe_runner.analysis import catalogue, lookup, strings
 from dbsafe_runner.analysis.calling import Call
 from dbsafe_runner.analysis.values import (
     HOLE,
+    MOST_CHOICES,
     NONE,
     UNKNOWN,
     Const,
@@ -19,9 +20,11 @@ from dbsafe_runner.analysis.values import (
     Lib,
     Map,
     Seq,
+    Unknown,
     Value,
     join,
     number_of,
+    options,
     text_of,
     truth_of,
 )
@@ -67,7 +70,18 @@ def _call(machine: Machine, node: ast.Call, env: Env) -> Value:
             kwargs[keyword.arg] = value
         elif isinstance(value, Map):
             kwargs.update({key: item for key, item in value.items.items() if key != HOLE})
+    if isinstance(node.func, ast.Subscript) and _is_any_element(function):
+        machine.doubt("calls an element of something that is not known", node, 0.55)
     return machine.call(function, Call(machine, args, kwargs, node, env))
+
+
+def _is_any_element(function: Value) -> bool:
+    """Return whether what is called as an element is not known; `Generic[int]()` is a class."""
+    if not isinstance(function, External):
+        return isinstance(function, Unknown)
+    last = function.name.rpartition(".")[2]
+    plain = last.isupper() or not last[:1].isupper()
+    return plain and "." in function.name and not catalogue.knows(function.name)
 
 
 def _joined(machine: Machine, node: ast.JoinedStr, env: Env) -> Value:
@@ -162,6 +176,9 @@ def _subscript(machine: Machine, node: ast.Subscript, env: Env) -> Value:
     if isinstance(holder, Map):
         if name is not None and name in holder.items:
             return holder.items[name]
+        named = [text_of(option) for option in options(key)]
+        if 1 < len(named) < MOST_CHOICES and all(one in holder.items for one in named):
+            return lookup.element(machine, Seq([holder.items[one] for one in named if one is not None]))
         return lookup.element(machine, Seq(list(holder.items.values())))
     if position is not None:
         return lookup.item(machine, holder, position)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import calling, lookup
-from dbsafe_runner.analysis.actions import Action
+from dbsafe_runner.analysis.actions import NO_TABLES, Action, Kind
 from dbsafe_runner.analysis.machine import Machine, TooMuchError
 from dbsafe_runner.analysis.modules import Definition, ModuleSpace
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
+    Bound,
+    Class,
     Function,
     Instance,
     Lib,
@@ -37,6 +40,8 @@ class FixtureResult:
     reach: str
     #: The values that it was made from: results are remembered under their identities.
     given: list[Value] = dataclasses.field(default_factory=list)
+    #: Fixtures that it asks for by name, which have to be brought in wherever it is.
+    asked_for: list[str] = dataclasses.field(default_factory=list)
 
 
 def guarded(machine: Machine, work: Callable[[], object], *, wide: bool = False) -> list[Action]:
@@ -67,6 +72,7 @@ def run_fixture(
     guards: dict[tuple[str, str], Value] = {}
     patches = dict(machine.patches)
     finalizers, machine.finalizers = machine.finalizers, []
+    asked = len(machine.asked_for)
 
     def at_yield(given_out: Value) -> None:
         nonlocal value, mark
@@ -92,7 +98,30 @@ def run_fixture(
     made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new}
     made.update(guards)
     teardown = [*actions[position:], *late]
-    return FixtureResult(value, actions[:position], teardown, made, reach, list(given.values()))
+    doubts = _doubtful_decorators(machine, space, node)
+    return FixtureResult(
+        value,
+        [*doubts, *actions[:position]],
+        teardown,
+        made,
+        reach,
+        list(given.values()),
+        machine.asked_for[asked:],
+    )
+
+
+def _doubtful_decorators(machine: Machine, space: ModuleSpace, node: Definition) -> list[Action]:
+    """Return doubts of a fixture with decorators of the project's own, which are not followed."""
+    found: list[Action] = []
+    for decorator in node.decorator_list:
+        used = None
+        if "fixture" not in ast.unparse(decorator):
+            used = machine.evaluate(decorator, space.env)
+        if isinstance(used, Function | Class | Instance | Bound):
+            what = f"what the decorator {ast.unparse(decorator)[:60]} makes of it is not known"
+            line = decorator.lineno
+            found.append(Action(Kind.DOUBT, None, NO_TABLES, what, space.path, line, weight=0.55))
+    return found
 
 
 def links_of(value: Value, depth: int = 3) -> set[str]:

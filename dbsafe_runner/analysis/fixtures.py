@@ -22,6 +22,7 @@ from dbsafe_runner.analysis.values import (
     Instance,
     Lib,
     Value,
+    text_of,
 )
 from dbsafe_runner.domain.test import FixtureDef, Test
 
@@ -128,6 +129,8 @@ class _Visit:
         self._receiver = receiver
         self.variant = (0, 0)
         self._definitions: dict[str, list[FixtureDef]] = {}
+        machine.fixture_value = self._asked_for
+        machine.asked_for = []
         for fixture in test.fixtures:
             self._definitions.setdefault(fixture.name, []).append(fixture)
         self._done: dict[tuple[str, int], FixtureResult] = {}
@@ -138,6 +141,8 @@ class _Visit:
         """Return a fixture's value, following it first; `below` asks for the one that it overrides."""
         found = self._definitions.get(name, [])
         position = len(found) - 1 if below is None else below - 1
+        if position < 0 and below is None and self._found_by_name(name):
+            return self.value(name)
         if position < 0:
             known = known_fixtures.find(name)
             return (
@@ -152,6 +157,18 @@ class _Visit:
         result = self._follow(found[position], position)
         self._running.discard(key)
         return self._finished(key, result).value
+
+    def _asked_for(self, name: str) -> Value | None:
+        """Return the value of a fixture that running code asks for by name."""
+        self._machine.asked_for.append(name)
+        return self.value(name)
+
+    def _found_by_name(self, name: str) -> bool:
+        """Find a fixture that pytest has not listed, as nothing but running code asks for it."""
+        found = locating.fixture_named(self._machine, self._test.file, name)
+        if found is not None:
+            self._definitions[name] = [found]
+        return found is not None
 
     def _finished(self, key: tuple[str, int], result: FixtureResult) -> FixtureResult:
         if key in self._done:
@@ -196,14 +213,16 @@ class _Visit:
         if names and receiver is not None:
             given[names[0]] = receiver
         place = (fixture.file, node.lineno, tuple((name, id(value)) for name, value in given.items()))
-        return self._walker.remembered(
+        result = self._walker.remembered(
             fixture.file, place, lambda: run_fixture(self._machine, space, node, given, reach)
         )
+        for name in result.asked_for:
+            self.value(name)
+        return result
 
     def body(self, space: ModuleSpace) -> None:
         """Follow the set-up methods, the test, and the teardown methods."""
         machine, walk = self._machine, self._walk
-        machine.fixture_value = self.value
         parametrized: dict[str, Value] = {}
         before: tuple[str, ...] = _XUNIT_FUNCTION
         after: tuple[str, ...] = _XUNIT_FUNCTION_AFTER
@@ -242,7 +261,7 @@ class _Visit:
         node = function.node
         patches = _entered_patches(machine, function)
         kwargs: dict[str, Value] = {}
-        for argument in (*node.args.args, *node.args.kwonlyargs):
+        for argument in _parameters(function):
             value = parametrized.get(argument.arg)
             if value is None:
                 value = self.value(argument.arg)
@@ -289,6 +308,15 @@ _XUNIT_FUNCTION = ("setup_function",)
 _XUNIT_FUNCTION_AFTER = ("teardown_function",)
 
 
+def _parameters(function: Function) -> list[ast.arg]:
+    """Return the parameters of a function, and of those that decorators have put it in place of."""
+    found = [*function.node.args.args, *function.node.args.kwonlyargs]
+    while function.wrapped is not None:
+        function = function.wrapped
+        found += [*function.node.args.args, *function.node.args.kwonlyargs]
+    return list({argument.arg: argument for argument in found}.values())
+
+
 def _entered_patches(machine: Machine, function: Function) -> bool:
     """Put the replacements of `@patch` decorators in place; return whether there are any."""
     from dbsafe_runner.analysis.catalogue import doubles
@@ -300,5 +328,6 @@ def _entered_patches(machine: Machine, function: Function) -> bool:
             value = machine.evaluate(decorator, Env(function.module, function.outer))
             if isinstance(value, Lib) and value.kind == "patch":
                 doubles.enter_patch(machine, value)
-                found = True
+                # `patch.dict` adds no parameter.
+                found = found or text_of(value.attrs.get("path")) != ""
     return found

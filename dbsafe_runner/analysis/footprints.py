@@ -183,6 +183,10 @@ class Sum:
         walk = self._walk
         around = (*walk.setup, *walk.teardown, *walk.batch, *walk.wide)
         allowed = any(action.link is orms.DJANGO and action.kind in _OPENS for action in around)
+        # Only `django_db_blocker.unblock()` connects in a test's body.
+        allowed = allowed or any(
+            action.link is orms.DJANGO and action.kind is Kind.CONNECT for action in walk.body
+        )
         refused = self._sources.project.django_settings and any(
             fixture.name in _PYTEST_DJANGO for fixture in self._test.fixtures
         )

@@ -39,6 +39,7 @@ _KNOWN = {
     "admin_client": KnownFixture("DjangoClient", "user"),
     "admin_user": KnownFixture("DjangoModel", "user"),
     "django_user_model": KnownFixture("DjangoModel"),
+    "django_db_blocker": KnownFixture("blocker"),
     "request": KnownFixture("request"),
     "monkeypatch": KnownFixture("monkeypatch"),
     "mocker": KnownFixture("mocker"),

@@ -55,3 +55,28 @@ def _unwrapped(value: Value | None) -> Function | None:
     if isinstance(value, Lib) and value.kind == "wrapped":
         return _unwrapped(value.attrs["function"])
     return value if isinstance(value, Function) else None
+
+
+def fixture_named(machine: Machine, file: str, name: str) -> FixtureDef | None:
+    """Return the fixture that a test file sees under a name: its own, or of the nearest conftest.py."""
+    path = machine.sources.absolute(file)
+    folder = path.rpartition("/")[0]
+    places = [path]
+    while folder:
+        places.append(f"{folder}/conftest.py")
+        if folder == machine.sources.project.rootdir.rstrip("/"):
+            break
+        folder = folder.rpartition("/")[0]
+    for place in places:
+        space = machine.modules.space(place)
+        for node, _owner in space.definitions(name) if space is not None else ():
+            for decorator in node.decorator_list:
+                if "fixture" in ast.unparse(decorator):
+                    return FixtureDef(name, _scope(decorator), place, _first_line(node), name)
+    return None
+
+
+def _scope(decorator: ast.expr) -> str:
+    keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
+    given = next((one.value for one in keywords if one.arg == "scope"), None)
+    return str(given.value) if isinstance(given, ast.Constant) else "function"

@@ -208,6 +208,11 @@ def item(machine: Machine, value: Value, position: int) -> Value:
         if -len(value.items) <= position < len(value.items):
             return value.items[position]
         return element(machine, value)
+    if isinstance(value, Choice):
+        result: Value = UNKNOWN
+        for option in value.options:
+            result = join(result, item(machine, option, position))
+        return result
     return element(machine, value)
 
 
@@ -219,11 +224,7 @@ def element(machine: Machine, value: Value) -> Value:
             result = join(result, one) if position else one
         return result
     if isinstance(value, Map):
-        return (
-            Seq([Const(key) for key in value.items])
-            if not value.items
-            else Const(next(iter(value.items)))
-        )
+        return element(machine, Seq([Const(key) for key in value.items])) if value.items else UNKNOWN
     if isinstance(value, Suspended):
         return machine.run_generator(value)
     if isinstance(value, Lib):
@@ -266,30 +267,6 @@ def super_of(env: Env) -> Value:
     if isinstance(owner, Class) and isinstance(receiver, Instance | Class):
         return Lib("super", attrs={"owner": owner, "receiver": receiver})
     return UNKNOWN
-
-
-def decorated(machine: Machine, value: Value, decorator: Value, node: ast.expr) -> Value:
-    """Return what a decorator makes of a function or class."""
-    label = decorator.name if isinstance(decorator, External) else ""
-    plain = label.rpartition(".")[2]
-    if isinstance(value, Function) and plain in {
-        "property",
-        "cached_property",
-        "staticmethod",
-        "classmethod",
-    }:
-        value.kind = plain.removeprefix("cached_")
-        return value
-    if plain in {"contextmanager", "asynccontextmanager"} and isinstance(value, Function):
-        value.kind = value.kind or "contextmanager"
-        return value
-    if isinstance(value, Function) and plain in {"lru_cache", "cache"}:
-        value.cached = True
-        return value
-    if isinstance(decorator, Lib):
-        found = catalogue.decorate(machine, decorator, value, node)
-        return found if found is not None else value
-    return value
 
 
 def from_annotation(machine: Machine, annotation: ast.expr | None, env: Env) -> Value:

@@ -95,6 +95,7 @@ class Machine:
         #: One object for each class that the project gets from somewhere unknown.
         self.assumed: dict[int, Instance] = {}
         #: Returns the value of a fixture by name, for `request.getfixturevalue`.
+        self.asked_for: list[str] = []
         self.fixture_value: Callable[[str], Value | None] = lambda _name: None
 
     def act(

@@ -6,15 +6,20 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, contexts, lookup, process_state
+from dbsafe_runner.analysis import catalogue, contexts, decorating, lookup, process_state
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.values import (
+    HOLE,
+    MOST_FUNCTIONS,
     UNKNOWN,
+    Bound,
     Class,
+    Const,
     Env,
     Function,
     Lazy,
     Lib,
+    Map,
     Seq,
     Value,
     join,
@@ -128,8 +133,10 @@ def _returns(body: list[ast.stmt]) -> bool:
 
 def _for(machine: Machine, node: ast.For | ast.AsyncFor, env: Env) -> bool:
     iterated = machine.evaluate(node.iter, env)
-    if isinstance(iterated, Seq) and 0 < len(iterated.items) <= 4:
+    if isinstance(iterated, Seq) and 0 < len(iterated.items) <= _most_rounds(iterated):
         elements = iterated.items
+    elif isinstance(iterated, Map) and HOLE not in iterated.items and 0 < len(iterated.items) <= 4:
+        elements = [Const(key) for key in iterated.items]
     else:
         elements = [lookup.element(machine, iterated)]
     for element in elements:
@@ -137,6 +144,13 @@ def _for(machine: Machine, node: ast.For | ast.AsyncFor, env: Env) -> bool:
         execute(machine, node.body, env)
     execute(machine, node.orelse, env)
     return False
+
+
+def _most_rounds(iterated: Seq) -> int:
+    """Return how many rounds of a loop are told apart: more where each may call something else."""
+    inner = [one.items if isinstance(one, Seq) else [one] for one in iterated.items]
+    called = any(isinstance(one, Function | Bound | Class) for items in inner for one in items)
+    return MOST_FUNCTIONS if called else 4
 
 
 def _while(machine: Machine, node: ast.While, env: Env) -> bool:
@@ -224,7 +238,7 @@ def _delete(machine: Machine, node: ast.Delete, env: Env) -> bool:
 def _function(machine: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, env: Env) -> bool:
     value: Value = Function(node, env.module, env if env is not env.module.env else None)
     for decorator in reversed(node.decorator_list):
-        value = lookup.decorated(machine, value, machine.evaluate(decorator, env), decorator)
+        value = decorating.decorated(machine, value, machine.evaluate(decorator, env), decorator)
     env.names[node.name] = value
     return False
 
@@ -232,8 +246,10 @@ def _function(machine: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef, en
 def _class(machine: Machine, node: ast.ClassDef, env: Env) -> bool:
     value = Class(node, env.module, env if env is not env.module.env else None)
     env.names[node.name] = value
-    for decorator in node.decorator_list:
-        machine.evaluate(decorator, env)
+    result: Value = value
+    for decorator in reversed(node.decorator_list):
+        result = decorating.decorated(machine, result, machine.evaluate(decorator, env), decorator)
+    env.names[node.name] = result
     return False
 
 

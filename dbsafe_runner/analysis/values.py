@@ -48,6 +48,8 @@ class Births:
 births = Births()
 #: Alternatives kept for one expression; what goes beyond is not followed.
 MOST_CHOICES = 6
+#: The same for what may be called: each of them may do something else.
+MOST_FUNCTIONS = 24
 
 
 class Value:
@@ -132,6 +134,10 @@ class Function(Value):
     kind: str = ""
     #: Its result is kept and given to every caller.
     cached: bool = False
+    #: The function that it was put in place of by a decorator.
+    wrapped: Function | None = None
+    #: Why calling it may do more than its body says.
+    doubt: str = ""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -154,6 +160,7 @@ class Class(Value):
     undefined: set[str] = dataclasses.field(default_factory=set)
     lineage: tuple[Class | External, ...] | None = None
     tables: frozenset[str] | None = None
+    doubt: str = ""
     born: int = dataclasses.field(default_factory=births.__next__)
 
 
@@ -268,7 +275,9 @@ def join(first: Value, second: Value) -> Value:
     for option in (*options(first), *options(second)):
         if not any(option is known or _same(option, known) for known in merged):
             merged.append(option)
-    return merged[0] if len(merged) == 1 else Choice(tuple(merged[:MOST_CHOICES]))
+    called = any(isinstance(one, Function | Bound | Class) for one in merged)
+    most = MOST_FUNCTIONS if called else MOST_CHOICES
+    return merged[0] if len(merged) == 1 else Choice(tuple(merged[:most]))
 
 
 def _same(one: Value, other: Value) -> bool:

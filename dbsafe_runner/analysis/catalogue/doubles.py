@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import lookup
 from dbsafe_runner.analysis.values import (
+    HOLE,
     MOCK,
     UNKNOWN,
     Class,
     Const,
     Instance,
     Lib,
+    Mock,
     Module,
+    Seq,
+    Unknown,
     Value,
+    join,
+    options,
     text_of,
 )
 
@@ -77,10 +83,10 @@ def _target(machine: Machine, name: str, call: Call) -> tuple[tuple[str, str] | 
     dotted = text_of(first)
     if dotted is not None and not name.endswith(".object"):
         owner, _, wanted = dotted.rpartition(".")
-        new = call.argument(1, "new", "value") or call.kwargs.get("new_callable") or MOCK
+        new = call.argument(1, "new", "value") or call.kwargs.get("new_callable") or double(call)
         return _key(owner_of(machine, owner), wanted), new
     wanted = text_of(call.argument(1, "name", "attribute")) or ""
-    new = call.argument(2, "new", "value") or MOCK
+    new = call.argument(2, "new", "value") or double(call)
     if isinstance(first, Instance) and wanted:
         first.attrs[wanted] = new
         machine.changed()
@@ -129,18 +135,61 @@ def leave_patch(machine: Machine, lib: Lib) -> None:
 def call_request(machine: Machine, name: str, call: Call) -> Value:
     """Follow a method of pytest's `request`."""
     if name == "addfinalizer" and call.args:
-        from dbsafe_runner.analysis.calling import Call as NewCall
-
-        given = NewCall(machine, [], {}, call.node, call.env)
-        done = machine.capture(lambda: machine.call(call.args[0], given))
-        machine.finalizers[:0] = done
+        return clean_up_later(machine, name, call)
+    if name in {"getfixturevalue", "getfuncargvalue"}:
+        # The fixture is brought in, even if an equal call has been followed before.
         machine.changed()
-    elif name in {"getfixturevalue", "getfuncargvalue"}:
-        wanted = text_of(call.argument(0, "argname"))
-        value = machine.fixture_value(wanted) if wanted else None
-        if value is not None:
-            return value
-        machine.doubt(
-            f"fixture {wanted or '?'} is asked for by name while the test runs", call.node, 0.3
-        )
+        result: Value = UNKNOWN
+        for option in options(call.argument(0, "argname") or UNKNOWN):
+            result = join(result, _fixture_value(machine, text_of(option), call))
+        return result
     return UNKNOWN
+
+
+def _fixture_value(machine: Machine, wanted: str | None, call: Call) -> Value:
+    value = machine.fixture_value(wanted) if wanted and HOLE not in wanted else None
+    if value is None:
+        what = f"fixture {(wanted or '?').replace(HOLE, '?')} is asked for by name while the test runs"
+        machine.doubt(what, call.node, 0.3 if wanted and HOLE not in wanted else 0.55)
+    return value or UNKNOWN
+
+
+def clean_up_later(machine: Machine, name: str, call: Call) -> Value:
+    """Follow a function that is registered as teardown, with its arguments."""
+    if not call.args:
+        return UNKNOWN
+    given = type(call)(machine, call.args[1:], call.kwargs, call.node, call.env)
+    done = machine.capture(lambda: machine.call(call.args[0], given))
+    machine.changed()
+    if name in {"addClassCleanup", "addModuleCleanup"}:
+        # It is no clean-up of one test, but what it does to the database is done.
+        machine.trace.extend(done)
+    else:
+        machine.finalizers[:0] = done
+    return UNKNOWN
+
+
+#: Keywords of a test double that say what calling it does.
+_EFFECTS = ("side_effect", "wraps", "return_value")
+
+
+def double(call: Call) -> Value:
+    """Return a test double, which does what it is told to do when it is called."""
+    attrs = {
+        key: value
+        for key in _EFFECTS
+        if (value := call.kwargs.get(key)) is not None and not isinstance(value, Const | Unknown | Mock)
+    }
+    return Lib("double", None, attrs) if attrs else MOCK
+
+
+def call_double(machine: Machine, lib: Lib, call: Call) -> Value:
+    """Follow a call of a test double with an effect."""
+    result: Value = lib.attrs.get("return_value", MOCK)
+    for key in ("side_effect", "wraps"):
+        for effect in options(lib.attrs.get(key, UNKNOWN)):
+            each = effect.items if isinstance(effect, Seq) else [effect]
+            for one in each:
+                if not isinstance(one, Unknown | Const):
+                    result = machine.call(one, call)
+    return result

@@ -13,7 +13,6 @@ from dbsafe_runner.analysis.catalogue.tables import Entry, externals
 from dbsafe_runner.analysis.sql import looks_like_sql
 from dbsafe_runner.analysis.values import (
     HOLE,
-    MOCK,
     UNKNOWN,
     Bound,
     Const,
@@ -129,7 +128,7 @@ def call_external(machine: Machine, dotted: str, call: Call) -> Value:
 def _call_other(machine: Machine, dotted: str, call: Call) -> Value:
     last = dotted.rpartition(".")[2]
     if doubles.is_double(dotted):
-        return MOCK
+        return doubles.double(call)
     if ".patch" in dotted or dotted == "patch":
         return doubles.patch(machine, dotted, call)
     if dotted.startswith("django.") and last in {"Client", "AsyncClient"}:

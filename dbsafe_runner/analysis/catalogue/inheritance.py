@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import classes
-from dbsafe_runner.analysis.catalogue import alchemy, functions, objects, orms, verbs
+from dbsafe_runner.analysis import classes, contexts
+from dbsafe_runner.analysis.catalogue import alchemy, doubles, functions, objects, orms, verbs
 from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
@@ -84,8 +84,22 @@ def default_table(machine: Machine, cls: Class, names: list[str]) -> str:
     return orms.default_table(machine, cls, kind) if kind else alchemy.default_table(machine, cls, names)
 
 
+def _of_every_class(machine: Machine, name: str, call: Call) -> Value | None:
+    """Follow a method of unittest's test cases, or of `object`; None for others."""
+    if name in {"addCleanup", "addAsyncCleanup", "addClassCleanup", "addModuleCleanup"}:
+        return doubles.clean_up_later(machine, name, call)
+    if name in {"enterContext", "enterAsyncContext", "enterClassContext"} and call.args:
+        return contexts.enter_until_teardown(machine, call.args[0], call.node)
+    if name == "__new__" and call.args and isinstance(call.args[0], Class):
+        return Instance(call.args[0])
+    return None
+
+
 def call_inherited(machine: Machine, receiver: Instance | Class, name: str, call: Call) -> Value:
     """Follow a call of a method that a project class has from a base class outside the project."""
+    of_every = _of_every_class(machine, name, call)
+    if of_every is not None:
+        return of_every
     cls = receiver if isinstance(receiver, Class) else receiver.cls
     names = classes.ancestors(machine, cls)
     if isinstance(receiver, Class) and any(one.startswith("factory") for one in names):

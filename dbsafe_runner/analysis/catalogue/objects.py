@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import classes, process_state, strings
+from dbsafe_runner.analysis import classes, contexts, lookup, process_state, strings
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue import (
     alchemy,
@@ -88,6 +88,8 @@ def attribute(machine: Machine, lib: Lib, wanted: str) -> Value | None:
         return Lib(same, lib.link) if same else lib
     if kind == "temporary":
         return strings.path(TEMPORARY) if wanted in _PLACES else None
+    if kind == "double":
+        return MOCK
     if (kind, wanted) in _PARTS:
         return Lib(_PARTS[kind, wanted], None, {"of": lib})
     return _library_attribute(lib, wanted)
@@ -158,9 +160,19 @@ def subscript(machine: Machine, lib: Lib, key: Value, node: ast.AST) -> Value:
         return Lib("DjangoConnection", orms.DJANGO)
     if lib.kind in {"Result", "QuerySet"}:
         return element(machine, lib)
+    if lib.kind == "namespace":
+        return _in_namespace(machine, lib, key)
     if lib.kind == "environ":
         return Const(HOLE) if text_of(key) is not None else UNKNOWN
     return lib if lib.kind in {"inert", "Statement"} else UNKNOWN
+
+
+def _in_namespace(machine: Machine, lib: Lib, key: Value | None) -> Value:
+    """Return what a module calls a name: `globals()["name"]`."""
+    name = text_of(key)
+    if name is None or HOLE in name:
+        return UNKNOWN
+    return lookup.attribute(machine, lib.attrs["module"], name, ast.Pass())
 
 
 def awaited(machine: Machine, lib: Lib, node: ast.AST) -> Value:
@@ -195,17 +207,21 @@ def call_object(machine: Machine, lib: Lib, call: Call) -> Value:
         return alchemy.made_by_factory(machine, lib, call)
     if kind == "mocker patch":
         return doubles.patch_now(machine, "patch", call)
+    if kind == "double":
+        return doubles.call_double(machine, lib, call)
     if kind == "wrapped":
         return _call_wrapped(machine, lib, call)
     return UNKNOWN if kind == "declarative base" else functions.call_unknown(machine, call)
 
 
 def _call_wrapped(machine: Machine, lib: Lib, call: Call) -> Value:
-    around, function = lib.attrs["around"], lib.attrs["function"]
-    assert isinstance(around, Lib)
-    enter(machine, around, call.node)
-    result = machine.call(function, call)
-    leave(machine, around, call.node)
+    result: Value = UNKNOWN
+
+    def inside(_value: Value) -> None:
+        nonlocal result
+        result = machine.call(lib.attrs["function"], call)
+
+    contexts.within(machine, lib.attrs["around"], call.node, inside)
     return result
 
 
@@ -307,7 +323,7 @@ def _special_monkeypatch(machine: Machine, _lib: Lib, name: str, call: Call) -> 
 
 
 def _special_mocker(machine: Machine, _lib: Lib, name: str, call: Call) -> Value:
-    return doubles.patch_now(machine, name, call) if name == "spy" else MOCK
+    return doubles.patch_now(machine, name, call) if name == "spy" else doubles.double(call)
 
 
 def _special_mocker_patch(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
@@ -374,6 +390,8 @@ _SPECIAL = {
     "exit stack": _special_exit_stack,
     "super": _special_super,
     "driver": _special_driver,
+    "namespace": lambda machine, lib, _name, call: _in_namespace(machine, lib, call.argument(0)),
+    "blocker": orms.call_blocker,
     "temporary": lambda _machine, _lib, _name, _call: strings.path(TEMPORARY),
     "environ": _special_environ,
     "process list": _special_environ,

@@ -331,3 +331,10 @@ EXTERNALS: dict[str, verbs.Maker] = {
     "call_command": call_command,
     "user_model": user_model,
 }
+
+
+def call_blocker(machine: Machine, _lib: Lib, name: str, call: Call) -> Value:
+    """Follow pytest-django's `django_db_blocker`: `unblock()` lets a test without its mark connect."""
+    if name == "unblock":
+        machine.act(Kind.CONNECT, DJANGO, call.node)
+    return Lib("context")

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dbsafe_runner.analysis import lookup, process_state, strings
+from dbsafe_runner.analysis import classes, lookup, process_state, strings
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.catalogue import files, verbs
 from dbsafe_runner.analysis.values import (
     HOLE,
     UNKNOWN,
     Bound,
+    Class,
     Const,
     External,
     Function,
@@ -21,6 +22,7 @@ from dbsafe_runner.analysis.values import (
     Lib,
     Link,
     Map,
+    Module,
     Partial,
     Seq,
     Value,
@@ -198,8 +200,39 @@ def _str(_machine: Machine, call: Call) -> Value:
     return Const(strings.spelled(call.args[0])) if call.args else Const("")
 
 
-def _type(_machine: Machine, call: Call) -> Value:
+def _namespace(machine: Machine, call: Call) -> Value:
+    """`globals()`, and `vars(module)`."""
+    module: Value = Module(machine.frames[-1].space.path, machine.frames[-1].space)
+    if call.args:
+        module = call.args[0]
+    known = isinstance(module, Module) and module.space is not None
+    return Lib("namespace", None, {"module": module}) if known else UNKNOWN
+
+
+def _type(machine: Machine, call: Call) -> Value:
+    if len(call.args) == 3:
+        return _made_type(machine, call)
     return call.args[0].cls if call.args and isinstance(call.args[0], Instance) else UNKNOWN
+
+
+def _made_type(machine: Machine, call: Call) -> Value:
+    """`type(name, bases, members)`: a class."""
+    bases = call.args[1].items if isinstance(call.args[1], Seq) else []
+    members = call.args[2].items if isinstance(call.args[2], Map) else {}
+    name = (text_of(call.args[0]) or "Made").replace(HOLE, "")
+    node = ast.ClassDef(name=name, bases=[], keywords=[], body=[], decorator_list=[])
+    made = Class(ast.copy_location(node, call.node), machine.frames[-1].space, None, dict(members))
+    line: list[Class | External] = [made]
+    for base in bases:
+        line += classes.lineage(machine, base) if isinstance(base, Class) else []
+        line += [base] if isinstance(base, External) else []
+    made.lineage = tuple(line)
+    return made
+
+
+def _wraps(_machine: Machine, call: Call) -> Value:
+    """`functools.wraps` calls nothing; `update_wrapper` returns its first argument."""
+    return call.args[0] if len(call.args) > 1 else UNKNOWN
 
 
 def _partial(_machine: Machine, call: Call) -> Value:
@@ -284,6 +317,10 @@ _BUILTINS: dict[str, Callable[[Machine, Call], Value]] = {
     "getattr": _getattr,
     "setattr": _setattr,
     "delattr": _delattr,
+    "globals": _namespace,
+    "vars": _namespace,
+    "functools.wraps": _wraps,
+    "functools.update_wrapper": _wraps,
     "functools.lru_cache": _cache,
     "exec": _dynamic,
     "eval": _dynamic,
