@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, classes, lookup, process_state, strings
+from dbsafe_runner.analysis import catalogue, classes, lookup, process_state, protocols, strings
 from dbsafe_runner.analysis.values import (
     MOCK,
     UNKNOWN,
@@ -129,6 +129,8 @@ def _call_method(machine: Machine, method: Method, given: Call) -> Value:
         process_state.method_called(machine, receiver, method.name, given.node, given.env)
     text = text_of(receiver)
     if text is not None:
+        for value in given.all_values() if method.name in {"format", "join"} else ():
+            protocols.text(machine, value, given.node)
         return strings.method(text, method.name, given.args, given.kwargs)
     if isinstance(receiver, Lib):
         return catalogue.call_method(machine, receiver, method.name, given)

@@ -164,6 +164,8 @@ def class_attribute(machine: Machine, cls: Class, wanted: str, node: ast.AST) ->
 
 def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: ast.AST) -> Value:
     """Return an attribute of an object of a project class."""
+    from dbsafe_runner.analysis.protocols import ask
+
     if wanted in instance.attrs:
         return instance.attrs[wanted]
     if wanted == "__class__":
@@ -171,6 +173,11 @@ def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: 
     found = member(machine, instance.cls, wanted)
     if isinstance(found, Function):
         return _bound(machine, instance, found, node)
+    if isinstance(found, Instance):
+        # A descriptor of the project gives what its `__get__` returns.
+        given = ask(machine, found, ("__get__",), node, instance, instance.cls)
+        if given is not None:
+            return given
     if found is not None:
         return catalogue.class_member(machine, instance.cls, found)
     offered = catalogue.instance_attribute(machine, instance, ancestors(machine, instance.cls), wanted)

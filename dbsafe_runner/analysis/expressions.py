@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, lookup, strings
+from dbsafe_runner.analysis import catalogue, lookup, protocols, strings
 from dbsafe_runner.analysis.calling import Call
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -17,6 +17,7 @@ from dbsafe_runner.analysis.values import (
     Env,
     External,
     Function,
+    Instance,
     Lib,
     Map,
     Seq,
@@ -88,14 +89,15 @@ def _joined(machine: Machine, node: ast.JoinedStr, env: Env) -> Value:
     parts = []
     for piece in node.values:
         value = machine.evaluate(piece.value if isinstance(piece, ast.FormattedValue) else piece, env)
-        parts.append(strings.spelled(value))
+        parts.append(strings.spelled(protocols.text(machine, value, node)))
     return Const("".join(parts))
 
 
 def _binary(machine: Machine, node: ast.BinOp, env: Env) -> Value:
     left = machine.evaluate(node.left, env)
     right = machine.evaluate(node.right, env)
-    return strings.combined(node.op, left, right)
+    found = protocols.binary(machine, node.op, left, right, node)
+    return found if found is not None else strings.combined(node.op, left, right)
 
 
 def _boolean(machine: Machine, node: ast.BoolOp, env: Env) -> Value:
@@ -106,6 +108,7 @@ def _boolean(machine: Machine, node: ast.BoolOp, env: Env) -> Value:
         else:
             with machine.perhaps():
                 value = machine.evaluate(operand, env)
+        protocols.truth(machine, value, node)
         truth = truth_of(value)
         if isinstance(node.op, ast.Or) and truth is False:
             result = value if result is None else result
@@ -116,6 +119,9 @@ def _boolean(machine: Machine, node: ast.BoolOp, env: Env) -> Value:
 
 def _unary(machine: Machine, node: ast.UnaryOp, env: Env) -> Value:
     value = machine.evaluate(node.operand, env)
+    found = protocols.unary(machine, node.op, value, node)
+    if found is not None:
+        return found
     if isinstance(node.op, ast.Not):
         truth = truth_of(value)
         return UNKNOWN if truth is None else Const(not truth)
@@ -126,6 +132,8 @@ def _unary(machine: Machine, node: ast.UnaryOp, env: Env) -> Value:
 def _compare(machine: Machine, node: ast.Compare, env: Env) -> Value:
     left = machine.evaluate(node.left, env)
     rights = [machine.evaluate(operand, env) for operand in node.comparators]
+    for operator, one, other in zip(node.ops, [left, *rights], rights, strict=False):
+        protocols.compare(machine, operator, one, other, node)
     if len(rights) == 1 and isinstance(node.ops[0], ast.Is | ast.IsNot | ast.Eq | ast.NotEq):
         known = lookup.same(left, rights[0])
         if known is not None:
@@ -134,7 +142,9 @@ def _compare(machine: Machine, node: ast.Compare, env: Env) -> Value:
 
 
 def _conditional(machine: Machine, node: ast.IfExp, env: Env) -> Value:
-    truth = truth_of(machine.evaluate(node.test, env))
+    tested = machine.evaluate(node.test, env)
+    protocols.truth(machine, tested, node)
+    truth = truth_of(tested)
     if truth is not None:
         return machine.evaluate(node.body if truth else node.orelse, env)
     with machine.perhaps():
@@ -180,8 +190,11 @@ def _subscript(machine: Machine, node: ast.Subscript, env: Env) -> Value:
         if 1 < len(named) < MOST_CHOICES and all(one in holder.items for one in named):
             return lookup.element(machine, Seq([holder.items[one] for one in named if one is not None]))
         return lookup.element(machine, Seq(list(holder.items.values())))
-    if position is not None:
+    if position is not None and not isinstance(holder, Instance):
         return lookup.item(machine, holder, position)
+    asked = protocols.ask(machine, holder, ("__getitem__",), node, key)
+    if asked is not None:
+        return asked
     if isinstance(holder, Lib):
         return catalogue.subscript(machine, holder, key, node)
     return holder if lookup.is_type(holder) else lookup.element(machine, holder)
@@ -209,7 +222,7 @@ def _round(machine: Machine, node: Any, element: Value, inner: Env) -> Value:
             element = lookup.element(machine, machine.evaluate(generator.iter, inner))
         machine.bind(generator.target, element, inner)
         for condition in generator.ifs:
-            machine.evaluate(condition, inner)
+            protocols.truth(machine, machine.evaluate(condition, inner), node)
     if isinstance(node, ast.DictComp):
         machine.evaluate(node.key, inner)
         return machine.evaluate(node.value, inner)

@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, classes, process_state
+from dbsafe_runner.analysis import catalogue, classes, process_state, protocols
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -178,6 +178,8 @@ def set_attribute(machine: Machine, receiver: Value, wanted: str, value: Value, 
     """Follow an assignment to an attribute."""
     for option in options(receiver):
         process_state.stored(option, value)
+        if isinstance(option, Instance) and protocols.set_through(machine, option, wanted, value, node):
+            continue
         if isinstance(option, Instance | Class):
             machine.changed(option.born if isinstance(option, Instance) else 0)
             option.attrs[wanted] = value
@@ -198,6 +200,8 @@ def set_item(machine: Machine, holder: Value, key: Value, value: Value) -> None:
     process_state.stored(holder, value)
     if isinstance(holder, Lib):
         catalogue.set_item(machine, holder, key, value)
+    elif isinstance(holder, Instance):
+        protocols.ask(machine, holder, ("__setitem__",), holder.cls.node, key, value)
     elif isinstance(holder, Map):
         holder.items[text_of(key) or HOLE] = value
 
@@ -229,6 +233,8 @@ def element(machine: Machine, value: Value) -> Value:
         return machine.run_generator(value)
     if isinstance(value, Lib):
         return catalogue.element(machine, value)
+    if isinstance(value, Instance):
+        return protocols.iterate(machine, value, value.cls.node)
     if isinstance(value, Choice):
         return element(machine, value.options[0])
     return UNKNOWN

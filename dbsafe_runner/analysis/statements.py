@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dbsafe_runner.analysis import catalogue, contexts, decorating, lookup, process_state
+from dbsafe_runner.analysis import catalogue, contexts, decorating, lookup, process_state, protocols
 from dbsafe_runner.analysis.actions import Kind
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -64,6 +64,8 @@ def _annotated(machine: Machine, node: ast.AnnAssign, env: Env) -> bool:
 def _augmented(machine: Machine, node: ast.AugAssign, env: Env) -> bool:
     named = isinstance(node.target, ast.Name)
     if isinstance(node.target, ast.Name):
+        held, given = lookup.name(machine, node.target.id, env), UNKNOWN
+        protocols.in_place(machine, node.op, held, given, node)
         operation = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
         value = machine.evaluate(ast.copy_location(operation, node), env)
     else:
@@ -110,7 +112,9 @@ def _global(machine: Machine, node: ast.Global, env: Env) -> bool:
 
 
 def _if(machine: Machine, node: ast.If, env: Env) -> bool:
-    truth = truth_of(machine.evaluate(node.test, env))
+    tested = machine.evaluate(node.test, env)
+    protocols.truth(machine, tested, node)
+    truth = truth_of(tested)
     if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         truth = True
     if truth is not None:
@@ -154,7 +158,7 @@ def _most_rounds(iterated: Seq) -> int:
 
 
 def _while(machine: Machine, node: ast.While, env: Env) -> bool:
-    machine.evaluate(node.test, env)
+    protocols.truth(machine, machine.evaluate(node.test, env), node)
     execute(machine, node.body, env)
     execute(machine, node.orelse, env)
     return False
@@ -221,9 +225,10 @@ def _assert(machine: Machine, node: ast.Assert, env: Env) -> bool:
     test = node.test
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
         left, right = machine.evaluate(test.left, env), machine.evaluate(test.comparators[0], env)
+        protocols.compare(machine, test.ops[0], left, right, node)
         catalogue.expect_status(machine, left, right)
     else:
-        machine.evaluate(test, env)
+        protocols.truth(machine, machine.evaluate(test, env), node)
     return False
 
 
@@ -232,6 +237,10 @@ def _delete(machine: Machine, node: ast.Delete, env: Env) -> bool:
         if isinstance(target, ast.Attribute | ast.Subscript):
             holder = machine.evaluate(target.value, env)
             process_state.changed(machine, holder, target, env, resets=True)
+            if isinstance(target, ast.Subscript):
+                protocols.ask(
+                    machine, holder, ("__delitem__",), node, machine.evaluate(target.slice, env)
+                )
     return False
 
 

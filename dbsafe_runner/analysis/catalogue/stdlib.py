@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import classes, lookup, process_state, strings
 from dbsafe_runner.analysis.actions import Kind
-from dbsafe_runner.analysis.catalogue import files, verbs
+from dbsafe_runner.analysis.catalogue import asking, files, verbs
 from dbsafe_runner.analysis.values import (
     HOLE,
     UNKNOWN,
     Bound,
     Class,
-    Const,
     External,
     Function,
     Instance,
@@ -196,10 +195,6 @@ def _dict(_machine: Machine, call: Call) -> Value:
     return Map(dict(call.kwargs))
 
 
-def _str(_machine: Machine, call: Call) -> Value:
-    return Const(strings.spelled(call.args[0])) if call.args else Const("")
-
-
 def _namespace(machine: Machine, call: Call) -> Value:
     """`globals()`, and `vars(module)`."""
     module: Value = Module(machine.frames[-1].space.path, machine.frames[-1].space)
@@ -343,7 +338,7 @@ _BUILTINS: dict[str, Callable[[Machine, Call], Value]] = {
     "map": _map,
     "filter": _map,
     "dict": _dict,
-    "str": _str,
+    **asking.HANDLERS,
     "type": _type,
     "range": _large_range,
     "typing.cast": _cast,
