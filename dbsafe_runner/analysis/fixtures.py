@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import functools
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from dbsafe_runner.analysis import calling, classes, known_fixtures, locating, l
 from dbsafe_runner.analysis.actions import Action
 from dbsafe_runner.analysis.django_apps import DjangoApps
 from dbsafe_runner.analysis.fixture_results import FixtureResult, guarded, links_of, run_fixture
-from dbsafe_runner.analysis.machine import Frame, Machine
+from dbsafe_runner.analysis.machine import Frame, Machine, TooMuchError
 from dbsafe_runner.analysis.modules import ModuleSpace
 from dbsafe_runner.analysis.values import (
     MOCK,
@@ -226,6 +227,7 @@ class _Visit:
         parametrized: dict[str, Value] = {}
         before: tuple[str, ...] = _XUNIT_FUNCTION
         after: tuple[str, ...] = _XUNIT_FUNCTION_AFTER
+        machine.steps = 0
         function = locating.test_function(machine, space, self._test, self._receiver)
         if self._receiver is not None:
             before, after = _XUNIT_METHOD, _XUNIT_METHOD_AFTER
@@ -239,7 +241,10 @@ class _Visit:
         else:
             frame = Frame(space, function.node)
             machine.frames.append(frame)
-            parametrized = parametrize.arguments(machine, function, self._receiver, self.variant)
+            # What is evaluated to find the parameters counts by itself, and may be too much.
+            machine.steps = 0
+            with contextlib.suppress(TooMuchError, RecursionError):
+                parametrized = parametrize.arguments(machine, function, self._receiver, self.variant)
             walk.body.extend(self._guarded(lambda: self._call(function, parametrized)))
             machine.frames.pop()
         late: list[Action] = []

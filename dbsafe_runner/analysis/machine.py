@@ -259,14 +259,19 @@ class Machine:
         def then(value: Value) -> None:
             frames, self.frames = self.frames, list(callers)
             depth, self.depth = self.depth, self.depth - 1
-            inside(value)
-            self.frames, self.depth = frames, depth
+            # Work that is given up inside must not leave this function's frames to the ones around it.
+            try:
+                inside(value)
+            finally:
+                self.frames, self.depth = frames, depth
 
         given = calling.Call(self, suspended.args, suspended.kwargs, suspended.node, function.module.env)
         self.frames = list(callers)
-        env = calling.bind_parameters(self, function, receiver, given)
-        self.run_function(function, env, then)
-        self.frames = callers
+        try:
+            env = calling.bind_parameters(self, function, receiver, given)
+            self.run_function(function, env, then)
+        finally:
+            self.frames = callers
 
     def run_generator(self, suspended: Suspended) -> Value:
         """Follow a generator to its end, and return what it yields."""

@@ -35,6 +35,9 @@ def changed(machine: Machine, holder: Value, part: ast.expr, env: Env, *, resets
         of_process(machine, holder, text_of(_key(machine, part, env)), part, resets=resets)
         return
     lasting = outlives(holder)
+    if isinstance(holder, Lib) and holder.link is not None:
+        # Rows and sessions belong to a database, and what is done to them is judged there.
+        return
     if isinstance(holder, Mock) and (machine.patches or _makes(getattr(part, "value", part))):
         # What a test puts in place of something is gone with it.
         return

@@ -52,6 +52,21 @@ def test_endless_code_is_given_up(footprint) -> None:
     assert found.confidence < 0.5
 
 
+def test_endless_code_inside_of_a_context_manager_is_given_up(footprint) -> None:
+    lines = "\n".join(f"        f{number}()" for number in range(40_000))
+    manager = "import contextlib\n@contextlib.contextmanager\ndef around():\n    yield\n"
+    body = f"def work():\n    with around():\n{lines}\n\ndef test_it():\n    with around():\n        work()\n"
+    assert footprint(manager + body).confidence < 0.5
+
+
+def test_parameters_that_are_too_much_to_evaluate_are_left_out(footprint) -> None:
+    table = "\n".join(f"    {{f{number}()}}," for number in range(40_000))
+    source = (
+        f"import pytest\n@pytest.mark.parametrize('one', [\n{table}\n])\ndef test_it(one):\n    pass\n"
+    )
+    assert footprint(source).confidence > 0
+
+
 def test_very_deep_calls_are_given_up(footprint) -> None:
     chain = "\n".join(f"def f{number}():\n    f{number + 1}()" for number in range(60))
     found = footprint(f"{chain}\ndef f60():\n    pass\ndef test_it():\n    f0()\n")
