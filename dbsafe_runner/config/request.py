@@ -22,3 +22,5 @@ class RunRequest:
     colour: bool = False
     #: Make a new template even where a kept one fits.
     fresh_template: bool = False
+    #: What plugins that shuffle tests are given as their seed; None for one by chance.
+    seed: int | None = None

@@ -234,7 +234,7 @@ def pool_settings(config: Config, request: RunRequest, directory: Path, workers:
         slow_timeout=config.run.slow_timeout,
         run_timeout=config.run.run_timeout,
         max_memory=int(config.run.max_memory),
-        seed=secrets.randbits(32),
+        seed=secrets.randbits(32) if request.seed is None else request.seed,
         environment=dict(os.environ),
         prepare_early=bool(config.database.setup or sources(config)),
         order=_order(os.environ),

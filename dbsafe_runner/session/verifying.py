@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from dbsafe_runner.workers.launch import RECORD
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import serial_environment
 from dbsafe_runner.workers.run_directory import run_directory
+from dbsafe_runner.workers.shuffling import SEED
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ def verify(
     Raises:
         UserError: as `run`; also when the serial run ends without running the tests.
     """
+    # One order, wherever a plugin shuffles the tests.
+    request = dataclasses.replace(request, seed=secrets.randbits(32))
     say("Running the suite with dbsafe.")
     outcomes = Outcomes()
     started = time.monotonic()
@@ -151,7 +155,7 @@ def _pytest(
         process = subprocess.Popen(
             command,
             cwd=request.invocation_dir,
-            env={**environment, RECORD: str(record)},
+            env=_told(request, environment, record),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -167,6 +171,12 @@ def _pytest(
     if not outcomes and not processes and code not in {0, 2, 4, 5}:
         raise _serial_failed(log, code)
     return SerialRun(outcomes, seconds, code)
+
+
+def _told(request: RunRequest, environment: Mapping[str, str], record: Path) -> dict[str, str]:
+    """The environment of the serial run with what the recorder is told in it."""
+    seed = {} if request.seed is None else {SEED: str(request.seed)}
+    return {**environment, RECORD: str(record), **seed}
 
 
 def _read_record(path: Path) -> dict[str, str]:

@@ -99,6 +99,7 @@ class Births:
             "program": "pytest",
             "width": settings.width,
             "colour": settings.colour,
+            "seed": settings.seed,
             "sources": [list(source) for source in self._pool.tenancy.sources],
             "allow_hosts": list(settings.allow_hosts),
             "socket": self._socket,

@@ -55,7 +55,14 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
         "drivers": list,
     },
     # From it.
-    "start": {"arguments": list, "hide": list, "program": str, "width": int, "colour": bool},
+    "start": {
+        "arguments": list,
+        "hide": list,
+        "program": str,
+        "width": int,
+        "colour": bool,
+        "seed": int,
+    },
     "fork": {"settings": dict},
     "run": {"batch": int, "tests": list, "reset": str},
 }

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dbsafe_runner.workers import xdist_names
+from dbsafe_runner.workers.shuffling import share_seed
 
 #: What a mode does with a session that has been collected.
 RunLoop = Callable[[pytest.Session, "Collection"], None]
@@ -40,16 +41,18 @@ class DbsafePlugin:
     Args:
         run_loop: runs the tests; returns when there is nothing left to do.
         broken: is told of what cannot be collected.
+        seed: for plugins that shuffle tests.
         width: of the terminal that the output ends up on, in columns.
         colour: whether that terminal shows colours.
         worker: True in a spawned worker.
     """
 
     def __init__(
-        self, run_loop: RunLoop, broken: Broken, *, width: int, colour: bool, worker: bool
+        self, run_loop: RunLoop, broken: Broken, *, seed: int, width: int, colour: bool, worker: bool
     ) -> None:
         self._run_loop = run_loop
         self._broken = broken
+        self._seed = seed
         self._width = width
         self._colour = colour
         self._worker = worker
@@ -64,7 +67,8 @@ class DbsafePlugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
-        """Switch pytest-xdist's distribution off, wherever it was asked for."""
+        """Switch pytest-xdist's distribution off, and let plugins that shuffle tests have our seed."""
+        share_seed(config, self._seed)
         for name, value in (("numprocesses", None), ("dist", "no"), ("tx", []), ("looponfail", False)):
             if hasattr(config.option, name):
                 setattr(config.option, name, value)

@@ -1,7 +1,8 @@
-"""A pytest plugin for a plain serial run: writes down how each test ended. It changes nothing.
+"""A pytest plugin for a plain serial run: writes down how each test ended.
 
 Loaded with `-p dbsafe_runner.workers.recorder`; the file is named by the variable DBSAFE_RECORD. Each
-line is a JSON list: node id, outcome, seconds.
+line is a JSON list: node id, outcome, seconds. It changes nothing but the order of plugins that shuffle
+tests: DBSAFE_SEED holds the seed of the run that this one is compared with.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 
 from dbsafe_runner.workers.launch import RECORD
 from dbsafe_runner.workers.outcomes import outcome_of
+from dbsafe_runner.workers.shuffling import SEED, share_seed
 
 
 class Recorder:
@@ -38,9 +40,12 @@ class Recorder:
             self._file.write(json.dumps([nodeid, outcome_of(reports).value, seconds]) + "\n")
 
 
-@pytest.hookimpl
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Start recording."""
+    seed = os.environ.pop(SEED, "")
+    if seed:
+        share_seed(config, int(seed))
     path = os.environ.pop(RECORD, "")
     if path:
         config.pluginmanager.register(Recorder(Path(path)), "dbsafe-recorder")

@@ -38,7 +38,7 @@ class PoolSettings:
     run_timeout: float
     #: Bytes that the processes of the run may take together; 0 for no limit.
     max_memory: int
-    #: `random` is seeded from it at the start of every batch.
+    #: `random` is seeded from it at the start of every batch, and plugins that shuffle tests get it.
     seed: int
     #: Environment of the zygote: how programs that import drivers during collection are led.
     environment: Mapping[str, str]

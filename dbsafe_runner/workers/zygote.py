@@ -50,7 +50,12 @@ def main() -> NoReturn:
     redirect.install(redirection_rules(start.fields, tenant, channel))
     role = _Spawned(channel, tenant, start) if spawned else _Zygote(channel, tenant, start)
     plugin = DbsafePlugin(
-        role.run_loop, role.broken, width=start["width"], colour=start["colour"], worker=spawned
+        role.run_loop,
+        role.broken,
+        seed=start["seed"],
+        width=start["width"],
+        colour=start["colour"],
+        worker=spawned,
     )
     arguments = list(start["arguments"])
     for stream in (sys.stdout, sys.stderr):
