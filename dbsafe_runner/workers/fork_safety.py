@@ -7,12 +7,20 @@ so either one means that workers are spawned instead.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import stat
 import sys
 import threading
+import warnings
 from pathlib import Path
+from typing import Final
+
+#: Module and name of what threads run that no worker misses and that hold no lock.
+#: pytest-rerunfailures serves its counts to workers of pytest-xdist wherever that is installed. There
+#: are none here, and a forked worker reads its own copy of the counts, without the thread.
+_HARMLESS: Final = frozenset({("pytest_rerunfailures", "run_server")})
 
 
 def reasons_not_to_fork(own_descriptors: frozenset[int]) -> list[str]:
@@ -27,24 +35,47 @@ def reasons_not_to_fork(own_descriptors: frozenset[int]) -> list[str]:
     return [*_threads(), *_connections(own_descriptors)]
 
 
+def fork() -> int:
+    """`os.fork` without Python's warning about threads: those that run were found to be harmless."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def _threads() -> list[str]:
     python = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if python:
-        names = ", ".join(sorted(thread.name for thread in python))
-        return [f"importing the suite started {_count(len(python), 'thread')}: {names}"]
+    harmful = [thread for thread in python if _origin(thread) not in _HARMLESS]
+    if harmful:
+        names = ", ".join(sorted(_named(thread) for thread in harmful))
+        return [f"importing the suite started {_count(len(harmful), 'thread')}: {names}"]
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return []
     # Native pools such as OpenBLAS's end their threads in a fork handler and start them again when
     # needed, in the child as well. So the count is taken after a fork.
-    child = os.fork()
+    child = fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    native = len(list(tasks.iterdir())) - 1
+    native = len(list(tasks.iterdir())) - len(python) - 1
     if native > 0:
         return [f"importing the suite started {_count(native, 'native thread')}"]
     return []
+
+
+def _origin(thread: threading.Thread) -> tuple[str, str]:
+    """Module and name of what a thread runs; that of its class where it was given nothing to run."""
+    target = getattr(thread, "_target", None) or getattr(thread, "function", None)
+    while isinstance(target, functools.partial):
+        target = target.func
+    run = type(thread) if target is None else target
+    return str(getattr(run, "__module__", "") or ""), str(getattr(run, "__name__", ""))
+
+
+def _named(thread: threading.Thread) -> str:
+    """A thread with the module that its code is from, which shows who has started it."""
+    module, _ = _origin(thread)
+    return f"{thread.name} of {module}" if module else thread.name
 
 
 def _connections(own: frozenset[int]) -> list[str]:

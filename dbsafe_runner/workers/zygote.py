@@ -254,7 +254,7 @@ class _Zygote(_Role):
 
     def _fork(self, message: Message) -> None:
         after_fork.flush()
-        pid = os.fork()
+        pid = fork_safety.fork()
         if pid == 0:
             self._become_worker(message)
         descriptor = os.pidfd_open(pid) if self._has_pidfd() else -1

@@ -256,6 +256,39 @@ def test_rerunfailures(tmp_path: Path, extra_plugins: Path) -> None:
     assert "1 failed, 2 passed, 3 rerun" in run.out
 
 
+def test_rerunfailures_beside_xdist_does_not_keep_workers_from_being_forked(
+    tmp_path: Path, extra_plugins: Path
+) -> None:
+    project = Project(tmp_path, plugins=("xdist", "pytest_rerunfailures")).write(
+        conftest="""
+            import os
+            def pytest_collection_finish(session):
+                with open("collected", "a") as file:
+                    print(os.getpid(), file=file)
+        """,
+        test_one="""
+            from pathlib import Path
+            runs = []
+            def test_second_time_lucky():
+                runs.append(1)
+                assert len(runs) > 1
+            def test_never(): assert 0
+            def test_fine(): pass
+        """,
+        test_two="def test_two(): pass",
+    )
+    project.variables["PYTHONPATH"] = str(extra_plugins)
+    serial = project.pytest("--reruns", "2", "-W", "error")
+    (tmp_path / "collected").unlink()
+    run = project.dbsafe("--reruns", "2", "--no-confirm", "-W", "error")
+    assert run.outcomes == serial.outcomes
+    assert run.outcomes["test_one.py::test_second_time_lucky"] == "passed"
+    assert run.code == serial.code == 1
+    assert "workers-are-spawned" not in run.notices()
+    assert len((tmp_path / "collected").read_text().split()) == 1
+    assert "1 failed, 3 passed, 3 rerun" in run.out
+
+
 def test_randomly(tmp_path: Path, extra_plugins: Path) -> None:
     text = "import random\ndef test_1(): pass\ndef test_2(): print(random.random())\ndef test_3(): pass"
     project = Project(tmp_path, plugins=("pytest_randomly",))
