@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,8 +16,13 @@ from dbsafe_runner.reporting.formatting import counted, seconds_text
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
-    from dbsafe_runner.session.verifying import Verification
+    from dbsafe_runner.session.verifying import Difference, Verification
 
+#: Said where -x or --maxfail has ended a run.
+_PARTIAL: Final = (
+    "A run that -x or --maxfail ends early cannot be compared in full: "
+    "only the tests that ran in both were compared."
+)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -38,7 +43,8 @@ def verify(
     """Run the suite with dbsafe and serially with pytest, and print every test that differs.
 
     Takes the same arguments as `dbsafe run`. The exit code is 0 when both runs agree, 68 when they do
-    not, whether or not tests failed; without any tests it is pytest's.
+    not, whether or not tests failed; without any tests it is pytest's. Where -x or --maxfail ends a run,
+    only the tests that ran in both are compared.
     """
     config = invocation.configuration(settings, config_file)
     request = invocation.request(config, context.args, fresh_template=fresh_template)
@@ -58,24 +64,38 @@ def verify(
 
 def verification_lines(found: Verification) -> list[StyledLine]:
     """What to say of a verification: each difference, the times, and the verdict last."""
-    lines: list[StyledLine] = [
-        [
-            ("", f"{difference.nodeid}: "),
-            (_style(difference.serial), f"serially {difference.serial or 'not run'}"),
-            ("", ", "),
-            (_style(difference.parallel), f"with dbsafe {difference.parallel or 'not run'}"),
-        ]
-        for difference in found.differences
+    lines = [line for difference in found.differences for line in _difference_lines(difference)]
+    if found.partial:
+        lines.append([("warn", _PARTIAL)])
+    if found.tests:
+        lines.append([("dim", _times(found))])
+    return [*lines, _verdict(found)]
+
+
+def _difference_lines(difference: Difference) -> list[StyledLine]:
+    outcomes: StyledLine = [
+        ("", f"{difference.nodeid}: "),
+        (_style(difference.serial), f"serially {difference.serial or 'not run'}"),
+        ("", ", "),
+        (_style(difference.parallel), f"with dbsafe {difference.parallel or 'not run'}"),
     ]
+    reason: list[StyledLine] = [[("dim", f"  serially: {difference.reason}")]]
+    return [outcomes, *(reason if difference.reason else [])]
+
+
+def _times(found: Verification) -> str:
     times = f"serially {seconds_text(found.serial_seconds)}, "
     times += f"with dbsafe {seconds_text(found.parallel_seconds)}"
-    if found.parallel_seconds > 0:
+    if found.parallel_seconds > 0 and not found.partial:
         times += f": {found.serial_seconds / found.parallel_seconds:.1f} times as fast"
-    return [*lines, [("dim", times)], _verdict(found)]
+    return times
 
 
 def _verdict(found: Verification) -> StyledLine:
     tests = counted(found.tests, "test")
+    if found.serial_exit_code is None:
+        code = found.parallel_exit_code
+        return [("bad", f"Nothing to compare: the run with dbsafe could not begin (exit code {code}).")]
     if not found.tests and found.exit_code != ExitCode.DIFFERENT:
         return [("bad", f"Nothing to compare: both runs ended with exit code {found.exit_code}.")]
     if found.differences:

@@ -19,7 +19,8 @@ from typing import Final
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.session.running import run_pool
-from dbsafe_runner.session.verifying import Outcomes, compare, has_xdist, run_serially
+from dbsafe_runner.session.serial_run import has_xdist, run_serially
+from dbsafe_runner.session.verifying import Outcomes, compare
 from dbsafe_runner.workers.pool import Pool
 from dbsafe_runner.workers.redirect import Target
 

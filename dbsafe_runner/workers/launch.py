@@ -20,6 +20,8 @@ from dbsafe_runner.workers.protocol import encode
 
 #: The variable that names the file in which a serial run is written down.
 RECORD = "DBSAFE_RECORD"
+#: The variable that names the descriptor on which a serial run says what it has learned.
+TEACHER = "DBSAFE_TEACHER"
 
 
 class Process:

@@ -50,6 +50,11 @@ def outcome_of(reports: Sequence[pytest.TestReport]) -> Outcome:
     return Outcome.ERROR if errors else outcome
 
 
+def reason_of(reports: Sequence[pytest.TestReport]) -> str:
+    """Why a test ended as it did, in a line; "" where there is nothing to say."""
+    return next(filter(None, map(_reason, reports)), "")
+
+
 def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> dict[str, Any]:
     """Fields of a `done` message: outcome, seconds by phase, text, reason, sections, properties."""
     last = reports[-1] if reports else None
@@ -62,7 +67,7 @@ def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> di
         "started": getattr(reports[0], "start", 0.0) if reports else 0.0,
         "coloured": coloured,
         "text": _SELECT_GRAPHIC.sub("", coloured),
-        "reason": next(filter(None, (_reason(report) for report in reports)), ""),
+        "reason": reason_of(reports),
         "sections": [[title, text[:_LONGEST_SECTION]] for title, text in last.sections] if last else [],
         "properties": [[str(k), str(v)] for k, v in last.user_properties] if last else [],
     }

@@ -1,8 +1,9 @@
 """A pytest plugin for a plain serial run: writes down how each test ended.
 
 Loaded with `-p dbsafe_runner.workers.recorder`; the file is named by the variable DBSAFE_RECORD. Each
-line is a JSON list: node id, outcome, seconds. It changes nothing but the order of plugins that shuffle
-tests: DBSAFE_SEED holds the seed of the run that this one is compared with.
+line is a JSON list: node id, outcome, seconds, reason. It changes nothing but the order of plugins that
+shuffle tests: DBSAFE_SEED holds the seed of the run that this one is compared with. Where nobody knows
+yet what the suite connects to, DBSAFE_TEACHER names the descriptor on which it is told.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from dbsafe_runner.workers.launch import RECORD
-from dbsafe_runner.workers.outcomes import outcome_of
+from dbsafe_runner.workers.launch import RECORD, TEACHER
+from dbsafe_runner.workers.outcomes import outcome_of, reason_of
+from dbsafe_runner.workers.serial_learning import ask_teacher
 from dbsafe_runner.workers.shuffling import SEED, share_seed
 
 
@@ -37,7 +39,16 @@ class Recorder:
         reports = self._reports.pop(nodeid, [])
         if os.getpid() == self._owner:
             seconds = sum(report.duration for report in reports)
-            self._file.write(json.dumps([nodeid, outcome_of(reports).value, seconds]) + "\n")
+            line = [nodeid, outcome_of(reports).value, seconds, reason_of(reports)]
+            self._file.write(json.dumps(line) + "\n")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Be ready before the suite can connect to anything."""
+    descriptor = os.environ.pop(TEACHER, "")
+    if descriptor:
+        ask_teacher(int(descriptor))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ from typing import Any
 from agreeing.place import Place, different
 from dbsafe_runner.config import RunRequest, load_config
 from dbsafe_runner.session.parts import targets
-from dbsafe_runner.session.verifying import run_serially
+from dbsafe_runner.session.serial_run import run_serially
 
 Say = Callable[[str], None]
 #: So many runs of a kind and number of workers share a history; the first of them knows nothing.

@@ -52,3 +52,72 @@ def test_both_runs_have_one_order_where_a_plugin_shuffles(tmp_path: Path) -> Non
     done = verify(project)
     assert done.returncode == 0, done.stdout
     assert "8 tests ended the same" in done.stdout
+
+
+def test_a_serial_run_learns_what_the_run_with_dbsafe_did_not(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        test_one="""
+            import os
+            import psycopg
+            def test_connects():
+                if "PYTEST_XDIST_WORKER" not in os.environ:
+                    with psycopg.connect("postgresql://me@localhost/mydb") as connection:
+                        found = connection.execute("select current_user, current_database()").fetchone()
+                        assert found == ("me", "mydb")
+        """,
+    )
+    done = verify(project)
+    assert done.returncode == 0, done.stdout
+    assert "1 test ended the same" in done.stdout
+
+
+def test_a_serial_failure_is_told_with_its_reason(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        test_one="""
+            import os
+            def test_one(): assert "PYTEST_XDIST_WORKER" in os.environ, "no worker"
+        """,
+    )
+    done = verify(project)
+    assert done.returncode == 68, done.stdout
+    assert "test_one.py::test_one: serially failed, with dbsafe passed\n" in done.stdout
+    assert "  serially: AssertionError: no worker\n" in done.stdout
+
+
+def test_only_what_ran_in_both_is_compared_where_one_ended_early(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        test_one="""
+            import os
+            def test_1(): pass
+            def test_2(): assert "PYTEST_XDIST_WORKER" not in os.environ
+            def test_3(): pass
+        """,
+    )
+    done = verify(project, "-x")
+    assert done.returncode == 68, done.stdout
+    assert "test_3" not in done.stdout
+    assert "-x or --maxfail ends early cannot be compared in full" in done.stdout
+    assert "1 of 2 tests differs." in done.stdout
+
+
+def test_runs_that_end_early_alike_agree(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(test_one="def test_1(): pass\ndef test_2(): assert 0")
+    done = verify(project, "-x")
+    assert done.returncode == 0, done.stdout
+    assert "cannot be compared in full" in done.stdout
+
+
+def test_a_run_that_cannot_begin_is_not_compared(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(test_one="def test_1(): pass")
+    done = verify(project, "--no-such-option")
+    assert done.returncode == 4, done.stdout
+    assert "Running the suite serially" not in done.stdout
+    assert "times as fast" not in done.stdout
+
+
+def test_nothing_is_said_of_speed_where_nothing_ran(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(test_one="import no_such_module")
+    done = verify(project)
+    assert done.returncode == 2, done.stdout
+    assert "both runs ended with exit code 2" in done.stdout
+    assert "times as fast" not in done.stdout

@@ -3,7 +3,7 @@ from __future__ import annotations
 from syrupy.assertion import SnapshotAssertion
 
 from dbsafe_runner.cli.verify import verification_lines
-from dbsafe_runner.session.verifying import Difference, Verification
+from dbsafe_runner.session.verifying import Difference, Verification, compare, was_cut_short
 
 
 def shown(found: Verification) -> str:
@@ -31,3 +31,37 @@ def test_nothing_to_compare_is_no_agreement(snapshot: SnapshotAssertion) -> None
     found = Verification((), 0, 0.5, 0.8, 5, 5)
     assert shown(found) == snapshot
     assert found.exit_code == 5
+
+
+def test_the_reason_of_a_serial_failure_is_told(snapshot: SnapshotAssertion) -> None:
+    reasons = {"t.py::test_a": "OperationalError: connection refused", "t.py::test_b": "no server"}
+    found = compare(
+        {"t.py::test_a": "failed", "t.py::test_b": "skipped"},
+        {"t.py::test_a": "passed", "t.py::test_b": "passed"},
+        reasons,
+    )
+    assert shown(Verification(found, 2, 30.0, 12.0, 1, 0)) == snapshot
+
+
+def test_a_run_that_ended_early_is_compared_in_part(snapshot: SnapshotAssertion) -> None:
+    found = Verification((), 3, 30.0, 12.0, 1, 1, partial=True)
+    assert shown(found) == snapshot
+    assert found.exit_code == 0
+
+
+def test_a_run_that_could_not_begin(snapshot: SnapshotAssertion) -> None:
+    found = Verification((), 0, 0.0, 0.8, None, 4)
+    assert shown(found) == snapshot
+    assert found.exit_code == 4
+
+
+def test_what_maxfail_cuts_short() -> None:
+    passed, failed = {"a": "passed", "b": "passed"}, {"a": "passed", "b": "failed"}
+    assert was_cut_short(1, failed, failed)
+    assert was_cut_short(1, passed, failed)
+    # One more failure would have been allowed; a failed teardown counts, too.
+    assert not was_cut_short(2, passed, failed)
+    assert was_cut_short(2, {**passed, "c": "passed"}, failed)
+    assert not was_cut_short(0, passed, failed)
+    # Nothing failed, so that a test is missing has another reason.
+    assert not was_cut_short(1, {"a": "passed"}, passed)
