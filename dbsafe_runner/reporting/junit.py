@@ -86,7 +86,8 @@ def _result(test: TestInfo) -> str:
         case "failed":
             return _element("failure", test.reason, test.text)
         case "error":
-            when = "teardown" if "call" in test.phases else "setup"
+            # Of an error that comes when the test has long ended only the teardown is known.
+            when = "setup" if "setup" in test.phases and "call" not in test.phases else "teardown"
             return _element("error", f'failed on {when} with "{test.reason}"', test.text)
         case "not-run":
             # Reported as an error: a test whose outcome is unknown must not look harmless.

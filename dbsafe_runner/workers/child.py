@@ -22,7 +22,7 @@ from _pytest.outcomes import Exit
 
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.isolation import ResetPolicy
-from dbsafe_runner.workers import after_fork, outcomes, teardown
+from dbsafe_runner.workers import after_fork, internal_errors, outcomes, teardown
 from dbsafe_runner.workers.leak_watch import LeakWatch
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
 from dbsafe_runner.workers.seen_fields import change_fields
@@ -67,6 +67,8 @@ class Child:
         self._listening = False
         self._final = False
         self._failed = False
+        #: Whether the session ends in a test.
+        self._cut_short = False
         self._maxfail = int(session.config.getoption("maxfail", 0) or 0)
         self._dirty = False
         self._fixture_wrote = False
@@ -87,11 +89,16 @@ class Child:
         try:
             self._loop()
         except KeyboardInterrupt:
+            self._cut_short = True
             running = self._running
             where = f" in {self._session.items[running.index].nodeid}" if running is not None else ""
             self._send("halt", why="interrupt", message=f"KeyboardInterrupt{where}")
         except Exit as error:
+            self._cut_short = True
             self._send("halt", why="exit", message=str(error.msg), code=error.returncode)
+        except internal_errors.InternalError as error:
+            self._cut_short = True
+            self._send("halt", why="internal", message=str(error))
         except ChannelClosedError:
             # The dispatcher is gone, and with it everybody who wants to know.
             self._final = True
@@ -147,7 +154,8 @@ class Child:
         self._failed = False
         self._tenant.take_connections()
         self._leaks.begin()
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._supply.upcoming())
+        with internal_errors.told_as_pytest_does(item.config, self._channel):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._supply.upcoming())
 
     def _after_test(self, fed: Fed) -> str:
         """Report the test and bring the namespace back where that is due. Returns why to retire."""
@@ -225,9 +233,7 @@ class Child:
             times = [report.duration for report in reports]
             self._channel.send("ok", seconds=times, started=reports[0].start, **fields)
             return
-        config = self._session.config
-        blob = outcomes.pack(reports, config)
-        summary = outcomes.summarise(reports, config)
+        summary, blob = outcomes.told(reports, self._session.config)
         self._failed = summary["failures"] > 0
         self._channel.send("done", blob, **fields, **summary)
 
@@ -284,8 +290,7 @@ class Child:
             return False
         report = teardown.report_of(items[test], error)
         if report.failed:
-            summary = outcomes.summarise([report], self._session.config)
-            blob = outcomes.pack([report], self._session.config)
+            summary, blob = outcomes.told([report], self._session.config)
             since = teardown.first_within(items, self._running.index, node)
             self._channel.send("late", blob, test=test, since=since, connections=0, **summary)
         return report.failed
@@ -381,15 +386,11 @@ class Child:
     def _tear_session_down(self) -> None:
         """Tear down what is left. An error here belongs to the last test of a serial run."""
         self._final = True
-        last = self._session.items[-1]
-        call = runner.CallInfo.from_call(lambda: self._teardown_exact(None), when="teardown", reraise=())
-        fields: dict[str, Any] = {}
-        blob = b""
-        if call.excinfo is not None and not call.excinfo.errisinstance(KeyboardInterrupt):
-            report = pytest.TestReport.from_item_and_call(last, call)
-            fields = {"test": len(self._session.items) - 1}
-            fields.update(outcomes.summarise([report], self._session.config))
-            blob = outcomes.pack([report], self._session.config)
+        report = teardown.of_the_session(self._teardown_exact, self._session.items)
+        fields, blob = dict[str, Any](), b""
+        if report is not None:
+            fields, blob = outcomes.told([report], self._session.config)
+            fields |= {"test": len(self._session.items) - 1, "cut_short": self._cut_short}
         self._tenant.close()
         self._send("bye", blob, **fields)
 

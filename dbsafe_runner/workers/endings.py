@@ -140,12 +140,24 @@ class Endings:
             slot.said_bye = True
             # What the suite does at the interpreter's end is not waited for without end.
             slot.deadline = self._pool.now() + _LAST_WORDS
-            ledger = self._pool.ledger
-            if message.fields and ledger is not None and not slot.confirms:
-                ledger.session_error(message.fields, message.blob, slot.name)
+            if message.fields and not slot.confirms:
+                self._last_error(slot, message)
         elif slot.state is not State.LEAVING:
             slot.state = State.LEAVING
             self._let_go(slot, killed=False)
+
+    def _last_error(self, slot: Slot, message: Message) -> None:
+        """A worker's last teardown has failed. No test is charged where the run did not come to its end.
+
+        An interrupt leaves things half done, and tearing them down may well raise. That is told, for
+        something may be left to be cleaned up by hand. Tests that -x interrupts would not have run.
+        """
+        pool = self._pool
+        if not message["cut_short"] and not self.was_interrupted and pool.ledger is not None:
+            pool.ledger.session_error(message.fields, message.blob, slot.name)
+        elif self.stopping in {"interrupt", "exit", "internal"}:
+            text = f"What worker {slot.name} tore down at the end raised: {message['reason']}"
+            pool.notice("warning", "teardown-cut-short", text)
 
     def connection_lost(self, slot: Slot) -> None:
         """A worker's connection ended. A forked one's exit code comes from the zygote."""
@@ -224,7 +236,8 @@ class Endings:
     def _halted(self, slot: Slot, message: Message) -> None:
         slot.state = State.LEAVING
         why = message["why"]
-        if why == "no-namespace":
+        if why == "no-namespace" or (why == "internal" and slot.confirms):
+            # A trial in which a hook raises is one that its test did not survive.
             return
         if why != "interrupt" or not self.stopping:
             self.stop(why, message["message"], message.fields.get("code"))

@@ -37,5 +37,8 @@ class LateErrors:
         assert confirming is not None
         kept, self._kept = self._kept, {}
         for test, (message, worker) in kept.items():
+            if self._pool.endings.stopping and not ledger.has_ended(test):
+                # The run was stopped before the test that would be charged: a serial run charges nobody.
+                continue
             if test not in ledger.failed and not confirming.takes_late(worker, message):
                 ledger.reported(message, worker)

@@ -62,6 +62,10 @@ class Ledger:
         """Node id of a test."""
         return self._suite.tests[test].nodeid
 
+    def has_ended(self, test: int) -> bool:
+        """Whether a test has an outcome."""
+        return test in self._ended
+
     @property
     def not_run(self) -> int:
         """How many tests have no outcome."""

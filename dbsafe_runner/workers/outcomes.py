@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,6 +74,12 @@ def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> di
     }
 
 
+def told(reports: Sequence[pytest.TestReport], config: pytest.Config) -> tuple[dict[str, Any], bytes]:
+    """What a worker sends of these reports: the fields that the dispatcher reads, and the blob."""
+    blob = pack(reports, config)
+    return summarise(reports, config), blob
+
+
 def collection_failure(report: pytest.CollectReport) -> tuple[str, str]:
     """Why something could not be collected: in one line, and as pytest prints it."""
     text = report.longreprtext
@@ -98,10 +105,29 @@ def pack(reports: Sequence[pytest.TestReport], config: pytest.Config) -> bytes:
 
 def unpack(blob: bytes, config: pytest.Config) -> list[Any]:
     """Undo `pack`."""
-    return [
-        config.hook.pytest_report_from_serializable(config=config, data=data)
-        for data in pickle.loads(blob)  # noqa: S301  # Our own worker made it.
-    ]
+    # Our own worker made it.
+    return [_rebuilt(data, config) for data in pickle.loads(blob)]  # noqa: S301
+
+
+def _rebuilt(data: dict[str, Any], config: pytest.Config) -> Any:
+    """A report from what pytest's hook made of it.
+
+    pytest's own subtests are rebuilt here: unittest's subtests make such reports also where the plugin
+    that rebuilds them is switched off, and rebuilding quotes the values of their parameters once more.
+    """
+    subtests: Any = sys.modules.get("_pytest.subtests")
+    if subtests is not None and data.get("_report_type") == "SubTestReport":
+        report = subtests.SubtestReport._from_json(data)  # noqa: SLF001
+        object.__setattr__(report.context, "kwargs", data["_subtest.context"]["kwargs"])
+        return report
+    values = dict(data)
+    try:
+        report = config.hook.pytest_report_from_serializable(config=config, data=values)
+    except AssertionError:
+        # So pytest says that nobody knows the kind of report.
+        report = None
+    # Whose plugin cannot rebuild its reports, or is not there, has its tests counted nevertheless.
+    return report if report is not None else pytest.TestReport._from_json(values)  # noqa: SLF001
 
 
 def pack_warning(recorded: Any) -> bytes:

@@ -85,8 +85,10 @@ class Replay:
         """
         key = getattr(sys.modules.get("_pytest.subtests"), "failed_subtests_key", None)
         failed = sum(type(report).__name__ == "SubtestReport" and report.failed for report in reports)
-        if key is not None and failed and not isinstance(item, TestCaseFunction):
-            self._config.stash[key][getattr(item, "id", item.nodeid)] += failed
+        # Without its plugin, which may be switched off, pytest does not count.
+        counts = self._config.stash.get(key, None) if key is not None else None
+        if counts is not None and failed and not isinstance(item, TestCaseFunction):
+            counts[getattr(item, "id", item.nodeid)] += failed
 
     def _crash(
         self, fields: dict[str, Any], when: Literal["call", "teardown"] = "call"

@@ -68,10 +68,26 @@ def report_of(item: pytest.Item, error: BaseException) -> pytest.TestReport:
     """The report of an error in the teardown of what `item` shares with others."""
 
     def fail() -> None:
+        __tracebackhide__ = True
         raise error
 
     call = runner.CallInfo.from_call(fail, when="teardown", reraise=())
     return pytest.TestReport.from_item_and_call(item, call)
+
+
+def of_the_session(
+    teardown: Callable[[Any], None], items: Sequence[pytest.Item]
+) -> pytest.TestReport | None:
+    """Tear everything down; the report of an error, for the last test, as a serial run has it."""
+
+    def everything() -> None:
+        __tracebackhide__ = True
+        teardown(None)
+
+    call = runner.CallInfo.from_call(everything, when="teardown", reraise=())
+    if call.excinfo is None or call.excinfo.errisinstance(KeyboardInterrupt):
+        return None
+    return pytest.TestReport.from_item_and_call(items[-1], call)
 
 
 def charged_test(items: Sequence[pytest.Item], current: int, node: Any) -> int:

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import io
 import os
 import select
 import signal
@@ -21,10 +20,17 @@ import traceback
 from typing import Any, NoReturn
 
 import pytest
-from _pytest._io import TerminalWriter
 from _pytest.outcomes import Exit
 
-from dbsafe_runner.workers import after_fork, catalogue, django_databases, fork_safety, redirect
+from dbsafe_runner.workers import (
+    after_fork,
+    catalogue,
+    django_databases,
+    fork_safety,
+    internal_errors,
+    quieting,
+    redirect,
+)
 from dbsafe_runner.workers.child import Child
 from dbsafe_runner.workers.outcomes import collection_failure
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError, Message
@@ -73,15 +79,28 @@ def main() -> NoReturn:
 
 
 def run_pytest(arguments: list[str], plugin: DbsafePlugin) -> int:
-    """Run pytest and return its exit code. An interrupt that came earlier was held back until now."""
+    """Run pytest and return its exit code. An interrupt that came earlier was held back until now.
+
+    A hook that raises when the session has ended goes through pytest up to the interpreter, which prints
+    the traceback and exits with 1. Here that has to be told, or the run would look as if it had crashed.
+    """
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return int(pytest.main(arguments, plugins=[plugin]))
     except KeyboardInterrupt:
         # Outside of its session, while it loads plugins, pytest lets it through.
         return int(pytest.ExitCode.INTERRUPTED)
+    except SystemExit as ending:
+        if ending.code is None or isinstance(ending.code, int):
+            return ending.code or 0
+        sys.stderr.write(f"{ending.code}\n")
+    except Exception as error:  # noqa: BLE001  # Hooks may raise anything.
+        trace = error.__traceback__
+        # The interpreter's traceback of a serial run begins with pytest, too.
+        traceback.print_exception(error.with_traceback(trace.tb_next if trace else None))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return 1
 
 
 def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel) -> redirect.Rules:
@@ -169,11 +188,13 @@ class _Zygote(_Role):
         self._replay = Replay(session)
         self._children: dict[int, tuple[str, int]] = {}
         self._finish: Message | None = None
+        #: What a hook has raised while reports were given to it; the session ends with it.
+        self._raised: BaseException | None = None
         self._discreet = False
         self._has_set_up = False
         self._poller = select.poll()
         self._poller.register(self._channel.fileno(), select.POLLIN)
-        _quiet_failures(session.config)
+        quieting.quiet(session.config)
         factory = getattr(session.config, "_tmp_path_factory", None)
         self._basetemp = str(factory.getbasetemp()) if factory is not None else ""
         if self._start["set_up_once"] and django_databases.come_first(session):
@@ -195,6 +216,9 @@ class _Zygote(_Role):
         except ChannelClosedError:
             self._kill_children()
             os._exit(1)
+        except BaseException:
+            quieting.show_again(session.config)
+            raise
         self._end(session)
 
     def _announce(self, session: pytest.Session, collection: Collection) -> None:
@@ -244,9 +268,13 @@ class _Zygote(_Role):
     def _handle(self, message: Message) -> None:
         if message.kind == "fork":
             self._fork(message)
-        elif message.kind == "replay":
-            self._replay.feed(message.blob)
-            stop = self._session.shouldfail or self._session.shouldstop
+        elif message.kind == "replay" and self._raised is None:
+            try:
+                self._replay.feed(message.blob)
+            except (Exception, Exit) as error:  # noqa: BLE001  # Hooks of the suite may raise anything.
+                # The workers are still at it: the dispatcher ends them in order, then this session.
+                self._raised = error
+            stop = self._raised or self._session.shouldfail or self._session.shouldstop
             if stop:
                 self._channel.send("shouldstop", reason=str(stop))
         elif message.kind == "finish":
@@ -314,9 +342,9 @@ class _Zygote(_Role):
         assert self._finish is not None
         if self._has_set_up:
             django_databases.forget(session)
-        reporter = session.config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None:
-            reporter._tw = self._visible_writer(reporter)  # noqa: SLF001
+        reporter = quieting.show_again(session.config)
+        if self._raised is not None:
+            raise self._raised
         why, text = self._finish["why"], self._finish["message"]
         if why == "interrupt":
             if reporter is not None:
@@ -325,38 +353,10 @@ class _Zygote(_Role):
             raise KeyboardInterrupt(text)
         if why == "exit":
             raise Exit(text, self._finish["code"])
+        if why == "internal":
+            internal_errors.end_session(session.config, text)
         if why in {"shouldfail", "shouldstop"} and not session.shouldfail and not session.shouldstop:
             setattr(session, why, text)
-
-    @staticmethod
-    def _visible_writer(reporter: Any) -> Any:
-        return getattr(reporter, "dbsafe_writer", reporter._tw)  # noqa: SLF001
-
-
-class _QuietWriter(TerminalWriter):  # type: ignore[misc]
-    """Takes the place of pytest's terminal writer while reports are replayed: shows nothing."""
-
-    def _nothing(self, *_args: Any, **_kwargs: Any) -> None:
-        return None
-
-    write = line = sep = write_raw = flush = _nothing
-
-
-def _quiet_failures(config: pytest.Config) -> None:
-    """Keep the terminal reporter from showing progress and, at the end, the failures once more.
-
-    Progress is the console's work; each failure was shown in full when it happened.
-    """
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None:
-        return
-    reporter.dbsafe_writer = reporter._tw  # noqa: SLF001
-    quiet = _QuietWriter(io.StringIO())
-    quiet.fullwidth = reporter._tw.fullwidth  # noqa: SLF001
-    reporter._tw = quiet  # noqa: SLF001
-    reporter._show_progress_info = False  # noqa: SLF001
-    reporter.summary_failures = lambda: None
-    reporter.summary_errors = lambda: None
 
 
 def _repeat(config: pytest.Config) -> list[str]:

@@ -285,3 +285,25 @@ def test_interrupted_before_anything_is_collected(
     assert "Traceback" not in out
     expected = {2} if number == signal.SIGINT else {128 + 15, -signal.SIGTERM}
     assert process.returncode in expected, out
+
+
+def test_what_a_teardown_raises_after_the_interrupt_is_no_error_of_a_test(project: Project) -> None:
+    project.write(
+        conftest="""
+            import pytest
+            @pytest.fixture(scope="session", autouse=True)
+            def half():
+                yield
+                raise RuntimeError("half done")
+        """
+    )
+    process = start(project, "--junitxml=junit.xml")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 2, out
+    outcomes, results = project.read_results()
+    assert outcomes == {"test_one.py::test_quick": "passed"}, out
+    assert results["totals"]["not_run"] == 2
+    assert "ERROR" not in out
+    assert "warning[teardown-cut-short]: What worker gw" in out
+    assert "tore down at the end raised: RuntimeError: half done" in out
