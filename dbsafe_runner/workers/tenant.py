@@ -241,7 +241,7 @@ class Tenant:
         with contextlib.suppress(ChannelClosedError):
             if self._channel.usable and self._channel.poll("taught") is not None:
                 self._lent = True
-                self._connections += 1
+                self.opened += 1
         return self._lent
 
     def _ask(self, question: Callable[[Keeper], _Answer]) -> _Answer | None:
