@@ -95,19 +95,11 @@ def run_fixture(
         keep(value)
     late, machine.finalizers = machine.finalizers, finalizers
     position = len(actions) if mark is None else mark
-    made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new}
-    made.update(guards)
+    made = {key: new for key, new in machine.patches.items() if patches.get(key) is not new} | guards
+    setup = [*_doubtful_decorators(machine, space, node), *actions[:position]]
     teardown = [*actions[position:], *late]
-    doubts = _doubtful_decorators(machine, space, node)
-    return FixtureResult(
-        value,
-        [*doubts, *actions[:position]],
-        teardown,
-        made,
-        reach,
-        list(given.values()),
-        machine.asked_for[asked:],
-    )
+    asked_for = machine.asked_for[asked:]
+    return FixtureResult(value, setup, teardown, made, reach, list(given.values()), asked_for)
 
 
 def _doubtful_decorators(machine: Machine, space: ModuleSpace, node: Definition) -> list[Action]:

@@ -6,7 +6,7 @@ _CHANGING = """
     append extend insert add update pop popleft appendleft clear remove discard setdefault popitem sort
     reverse rotate extendleft subtract difference_update intersection_update symmetric_difference_update
     send put put_nowait get_nowait write writelines seek truncate seed shuffle register subscribe set
-    reset increment push acquire release
+    reset increment push
 """
 CHANGING = frozenset(_CHANGING.split())
 #: Those that leave the same behind whatever was there before.
