@@ -36,7 +36,12 @@ from dbsafe_runner.database.user_servers import Choice, inspect_server
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.reporting.formatting import counted, seconds_text
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Show, open and remove the databases, templates and servers that dbsafe keeps or has left.",
+)
 
 _ConfigFile = Annotated[
     Path | None,

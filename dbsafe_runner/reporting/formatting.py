@@ -40,7 +40,12 @@ def size_text(size: int) -> str:
 
 def counted(number: int, singular: str, plural: str = "") -> str:
     """`1 test`, `2 tests`."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+    return f"{number:,} {noun(number, singular, plural)}"
+
+
+def noun(number: int, singular: str, plural: str = "") -> str:
+    """The noun that goes with a number which is shown elsewhere."""
+    return singular if number == 1 else plural or singular + "s"
 
 
 def elided(text: str, width: int, ellipsis: str = _ELLIPSIS) -> str:

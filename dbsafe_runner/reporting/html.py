@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from dbsafe_runner.reporting.curves import make_curves
-from dbsafe_runner.reporting.formatting import counted, seconds_text, size_text
+from dbsafe_runner.reporting.formatting import counted, noun, seconds_text, size_text
 from dbsafe_runner.reporting.results import RunReport, TestInfo
 from dbsafe_runner.reporting.timeline import make_lanes
 
@@ -94,15 +94,15 @@ def _started(report: RunReport) -> str:
 
 def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, str]]:
     """(value, title, style) of each number at the top."""
-    totals, run = report.totals, report.run
+    totals, run, broken = report.totals, report.run, len(report.collection_errors)
     counts = [
         (totals.failed, "failed", "bad"),
-        (totals.error, "errors", "bad"),
-        (len(report.collection_errors), "collection errors", "bad"),
+        (totals.error, noun(totals.error, "error"), "bad"),
+        (broken, noun(broken, "collection error"), "bad"),
         (totals.passed, "passed", "good"),
         (totals.skipped, "skipped", "warn"),
-        (totals.xfailed, "expected failures", "warn"),
-        (totals.xpassed, "unexpected passes", "warn"),
+        (totals.xfailed, noun(totals.xfailed, "expected failure"), "warn"),
+        (totals.xpassed, noun(totals.xpassed, "unexpected pass", "unexpected passes"), "warn"),
         (totals.mocked, "mocked", "bad"),
         (totals.not_run, "not run", "bad"),
     ]
@@ -112,8 +112,9 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
     if run.span > 0 and work > 0:
         tiles.append((f"{work / run.span:.1f}", f"tests at a time, {seconds_text(work)} of tests", ""))
     if lanes_used:
-        share = f"{sum(lanes_used) / len(lanes_used):.0%}"
-        tiles.append((f"{len(lanes_used)}", f"workers, {share} busy", ""))
+        number = len(lanes_used)
+        share = f"{sum(lanes_used) / number:.0%}"
+        tiles.append((f"{number}", f"{noun(number, 'worker')}, {share} busy", ""))
     if run.span > 0 and work > 0:
         # No schedule of the tests as they were could undercut the bound.
         workers = len({test.worker for test in report.tests if test.worker}) or 1
@@ -121,7 +122,9 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
         tiles.append((f"{bound / run.span:.0%}", f"efficiency, at best {seconds_text(bound)}", ""))
     if report.resets.count:
         median = seconds_text(report.resets.median)
-        tiles.append((f"{report.resets.count:,}", f"resets, median {median}", ""))
+        tiles.append(
+            (f"{report.resets.count:,}", f"{noun(report.resets.count, 'reset')}, median {median}", "")
+        )
     return tiles
 
 

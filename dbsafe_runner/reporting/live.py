@@ -146,7 +146,8 @@ class LiveConsole:
         width = self._console.width - 1
         if self.progress.first_start is None:
             return self._waiting_lines(now, width)
-        busy = [view for view in self.progress.workers.values() if view.nodeid]
+        views = sorted(self.progress.workers.values(), key=lambda view: _place(view.name))
+        busy = [view for view in views if view.nodeid]
         shown = busy[: max(1, self._console.height - 4)]
         lines = [self._bar_line(now, width), *(self._worker_line(view, now, width) for view in shown)]
         if len(busy) > len(shown):
@@ -203,3 +204,8 @@ class LiveConsole:
     def _text(self, *parts: tuple[str, str]) -> Text:
         fitted = [(self._printer.fitted(text), style) for text, style in parts]
         return Text.assemble(*fitted, no_wrap=True, overflow="crop")
+
+
+def _place(worker: str) -> tuple[int, str]:
+    """What workers are ordered by, so that gw10 comes after gw9; the longer the name, the later."""
+    return len(worker), worker

@@ -116,6 +116,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"dbsafe {__version__}\n"
 
 
+def test_help_describes_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(["--help"]) == 0
+    words = [line.strip(" │|").split() for line in capsys.readouterr().out.splitlines()]
+    described = {line[0] for line in words if len(line) > 1}
+    assert set(COMMANDS) <= described
+
+
 def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code_of([]) == 0
     assert "run" in capsys.readouterr().out

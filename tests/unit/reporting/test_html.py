@@ -9,7 +9,7 @@ from fakes.event_stream import Scenario, make_run
 
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.outcome import Outcome, Result
-from dbsafe_runner.reporting.html import MOST_FAILURES, as_html
+from dbsafe_runner.reporting.html import MOST_FAILURES, _tiles, as_html
 from dbsafe_runner.reporting.recorder import Recorder
 from dbsafe_runner.reporting.results import RunReport
 
@@ -125,3 +125,14 @@ def test_very_many_failures_are_cut_short_and_counted() -> None:
     text = as_html(report_of(*failures))
     assert Page(text).count["details"] == MOST_FAILURES
     assert "7 more are in the table below" in text
+
+
+@pytest.mark.parametrize(
+    ("results", "titles"),
+    [(1, {"error", "worker, 50% busy"}), (2, {"errors", "workers, 50% busy"})],
+)
+def test_one_of_something_is_no_plural(results: int, titles: set[str]) -> None:
+    found = report_of(
+        *(Result(f"t.py::test_{n}", Outcome.ERROR, {}, "gw0", 0.0) for n in range(results))
+    )
+    assert titles <= {title for _, title, _ in _tiles(found, [0.5] * results)}

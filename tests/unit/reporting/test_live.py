@@ -90,6 +90,18 @@ def test_a_worker_line_tells_test_seconds_level_and_namespace(monkeypatch: pytes
     sink.close()
 
 
+def test_workers_are_shown_in_the_order_of_their_numbers() -> None:
+    started = [
+        events.TestStarted(1.0, f"t.py::test_{number}", f"gw{number}") for number in (10, 2, 9, 0)
+    ]
+    collected = events.Collected(0.0, 20, 1, 0, 0.1, "9.0")
+    sink, raw = play([collected, *started])
+    sink.tick(60.0)
+    shown = "\n".join(line for frame in frames(raw)[-6:] for line in frame)
+    assert re.findall(r"gw\d+", shown)[-4:] == ["gw0", "gw2", "gw9", "gw10"]
+    sink.close()
+
+
 def test_more_workers_than_lines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     resize(monkeypatch, 100, 10)
     run = make_run(Scenario(tests=2000, workers=32))
