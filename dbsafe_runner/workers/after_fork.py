@@ -40,7 +40,7 @@ def settle(config: pytest.Config, settings: dict[str, Any], warn: Callable[[str]
     """Turn this process into the worker that `settings` describe.
 
     `settings` has `worker` (its name, gw0), `count`, `run` (an id shared by all workers of the run),
-    `seed`, `basetemp` and `fault_file`.
+    `seed`, `basetemp`, `fault_file` and `trial_of` (not None in a trial).
     """
     steps: tuple[Callable[[pytest.Config, dict[str, Any]], None], ...] = (
         _own_process_group,
@@ -51,6 +51,7 @@ def settle(config: pytest.Config, settings: dict[str, Any], warn: Callable[[str]
         _own_stacks,
         _own_temporary_directory,
         _names,
+        _unheard,
     )
     for step in steps:
         try:
@@ -189,6 +190,40 @@ def _names(config: pytest.Config, settings: dict[str, Any]) -> None:
         "mainargv": list(sys.argv),
     }
     config.workeroutput = {}  # type: ignore[attr-defined]
+
+
+def _unheard(config: pytest.Config, settings: dict[str, Any]) -> None:
+    """Let nothing that a trial says past its reports reach the user.
+
+    A trial runs tests again that the user has seen, also ones that passed: what they print around
+    capture, or log, is there already, once for each test as in a serial run.
+    """
+    if settings["trial_of"] is None:
+        return
+    flush()
+    manager = config.pluginmanager.getplugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor, name in ((1, "out"), (2, "err")):
+        capture = getattr(capturing, name, None)
+        for open_ in _real_descriptors(capture, descriptor):
+            os.dup2(nowhere, open_)
+    os.close(nowhere)
+    handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
+    if handler is not None:
+        # Open for as long as the process lives, as the handler is.
+        former = handler.setStream(Path(os.devnull).open("w"))  # noqa: SIM115
+        if former is not None:
+            former.close()
+
+
+def _real_descriptors(capture: Any, descriptor: int) -> list[int]:
+    """The descriptors by which this process reaches what `descriptor` was before it was captured."""
+    saved = getattr(capture, "targetfd_save", None)
+    if saved is None:
+        return [descriptor]
+    # While it captures, the descriptor itself leads to the file that holds what was captured.
+    return [saved] if getattr(capture, "_state", "") == "started" else [descriptor, saved]
 
 
 def flush() -> None:

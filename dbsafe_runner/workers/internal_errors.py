@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from _pytest._code.code import TerminalRepr
-from _pytest._io import TerminalWriter
 from _pytest.outcomes import Exit
 
+from dbsafe_runner.workers.outcomes import TextRepr
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
 
 _OWN = str(Path(__file__).parent)
@@ -25,20 +24,6 @@ _OWN = str(Path(__file__).parent)
 
 class InternalError(Exception):
     """A hook has raised in a worker. Its text is what pytest prints of that."""
-
-
-class _Told(TerminalRepr):
-    """Stands for the traceback that pytest makes of an exception; this one comes as text."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __str__(self) -> str:
-        return self._text
-
-    def toterminal(self, tw: TerminalWriter) -> None:
-        """Print it, as pytest's own ones do."""
-        tw.line(self._text)
 
 
 @contextlib.contextmanager
@@ -63,7 +48,7 @@ def end_session(config: pytest.Config, text: str) -> NoReturn:
 
     def notify(excinfo: Any, option: object = None) -> None:
         del option
-        told = _Told(text)
+        told = TextRepr(text)
         if not any(config.hook.pytest_internalerror(excrepr=told, excinfo=excinfo)):
             sys.stderr.write("".join(f"INTERNALERROR> {line}\n" for line in text.split("\n")))
 

@@ -6,20 +6,41 @@ give the reports to pytest's own hooks. A test that passed with nothing to show 
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 
 from dbsafe_runner.domain.outcome import Outcome
 
 _SELECT_GRAPHIC = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_SECTION = 1_000_000
+#: Marks a report whose failure pytest had not as text but as something that prints itself.
+_SHOWN = "dbsafe_shown"
+
+
+class TextRepr(TerminalRepr):
+    """Stands for what pytest prints of an error that came as text only, that of a doctest say.
+
+    pytest takes a failure that is text for its own summary in one line, and one that prints itself not.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Print it, as pytest's own ones do."""
+        tw.line(self._text)
 
 
 def is_plain(reports: Sequence[pytest.TestReport]) -> bool:
@@ -59,7 +80,7 @@ def reason_of(reports: Sequence[pytest.TestReport]) -> str:
 def summarise(reports: Sequence[pytest.TestReport], config: pytest.Config) -> dict[str, Any]:
     """Fields of a `done` message: outcome, seconds by phase, text, reason, sections, properties."""
     last = reports[-1] if reports else None
-    coloured = "".join(_render(report, config) for report in reports if report.outcome == "failed")
+    coloured = "".join(_render(report, config) for report in _failed(reports, config))
     return {
         "outcome": outcome_of(reports).value,
         # As pytest counts for --maxfail: a failed call and a failed teardown are two.
@@ -90,9 +111,7 @@ def collection_failure(report: pytest.CollectReport) -> tuple[str, str]:
 
 def pack(reports: Sequence[pytest.TestReport], config: pytest.Config) -> bytes:
     """Serialise reports with pytest's own hook, which plugins extend for reports of their own."""
-    data = [
-        config.hook.pytest_report_to_serializable(config=config, report=report) for report in reports
-    ]
+    data = [_taken_apart(report, config) for report in reports]
     try:
         return pickle.dumps(data, protocol=5)
     except Exception:  # noqa: BLE001  # User properties may hold anything at all.
@@ -103,10 +122,23 @@ def pack(reports: Sequence[pytest.TestReport], config: pytest.Config) -> bytes:
         return pickle.dumps(data, protocol=5)
 
 
+def _taken_apart(report: pytest.TestReport, config: pytest.Config) -> dict[str, Any]:
+    data: dict[str, Any] = config.hook.pytest_report_to_serializable(config=config, report=report)
+    if hasattr(report.longrepr, "toterminal") and isinstance(data.get("longrepr"), str):
+        data[_SHOWN] = True
+    return data
+
+
 def unpack(blob: bytes, config: pytest.Config) -> list[Any]:
     """Undo `pack`."""
-    # Our own worker made it.
-    return [_rebuilt(data, config) for data in pickle.loads(blob)]  # noqa: S301
+    reports = []
+    for data in pickle.loads(blob):  # noqa: S301  # Our own worker made it.
+        shown = data.pop(_SHOWN, False)
+        report = _rebuilt(data, config)
+        if shown:
+            report.longrepr = TextRepr(report.longrepr)
+        reports.append(report)
+    return reports
 
 
 def _rebuilt(data: dict[str, Any], config: pytest.Config) -> Any:
@@ -115,12 +147,12 @@ def _rebuilt(data: dict[str, Any], config: pytest.Config) -> Any:
     pytest's own subtests are rebuilt here: unittest's subtests make such reports also where the plugin
     that rebuilds them is switched off, and rebuilding quotes the values of their parameters once more.
     """
+    values = dict(data)
     subtests: Any = sys.modules.get("_pytest.subtests")
     if subtests is not None and data.get("_report_type") == "SubTestReport":
         report = subtests.SubtestReport._from_json(data)  # noqa: SLF001
         object.__setattr__(report.context, "kwargs", data["_subtest.context"]["kwargs"])
         return report
-    values = dict(data)
     try:
         report = config.hook.pytest_report_from_serializable(config=config, data=values)
     except AssertionError:
@@ -147,6 +179,23 @@ def pack_warning(recorded: Any) -> bytes:
         values["category"] = UserWarning
         blob = pickle.dumps(values, protocol=5)
     return blob
+
+
+def _failed(reports: Sequence[pytest.TestReport], config: pytest.Config) -> Iterator[pytest.TestReport]:
+    """The reports that pytest shows as failed.
+
+    A test that passed, but for its subtests, fails when pytest asks how to show its report, which is
+    done with a copy here: the report itself is counted later, once, in the zygote.
+    """
+    subtests: Any = sys.modules.get("_pytest.subtests")
+    key = getattr(subtests, "failed_subtests_key", None)
+    for report in reports:
+        shown = report
+        if key is not None and report.passed and key in config.stash:
+            shown = copy.copy(report)
+            subtests.pytest_report_teststatus(report=shown, config=config)
+        if shown.outcome == "failed":
+            yield shown
 
 
 def _render(report: pytest.TestReport, config: pytest.Config) -> str:
@@ -186,6 +235,12 @@ def _reason(report: pytest.TestReport) -> str:
         return str(longrepr[2]).removeprefix("Skipped: ")
     if report.outcome == "failed":
         crash = getattr(longrepr, "reprcrash", None)
-        text = crash.message if crash is not None else str(longrepr)
+        text = crash.message if crash is not None else _without_crash(longrepr)
         return str(text).strip().split("\n", 1)[0]
     return ""
+
+
+def _without_crash(longrepr: object) -> str:
+    """The reason in a failure that does not say where it came up; of a doctest, the kind of failure."""
+    places = getattr(longrepr, "reprlocation_lines", None)
+    return str(places[0][0].message) if places else str(longrepr)

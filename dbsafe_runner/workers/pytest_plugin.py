@@ -69,6 +69,9 @@ class DbsafePlugin:
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
         """Switch pytest-xdist's distribution off, and let plugins that shuffle tests have our seed."""
         share_seed(config, self._seed)
+        if self._worker:
+            # The file that --log-file names has lines of the other workers in it.
+            config.option.log_file_mode = "a"
         for name, value in (("numprocesses", None), ("dist", "no"), ("tx", []), ("looponfail", False)):
             if hasattr(config.option, name):
                 setattr(config.option, name, value)

@@ -84,3 +84,21 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         ["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == ""
+
+
+def test_a_teardown_that_raises_after_the_run_was_ended(
+    tmp_path: Path, snapshot: SnapshotAssertion
+) -> None:
+    (tmp_path / "test_one.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture(scope='session', autouse=True)\n"
+        "def whole():\n"
+        "    yield\n"
+        "    raise RuntimeError('half done')\n"
+        "def test_one(): pytest.exit('enough')\n"
+        "def test_two(): pass\n"
+    )
+    done = dbsafe(tmp_path, "run", "--workers", "1")
+    lines = [line for line in shown(tmp_path, done).splitlines() if "tore down" in line]
+    assert lines == snapshot
+    assert "ERROR" not in done.stdout

@@ -216,3 +216,60 @@ def test_hooks_of_the_suite_get_every_report_once_in_one_place(project: Project)
     assert (project.root / "finish.log").read_text() == expected
     assert "own summary: 3" in run.out
     assert run.code == serial.code
+
+
+def test_subtests_and_doctests_are_summed_up_as_by_pytest(project: Project) -> None:
+    project.write(
+        test_sub="""
+            import unittest
+            def added():
+                '''
+                >>> 1 + 1
+                3
+                '''
+            def test_sub(subtests):
+                for i in (1, 2):
+                    with subtests.test("part", i=i, name="x"): assert i != 2
+            class TestOne(unittest.TestCase):
+                def test_sub(self):
+                    with self.subTest(i=1): self.fail("no")
+        """
+    )
+    serial, parallel = project.pytest("--doctest-modules"), project.dbsafe("--doctest-modules")
+    assert summary(parallel) == summary(serial)
+    assert "FAILED test_sub.py::test_sub.added" in summary(parallel)
+    assert counts(parallel) == counts(serial)
+    assert "contains 1 failed subtest\n" in parallel.out.split("short test summary")[0]
+    assert parallel.test("test_sub.added")["reason"] == "DocTestFailure"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["-s"], ["--start", "spawn"], ["--capture=sys"]], ids=["fd", "s", "spawn", "sys"]
+)
+def test_nothing_of_a_trial_is_printed_or_logged(project: Project, arguments: list[str]) -> None:
+    project.write(
+        test_one="""
+            import logging, os, sys
+            def test_passes(capsys):
+                logging.getLogger().warning("logged by one that passes")
+                with capsys.disabled(): print("shown by one that passes", flush=True)
+                print("written by one that passes", file=sys.__stdout__, flush=True)
+            def test_fails():
+                logging.getLogger().warning("logged by one that fails")
+                os.write(2, b"written by one that fails\\n")
+                assert 0
+        """
+    )
+    serial = project.pytest(
+        "--log-file=all.log", *(a for a in arguments if a not in {"--start", "spawn"})
+    )
+    logged = (project.root / "all.log").read_text()
+    run = project.dbsafe("--log-file=all.log", *arguments)
+    assert run.code == 1
+    assert "FAILED test_one.py::test_fails: alone, too" in run.out
+    assert run.out.count("shown by one that passes") == 1
+    written = serial.out.count("\nwritten by one that passes")
+    assert run.out.count("written by one that passes") == written
+    kept = re.sub(r"worker.*", "", (project.root / "all.log").read_text())
+    assert sorted(kept.splitlines()) == sorted(logged.splitlines())
+    assert "logged by one that fails" in run.test("test_fails")["text"]

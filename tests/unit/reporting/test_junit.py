@@ -103,6 +103,7 @@ def test_names_are_those_that_pytest_gives(nodeid: str) -> None:
         (Outcome.FAILED, ("setup", "call"), "failure", None, "why"),
         (Outcome.ERROR, ("setup",), "error", None, 'failed on setup with "why"'),
         (Outcome.ERROR, ("setup", "call", "teardown"), "error", None, 'failed on teardown with "why"'),
+        (Outcome.ERROR, ("teardown",), "error", None, 'failed on teardown with "why"'),
         (Outcome.SKIPPED, ("setup",), "skipped", "pytest.skip", "why"),
         (Outcome.XFAILED, ("setup", "call"), "skipped", "pytest.xfail", "why"),
         (Outcome.NOT_RUN, (), "error", None, "not run: why"),
