@@ -67,8 +67,8 @@ class Child:
         self._listening = False
         self._final = False
         self._failed = False
-        #: Whether the session ends in a test.
-        self._cut_short = False
+        #: Whether the session ends in a test, as it does where the loop is not left in order.
+        self._cut_short = True
         self._maxfail = int(session.config.getoption("maxfail", 0) or 0)
         self._dirty = False
         self._fixture_wrote = False
@@ -88,16 +88,14 @@ class Child:
         self._listening = True
         try:
             self._loop()
+            self._cut_short = False
         except KeyboardInterrupt:
-            self._cut_short = True
             running = self._running
             where = f" in {self._session.items[running.index].nodeid}" if running is not None else ""
             self._send("halt", why="interrupt", message=f"KeyboardInterrupt{where}")
         except Exit as error:
-            self._cut_short = True
             self._send("halt", why="exit", message=str(error.msg), code=error.returncode)
         except internal_errors.InternalError as error:
-            self._cut_short = True
             self._send("halt", why="internal", message=str(error))
         except ChannelClosedError:
             # The dispatcher is gone, and with it everybody who wants to know.
@@ -256,6 +254,7 @@ class Child:
         self._session._setupstate.teardown_exact = self._bounded_teardown  # type: ignore[method-assign]  # noqa: SLF001
 
     def _bounded_teardown(self, nextitem: Any) -> None:
+        __tracebackhide__ = True
         if isinstance(nextitem, Undecided):
             nextitem = self._supply.decide()
         ending = self._final or self._session.shouldfail or self._session.shouldstop

@@ -44,8 +44,10 @@ def tear_down_apart(
     """Tear `item` down, look, then tear down what `nextitem` does not need, the narrowest first.
 
     Raises what `teardown` raises, errors of several steps as one group, without the errors in the
-    teardown of a wider node that `charge(node, error)` has put down to another test.
+    teardown of a wider node that `charge(node, error)` has put down to another test. pytest does not
+    show this frame: in a serial run there is none.
     """
+    __tracebackhide__ = True
     errors: list[BaseException] = []
     try:
         teardown(Within(item.listchain()[:-1]))

@@ -273,3 +273,25 @@ def test_nothing_of_a_trial_is_printed_or_logged(project: Project, arguments: li
     kept = re.sub(r"worker.*", "", (project.root / "all.log").read_text())
     assert sorted(kept.splitlines()) == sorted(logged.splitlines())
     assert "logged by one that fails" in run.test("test_fails")["text"]
+
+
+def test_errors_in_teardowns_show_nothing_of_dbsafe(project: Project) -> None:
+    project.write(
+        conftest="""
+            import pytest
+            @pytest.fixture(scope="session", autouse=True)
+            def whole():
+                yield
+                raise ValueError("of the session")
+            @pytest.fixture(scope="module", autouse=True)
+            def part():
+                yield
+                raise ValueError("of the module")
+        """,
+        test_a="def test_1(): pass\ndef test_2(): pass",
+        test_b="def test_1(): pass\ndef test_2(): pass",
+    )
+    run = project.dbsafe("--no-confirm")
+    assert "of the session" in run.out
+    assert "of the module" in run.out
+    assert "dbsafe_runner" not in run.out
