@@ -40,7 +40,7 @@ CLEAN = f"""
 """
 
 
-@pytest.mark.parametrize("imports", ["import psycopg", ""])
+@pytest.mark.parametrize("imports", ["import psycopg", pytest.param("", marks=pytest.mark.long)])
 def test_a_fork_is_the_first_to_connect(tmp_path, imports):
     project = Project(tmp_path).write(test_a=FORKS.replace("{imports}", imports), test_b=CLEAN)
     ran = project.dbsafe("--workers", "1", "--grouping", "file")
@@ -88,7 +88,7 @@ def test_a_program_is_the_first_to_connect(tmp_path):
     assert "source-learned" in ran.notices()
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
 def test_a_program_connects_while_the_suite_is_imported(tmp_path, start):
     made = PROGRAM.partition("    def test_programs")[0] + "    start().communicate()\n"
     counts = f"""

@@ -23,8 +23,8 @@ def project(tmp_path: Path) -> Project:
     ("hook", "start"),
     [
         ("pytest_runtest_protocol(item)", "fork"),
-        ("pytest_runtest_protocol(item)", "spawn"),
-        ("pytest_runtest_makereport(item, call)", "fork"),
+        pytest.param("pytest_runtest_protocol(item)", "spawn", marks=pytest.mark.long),
+        pytest.param("pytest_runtest_makereport(item, call)", "fork", marks=pytest.mark.long),
         ("pytest_runtest_logreport(report)", "fork"),
     ],
 )
@@ -75,7 +75,14 @@ def test_an_internal_error_is_given_to_the_hook_for_it_once(project: Project) ->
     assert run.out.splitlines().count("told: RuntimeError: no such thing") == 1
 
 
-@pytest.mark.parametrize("hook", ["sessionfinish", "terminal_summary", "unconfigure"])
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "sessionfinish",
+        pytest.param("terminal_summary", marks=pytest.mark.long),
+        pytest.param("unconfigure", marks=pytest.mark.long),
+    ],
+)
 def test_a_hook_that_raises_at_the_end_ends_as_in_pytest(project: Project, hook: str) -> None:
     project.write(conftest=f"def pytest_{hook}(): raise RuntimeError('no such thing')")
     serial, parallel = project.pytest(), project.dbsafe()
@@ -87,7 +94,9 @@ def test_a_hook_that_raises_at_the_end_ends_as_in_pytest(project: Project, hook:
     assert parallel.results["run"]["exit_code"] == 1
 
 
-@pytest.mark.parametrize(("value", "code"), [("5", 5), ("'enough'", 1), ("None", 0)])
+@pytest.mark.parametrize(
+    ("value", "code"), [("5", 5), pytest.param("'enough'", 1, marks=pytest.mark.long)]
+)
 def test_a_suite_that_leaves_python_at_the_end_decides_on_the_exit_code(
     project: Project, value: str, code: int
 ) -> None:

@@ -262,7 +262,7 @@ SLOW_IMPORT = """
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("module", "word", "seconds", "arguments"),
     [
@@ -278,7 +278,8 @@ def test_interrupted_before_anything_is_collected(
     text = SLOW_IMPORT.format(word=word, started=str(started), seconds=seconds)
     project.write(**{module: text})
     project.variables["PYTHONPATH"] = str(project.root)
-    process = launch(project, *arguments)
+    # What a shell starts in the background ignores SIGINT, and so do its children.
+    process = launch(project, *arguments, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     wait_for(started, process)
     process.send_signal(number)
     out, _ = process.communicate(timeout=30)

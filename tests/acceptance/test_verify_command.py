@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from fakes.projects import Project
 
 #: Stands in for pytest-randomly: its option, its way to choose a seed, and an order that hangs on it.
@@ -100,6 +101,7 @@ def test_only_what_ran_in_both_is_compared_where_one_ended_early(tmp_path: Path)
     assert "1 of 2 tests differs." in done.stdout
 
 
+@pytest.mark.long
 def test_runs_that_end_early_alike_agree(tmp_path: Path) -> None:
     project = Project(tmp_path).write(test_one="def test_1(): pass\ndef test_2(): assert 0")
     done = verify(project, "-x")
