@@ -92,11 +92,13 @@ class Child:
         except KeyboardInterrupt:
             running = self._running
             where = f" in {self._session.items[running.index].nodeid}" if running is not None else ""
-            self._send("halt", why="interrupt", message=f"KeyboardInterrupt{where}")
+            internal_errors.halt(self._channel, why="interrupt", message=f"KeyboardInterrupt{where}")
         except Exit as error:
-            self._send("halt", why="exit", message=str(error.msg), code=error.returncode)
+            internal_errors.halt(
+                self._channel, why="exit", message=str(error.msg), code=error.returncode
+            )
         except internal_errors.InternalError as error:
-            self._send("halt", why="internal", message=str(error))
+            internal_errors.halt(self._channel, why="internal", message=str(error))
         except ChannelClosedError:
             # The dispatcher is gone, and with it everybody who wants to know.
             self._final = True

@@ -43,6 +43,12 @@ def told_as_pytest_does(config: pytest.Config, channel: Channel) -> Iterator[Non
         raise InternalError(_text_of(error, config)) from error
 
 
+def halt(channel: Channel, **fields: Any) -> None:
+    """Tell the dispatcher to end the run. Where another worker came first, it interrupts us meanwhile."""
+    with contextlib.suppress(KeyboardInterrupt, ChannelClosedError):
+        channel.send("halt", **fields)
+
+
 def end_session(config: pytest.Config, text: str) -> NoReturn:
     """Leave pytest's run loop so that it prints `text` as an internal error and exits with 3."""
 

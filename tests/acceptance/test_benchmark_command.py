@@ -44,6 +44,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path).write(test_one=SUITE, test_two=SUITE)
 
 
+@pytest.mark.long
 def test_all_ways_are_run_and_compared(project: Project) -> None:
     done = run(project, "--workers", "2", "--turns", "1", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -100,6 +100,7 @@ def rows(project: Project, name: str) -> list[str]:
     return re.findall(r"^ +(\d+)$", shown, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_each_failed_test_keeps_its_own_rows(project: Project, servers: Path) -> None:
     run = project.dbsafe("--keep-failed")
     names = kept(run.out)

@@ -68,6 +68,7 @@ def test_last_failed_first_and_new_first(project: Project) -> None:
     project.same("--nf", "--collect-only")
 
 
+@pytest.mark.long
 def test_failed_first_runs_failed_tests_first(project: Project) -> None:
     project.write(
         test_a="def test_a1(): pass\ndef test_a2(): pass\ndef test_a3(): pass\ndef test_a4(): pass",

@@ -141,6 +141,7 @@ def test_the_second_signal_ends_it_now(project: Project) -> None:
     assert_gone(children)
 
 
+@pytest.mark.long
 def test_a_test_that_ignores_the_signal_is_ended_after_a_while(project: Project) -> None:
     project.write(
         test_one="""

@@ -102,7 +102,7 @@ def dbsafe(project: Path, url: str, *arguments: str) -> subprocess.CompletedProc
     ("user", "database", "kind"),
     [
         pytest.param("postgres", "plain_db", "database", marks=pytest.mark.long),
-        ("maker", "postgres", "database"),
+        pytest.param("maker", "postgres", "database", marks=pytest.mark.long),
         ("plain", "plain_db", "schema"),
     ],
 )
@@ -142,7 +142,7 @@ def test_three_runs_at_once_do_not_collide(user_server, project):
     assert user_server.ours() == []
 
 
-@pytest.mark.whole_run
+@pytest.mark.long
 def test_what_a_killed_run_left_is_shown_and_cleaned(user_server, project):
     url = user_server.url("postgres", "maker")
     (project / "test_a.py").write_text(TESTS + "\ndef test_hangs():\n    count()\n    time.sleep(100)\n")
