@@ -40,7 +40,7 @@ _WIDE_SCOPES = ("session", "package")
 class Child:
     """One worker. Made after the fork (or in a spawned process after collection)."""
 
-    # Captured here, because tests patch this name in its module.
+    # Tests patch this name in its module.
     _clock: ClassVar[Any] = staticmethod(time.perf_counter)
 
     def __init__(
@@ -94,9 +94,8 @@ class Child:
             where = f" in {self._session.items[running.index].nodeid}" if running is not None else ""
             internal_errors.halt(self._channel, why="interrupt", message=f"KeyboardInterrupt{where}")
         except Exit as error:
-            internal_errors.halt(
-                self._channel, why="exit", message=str(error.msg), code=error.returncode
-            )
+            code = error.returncode
+            internal_errors.halt(self._channel, why="exit", message=str(error.msg), code=code)
         except internal_errors.InternalError as error:
             internal_errors.halt(self._channel, why="internal", message=str(error))
         except ChannelClosedError:

@@ -8,6 +8,7 @@ run is stopped, and the zygote's session ends as if the hook had raised there.
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +45,12 @@ def told_as_pytest_does(config: pytest.Config, channel: Channel) -> Iterator[Non
 
 
 def halt(channel: Channel, **fields: Any) -> None:
-    """Tell the dispatcher to end the run. Where another worker came first, it interrupts us meanwhile."""
-    with contextlib.suppress(KeyboardInterrupt, ChannelClosedError):
+    """Tell the dispatcher to end the run.
+
+    Where another worker came first, this one is just being interrupted, which says nothing new.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(ChannelClosedError):
         channel.send("halt", **fields)
 
 
