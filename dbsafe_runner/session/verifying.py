@@ -75,8 +75,7 @@ def verify(
     Raises:
         UserError: as `run`; also when the serial run ends without running the tests.
     """
-    # One order, wherever a plugin shuffles the tests.
-    request = dataclasses.replace(request, seed=secrets.randbits(32))
+    request = _with_one_order(request)
     say("Running the suite with dbsafe.")
     outcomes = Outcomes()
     started = time.monotonic()
@@ -89,9 +88,9 @@ def verify(
     serial = run_serially(config, request, tuple(Target(*source) for source in pool.tenancy.sources))
     partial = was_cut_short(_maxfail(pool), serial.outcomes, parallel)
     common = serial.outcomes.keys() & parallel.keys()
-    differences = compare(serial.outcomes, parallel, serial.reasons)
+    found = compare(serial.outcomes, parallel, serial.reasons)
     return Verification(
-        differences=tuple(one for one in differences if not partial or one.nodeid in common),
+        tuple(one for one in found if not partial or one.nodeid in common),
         tests=len(common if partial else serial.outcomes.keys() | parallel.keys()),
         serial_seconds=serial.seconds,
         parallel_seconds=seconds,
@@ -99,6 +98,11 @@ def verify(
         parallel_exit_code=code,
         partial=partial,
     )
+
+
+def _with_one_order(request: RunRequest) -> RunRequest:
+    """The request with a seed, so that plugins that shuffle tests do so alike in both runs."""
+    return dataclasses.replace(request, seed=secrets.randbits(32))
 
 
 def compare(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,18 +37,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def bisect(project: Project, *arguments: str) -> str:
-    command = ["bisect" if word == "run" else word for word in project.command()]
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = project.other("bisect", *arguments)
     return f"{done.stdout}exit code {done.returncode}\n"
 
 

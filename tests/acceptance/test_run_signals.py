@@ -54,16 +54,21 @@ def project(tmp_path: Path, temporary: Path) -> Project:
     return project
 
 
-def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [*project.command(), "--grouping", "file", *arguments],
+def launch(project: Project, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*project.command(), *arguments],
         cwd=project.root,
         env=project.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        **options,
     )
+
+
+def start(project: Project, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    process = launch(project, "--grouping", "file", *arguments, **options)
     wait_for(project.root / "started", process)
     return process
 
@@ -189,17 +194,7 @@ def test_interrupted_while_collecting(project: Project) -> None:
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_whole_group_once(project: Project) -> None:
-    process = subprocess.Popen(
-        [*project.command(), "--grouping", "file"],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        process_group=0,
-    )
-    wait_for(project.root / "started", process)
+    process = start(project, process_group=0)
     children = family(process)
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=20)
@@ -239,19 +234,6 @@ def test_helpers_that_a_signal_would_end_too_are_no_failure(project: Project, te
     assert "warning[interrupted]" in out
     assert "error[" not in out
     assert "Traceback" not in out
-
-
-def launch(project: Project, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*project.command(), *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **options,
-    )
 
 
 #: Stops whatever imports it for a while, once a certain process does.

@@ -23,18 +23,7 @@ SHUFFLING = """
 
 def verify(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `dbsafe verify` as a user would."""
-    command = ["verify" if word == "run" else word for word in project.command()]
-    return subprocess.run(
-        [*command, "--no-confirm", *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return project.other("verify", "--no-confirm", *arguments)
 
 
 def test_both_runs_have_one_order_where_a_plugin_shuffles(tmp_path: Path) -> None:

@@ -90,6 +90,21 @@ class Project:
         """The command line of `dbsafe run`, for tests that start it themselves."""
         return [self.python, *DBSAFE[1:], "run", "--workers", str(workers), *self.loading()]
 
+    def other(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command than `dbsafe run` on the suite; all that it printed is in `stdout`."""
+        words = [command if word == "run" else word for word in self.command()]
+        return subprocess.run(
+            [*words, *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def read_results(self) -> tuple[dict[str, str], dict[str, Any]]:
         """Outcomes, and all of results.json; empty when the run got nowhere."""
         path = self.root / ".dbsafe" / "results" / "results.json"
