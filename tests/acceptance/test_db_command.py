@@ -78,6 +78,7 @@ def test_a_server_is_there_until_it_is_stopped(project: Project) -> None:
     assert db(project, "stop").stdout == "no server to end\n"
 
 
+@pytest.mark.long
 def test_a_server_that_was_killed_is_started_again(project: Project) -> None:
     first = db(project, "start").stdout.strip()
     try:

@@ -185,6 +185,7 @@ def test_a_brittle_test_whose_helper_is_in_its_file(project: Project) -> None:
     assert verdict(again, "test_brittle") == ("passed", "clear", "")
 
 
+@pytest.mark.long
 def test_a_brittle_test_that_needs_rows_of_another_file(project: Project) -> None:
     project.write(
         test_a="from dbhelp import run\ndef test_helper(): run('insert into item values (1)')",

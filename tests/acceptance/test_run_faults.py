@@ -52,12 +52,27 @@ def wait_until_none_is_left(project: Project, seconds: float = 5.0) -> None:
     ("start", "body", "cause"),
     [
         ("fork", "    def test_it(): import os; os._exit(0)", "exited with status 0"),
-        ("fork", "    def test_it(): import os; os._exit(7)", "exited with status 7"),
+        pytest.param(
+            "fork",
+            "    def test_it(): import os; os._exit(7)",
+            "exited with status 7",
+            marks=pytest.mark.long,
+        ),
         ("fork", "    def test_it(): import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
-        ("fork", "    def test_it(): import os; os.abort()", "was killed by SIGABRT"),
+        pytest.param(
+            "fork",
+            "    def test_it(): import os; os.abort()",
+            "was killed by SIGABRT",
+            marks=pytest.mark.long,
+        ),
         ("fork", "    def test_it(): import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
         ("fork", "    def test_it(): import os; os.kill(os.getpid(), 15)", "was killed by SIGTERM"),
-        ("spawn", "    def test_it(): import os; os._exit(7)", "exited with status 7"),
+        pytest.param(
+            "spawn",
+            "    def test_it(): import os; os._exit(7)",
+            "exited with status 7",
+            marks=pytest.mark.long,
+        ),
         ("spawn", "    def test_it(): import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
     ],
     ids=["exit-0", "exit-7", "segfault", "abort", "kill", "term", "spawned-exit", "spawned-segfault"],
@@ -96,7 +111,7 @@ def test_the_stacks_of_a_crash_are_shown(project: Project) -> None:
         "import time; time.sleep(60)",
         "import ctypes; ctypes.CDLL(None).sleep(60)",
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); __import__('time').sleep(60)",
-        "import subprocess; subprocess.run(['sleep', '60'])",
+        pytest.param("import subprocess; subprocess.run(['sleep', '60'])", marks=pytest.mark.long),
     ],
     ids=["python", "c", "c-without-term", "program"],
 )
@@ -159,7 +174,10 @@ def test_forked_children_that_fall_through_run_nothing_twice(project: Project) -
     "body",
     [
         "    def test_it(): import os; os.close(1); os.close(2)",
-        "    def test_it(): import sys; sys.stdout.close(); sys.stderr.close()",
+        pytest.param(
+            "    def test_it(): import sys; sys.stdout.close(); sys.stderr.close()",
+            marks=pytest.mark.long,
+        ),
         "    def test_it(): import os; os.close(0)",
     ],
     ids=["descriptors-1-2", "streams", "descriptor-0"],
@@ -256,7 +274,7 @@ def wait_for_file(path: Path, process: subprocess.Popen[str], seconds: float = 3
     return path.read_text()
 
 
-@pytest.mark.parametrize("where", ["call", "teardown", "idle"])
+@pytest.mark.parametrize("where", ["call", "teardown", pytest.param("idle", marks=pytest.mark.long)])
 def test_a_worker_killed_from_outside_is_replaced(project: Project, where: str) -> None:
     wait = "open({name!r}, 'w').write(str(os.getpid())); time.sleep(1.5)"
     bodies = {

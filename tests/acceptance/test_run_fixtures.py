@@ -238,9 +238,13 @@ def test_temporary_directories_of_passed_tests_can_be_removed(project: Project) 
     ("body", "code"),
     [
         ("import pytest\ndef test_one(): pytest.exit('enough', 3)", 3),
-        ("import pytest\ndef test_one(): pytest.exit('enough')", 2),
+        pytest.param("import pytest\ndef test_one(): pytest.exit('enough')", 2, marks=pytest.mark.long),
         ("def test_one(request): request.session.shouldstop = 'a plugin wants it'", 2),
-        ("def test_one(request): request.session.shouldfail = 'a plugin wants it'", 1),
+        pytest.param(
+            "def test_one(request): request.session.shouldfail = 'a plugin wants it'",
+            1,
+            marks=pytest.mark.long,
+        ),
         ("def test_one(): raise KeyboardInterrupt", 2),
         ("def test_one(): raise SystemExit(0)", 1),
         ("def test_one(): raise BaseException('odd')", None),

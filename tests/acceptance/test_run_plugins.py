@@ -131,6 +131,7 @@ def test_coverage_is_that_of_a_serial_run(tmp_path: Path, start: str) -> None:
     assert left == []
 
 
+@pytest.mark.long
 def test_coverage_run_by_coverage_itself(tmp_path: Path) -> None:
     project = Project(tmp_path)
     for name, text in MEASURED.items():
@@ -144,8 +145,8 @@ def test_coverage_run_by_coverage_itself(tmp_path: Path) -> None:
     "options",
     [
         "-n auto",
-        "--numprocesses=3 --dist loadfile",
-        "-n2 --dist=loadgroup --maxprocesses=2",
+        pytest.param("--numprocesses=3 --dist loadfile", marks=pytest.mark.long),
+        pytest.param("-n2 --dist=loadgroup --maxprocesses=2", marks=pytest.mark.long),
         "--dist loadscope --tx 2*popen",
     ],
 )

@@ -34,17 +34,17 @@ MARKERS = """
     [
         [],
         ["-k", "passes or numbers"],
-        ["-k", "passes"],
+        pytest.param(["-k", "passes"], marks=pytest.mark.long),
         ["-m", "slow"],
-        ["-m", "not slow", "-k", "not fails"],
+        pytest.param(["-m", "not slow", "-k", "not fails"], marks=pytest.mark.long),
         ["test_one.py::test_numbers[2]"],
-        ["test_one.py::test_fails", "test_two.py"],
+        pytest.param(["test_one.py::test_fails", "test_two.py"], marks=pytest.mark.long),
         ["-k", "absent"],
         ["test_absent.py"],
-        ["test_one.py::test_absent"],
+        pytest.param(["test_one.py::test_absent"], marks=pytest.mark.long),
         ["--no-such-option"],
         ["--deselect", "test_one.py::test_fails", "-q"],
-        ["--strict-markers", "-o", "xfail_strict=true"],
+        pytest.param(["--strict-markers", "-o", "xfail_strict=true"], marks=pytest.mark.long),
     ],
     ids=" ".join,
 )
@@ -56,6 +56,7 @@ def test_the_same_tests_run_with_the_same_end(project: Project, arguments: list[
             assert line in parallel.out
 
 
+@pytest.mark.long
 def test_last_failed_first_and_new_first(project: Project) -> None:
     project.write(test_one=MIXED, test_two=MIXED, test_zoo="def test_last(): assert 0", conftest=MARKERS)
     project.same()
@@ -112,10 +113,10 @@ def test_maxfail(project: Project) -> None:
     [
         ["--collect-only"],
         ["--collect-only", "-q"],
-        ["--fixtures"],
-        ["--markers"],
+        pytest.param(["--fixtures"], marks=pytest.mark.long),
+        pytest.param(["--markers"], marks=pytest.mark.long),
         ["--version"],
-        ["--co"],
+        pytest.param(["--co"], marks=pytest.mark.long),
     ],
     ids=" ".join,
 )
@@ -185,7 +186,7 @@ def test_reports_name_the_line_of_each_test(project):
     }
 
 
-@pytest.mark.parametrize("option", ["--pdb", "--trace"])
+@pytest.mark.parametrize("option", ["--pdb", pytest.param("--trace", marks=pytest.mark.long)])
 def test_the_debugger_is_refused(project, option):
     project.write(test_one="def test_fails(): assert False")
     ran = project.dbsafe(option)

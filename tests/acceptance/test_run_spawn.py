@@ -45,8 +45,8 @@ CONNECTION = """
     ("conftest", "reason"),
     [
         (THREAD, "started 1 thread: poller"),
-        (POOL, "started 1 thread: ThreadPoolExecutor"),
-        (QUEUE_LISTENER, "started 1 thread"),
+        pytest.param(POOL, "started 1 thread: ThreadPoolExecutor", marks=pytest.mark.long),
+        pytest.param(QUEUE_LISTENER, "started 1 thread", marks=pytest.mark.long),
         (CONNECTION, "left a connection open to 127.0.0.1"),
     ],
     ids=["thread", "pool", "log-listener", "connection"],
@@ -65,12 +65,14 @@ def test_what_makes_forking_unsafe_leads_to_spawned_workers(
     "conftest",
     [
         "",
-        "import numpy; numpy.ones((300, 300)) @ numpy.ones((300, 300))",
-        "import asyncio\nloop = asyncio.new_event_loop()",
+        pytest.param(
+            "import numpy; numpy.ones((300, 300)) @ numpy.ones((300, 300))", marks=pytest.mark.long
+        ),
+        pytest.param("import asyncio\nloop = asyncio.new_event_loop()", marks=pytest.mark.long),
         "import logging\nlogging.basicConfig(filename='log')",
-        "import socket\na, b = socket.socketpair()",
+        pytest.param("import socket\na, b = socket.socketpair()", marks=pytest.mark.long),
         "import socket\nserver = socket.create_server(('127.0.0.1', 0))",
-        "import multiprocessing\nlock = multiprocessing.Lock()",
+        pytest.param("import multiprocessing\nlock = multiprocessing.Lock()", marks=pytest.mark.long),
     ],
     ids=["nothing", "numpy", "event-loop", "log-file", "socket-pair", "listener", "multiprocessing"],
 )
@@ -80,6 +82,7 @@ def test_what_is_safe_to_share_is_forked(project: Project, conftest: str) -> Non
     assert how(run.results) == {"fork"}, run.out
 
 
+@pytest.mark.long
 def test_the_user_decides(project: Project) -> None:
     project.write(conftest=THREAD, test_one=TESTS)
     assert how(project.dbsafe("--start", "fork", "--no-confirm").results) == {"fork"}

@@ -120,12 +120,16 @@ def _start(binaries: Binaries, directory: Path) -> UserServer:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave whole runs on other versions than the first to `scripts/long`."""
+    """Leave whole runs, and whole databases, on other versions than the first to `scripts/long`.
+
+    How a schema is cloned depends most on the version; the server itself copies databases.
+    """
     for item in items:
         further = (
             getattr(item, "callspec", None) and item.callspec.params.get("user_server", "18") != "18"
         )
-        if further and item.get_closest_marker("whole_run"):
+        whole = item.get_closest_marker("whole_run") or item.path.stem == "test_databases"
+        if further and whole:
             item.add_marker(pytest.mark.long)
 
 

@@ -31,10 +31,8 @@ def test_fails():
 """
 
 
-@pytest.mark.whole_run
-@pytest.mark.parametrize(
-    ("user", "kind"), [pytest.param("maker", "database", marks=pytest.mark.long), ("plain", "schema")]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("user", "kind"), [("maker", "database"), ("plain", "schema")])
 def test_what_a_failed_test_left_can_be_looked_at(user_server, tmp_path, user, kind):
     url = user_server.url("postgres" if user == "maker" else "plain_db", user)
     (tmp_path / "made.py").write_text(SETUP)
