@@ -128,12 +128,22 @@ def _findings(progress: Progress) -> list[tuple[str, str]]:
         if progress.verdicts[verdict]
     ]
     rows = [("findings", ", ".join(found))] if found else []
+    rows += _unexamined(progress)
     if progress.slow:
         least = seconds_text(min(progress.slow.values()))
         rows.append(("slow", f"{counted(len(progress.slow), 'test')} ran longer than {least}"))
     if progress.leaks:
         rows.append(("leaks", f"{counted(len(progress.leaks), 'leak')} found and ended"))
     return rows
+
+
+def _unexamined(progress: Progress) -> list[tuple[str, str]]:
+    """The failures that a serial run might not have, for want of time to find out."""
+    if not progress.hasty or not progress.unexamined:
+        return []
+    first, *further = progress.unexamined
+    more = f" and {len(further)} more" if further else ""
+    return [("unexamined", f"a serial run might pass {first}{more}: no time was left to find out")]
 
 
 def _leaky(progress: Progress, verbosity: int) -> list[tuple[str, str]]:

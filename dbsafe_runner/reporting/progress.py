@@ -71,6 +71,9 @@ class Progress:
         #: Failed tests that are being run again; their outcome is not known yet.
         self.unconfirmed: set[str] = set()
         self._confirmed: set[str] = set()
+        #: Failures that stand as they were reported; there was no time to look into all when `hasty`.
+        self.unexamined: list[str] = []
+        self.hasty = False
         self._predicted_done = 0.0
         self._predicted_all = 0.0
         self._handlers = self._make_handlers()
@@ -92,6 +95,7 @@ class Progress:
             events.TestUnconfirmed: self._test_unconfirmed,
             events.TestFinished: self._test_finished,
             events.NamespaceReset: self._namespace_reset,
+            events.Notice: self._noticed,
             events.Vitals: self._sampled,
             events.RunFinished: self._run_finished,
         }
@@ -208,6 +212,8 @@ class Progress:
         self.done += 1
         self.outcomes[result.outcome] += 1
         self.verdicts[result.verdict] += 1
+        if result.verdict is Verdict.CLEAR and result.outcome in {Outcome.FAILED, Outcome.ERROR}:
+            self.unexamined.append(result.nodeid)
         if event.leaks:
             self.leaky[result.nodeid] = event.leaks
         seconds = result.seconds
@@ -235,6 +241,9 @@ class Progress:
     def _namespace_reset(self, event: events.NamespaceReset) -> None:
         self.reset_seconds.append(event.report.seconds)
         self.leaks.extend((event.worker, leak) for leak in event.report.leaks)
+
+    def _noticed(self, event: events.Notice) -> None:
+        self.hasty = self.hasty or event.code == "not-run-again"
 
     def _sampled(self, event: events.Vitals) -> None:
         self.vitals = event

@@ -9,7 +9,7 @@ import pytest
 from fakes.event_stream import Scenario, make_run
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.domain.outcome import Outcome, Result
+from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
 from dbsafe_runner.reporting.console import PlainConsole
 from dbsafe_runner.reporting.live import LiveConsole
 from dbsafe_runner.reporting.printer import ConsoleStyle
@@ -56,6 +56,22 @@ def test_another_number_of_workers_is_told_with_v(verbosity: int, expected: int)
     shown = plain(*RESIZED, verbosity=verbosity)
     assert shown.count("4 workers instead of 2: the processors are 23% busy") == expected
     assert "as planned" not in shown
+
+
+def broken(number: int, verdict: Verdict) -> events.TestFinished:
+    result = Result(
+        f"test_b.py::test_{number}", Outcome.FAILED, {"call": 0.1}, "gw0", 1.0, verdict=verdict
+    )
+    return events.TestFinished(2.0 + number, result, "none", 0)
+
+
+def test_failures_that_there_was_no_time_to_look_into_are_named_at_the_end() -> None:
+    finished = [broken(1, Verdict.CONFIRMED), broken(2, Verdict.CLEAR)]
+    spent = events.Notice(3.0, "warning", "not-run-again", "What further failures hang on is not.")
+    assert "a serial run might pass" not in plain(*finished)
+    assert "a serial run might pass test_b.py::test_2: no time" in plain(*finished, spent)
+    shown = plain(*finished, broken(3, Verdict.CLEAR), spent)
+    assert "a serial run might pass test_b.py::test_2 and 1 more: no time" in shown
 
 
 def test_leaky_tests_are_named_at_the_end_all_of_them_with_v() -> None:
