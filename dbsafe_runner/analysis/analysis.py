@@ -57,5 +57,5 @@ def _analyse(tests: Sequence[Test], sources: SourceTree, cache: Cache | None) ->
 def _by_file(tests: Iterable[Test]) -> dict[str, list[Test]]:
     found: dict[str, list[Test]] = {}
     for test in tests:
-        found.setdefault(test.file, []).append(test)
+        found.setdefault(test.code_file, []).append(test)
     return found

@@ -129,7 +129,9 @@ class _Weighing:
             Source.RULE: "Correct the level in runner.toml.",
         }.get(source, "The observed level is used from now on.")
         nodeid = self._test.nodeid
-        self.contradictions.append(Note(code, message, hint, nodeid, self._test.file, self._test.line))
+        self.contradictions.append(
+            Note(code, message, hint, nodeid, self._test.code_file, self._test.line)
+        )
 
 
 def _completed(observed: Footprint, static: Footprint | None) -> Footprint:
@@ -191,4 +193,4 @@ def _because(static: Footprint | None, observed: Footprint, test: Test) -> str:
     for one in _chain(static):
         if one.file and any(name in one.what.split() or f"{name}," in one.what for name in names):
             return f"{what} at {one.file}:{one.line}"
-    return f"{what} (test at {test.file}:{test.line})"
+    return f"{what} (test at {test.code_file}:{test.line})"

@@ -72,7 +72,7 @@ class Walker:
         `variant` is its place among the tests made of the same function, and how many there are.
         """
         walk = Walk()
-        file = self._machine.sources.absolute(test.file)
+        file = self._machine.sources.absolute(test.code_file)
         walk.files.add(file)
         walk.after_flush = functools.partial(self._after_flush, walk)
         space = self._space(file, walk)
@@ -166,7 +166,7 @@ class _Visit:
 
     def _found_by_name(self, name: str) -> bool:
         """Find a fixture that pytest has not listed, as nothing but running code asks for it."""
-        found = locating.fixture_named(self._machine, self._test.file, name)
+        found = locating.fixture_named(self._machine, self._test.code_file, name)
         if found is not None:
             self._definitions[name] = [found]
         return found is not None

@@ -116,10 +116,10 @@ class Sum:
         self._tell(5, [one for one in self._own if one.kind is Kind.TEMP][:2], "makes a ")
         self._tell(5, signals[:2], "has to do with all sessions of the database: ")
         if ordered:
-            self._note(0, ordered, self._test.file, self._test.line)
+            self._note(0, ordered, self._test.code_file, self._test.line)
         if scratch:
             what = "works in a database that it creates and drops"
-            self._note(4, what, self._test.file, self._test.line)
+            self._note(4, what, self._test.code_file, self._test.line)
         return dataclasses.replace(
             footprint,
             connects=any(action.kind in _TOUCHES for action in self._own),
@@ -319,7 +319,7 @@ class Sum:
         return len(own)
 
     def _memory(self) -> Weight:
-        return _memory_of(self._sources.text(self._sources.absolute(self._test.file)) or "")
+        return _memory_of(self._sources.text(self._sources.absolute(self._test.code_file)) or "")
 
     def _batch_writes(self) -> frozenset[str]:
         changes = [one for one in self._ledger.lasting if one.phase == "batch"]

@@ -134,14 +134,14 @@ def _read(mark: Mark, test: Test) -> tuple[Override, list[Note]]:
             f"{test.nodeid}: the dbsafe marker is wrong: {problem}",
             "Write @pytest.mark.dbsafe(level=..., group=..., exclusive=...), each of them optional.",
             test.nodeid,
-            test.file,
+            test.code_file,
             test.line,
         )
         for problem in problems
     ]
     said = ", ".join(f"{key}={text}" for key, text in mark.kwargs)
     useful = level is not None or bool(group) or exclusive
-    evidence = (Evidence(Source.MARKER, f"dbsafe({said})", test.file, test.line),) if useful else ()
+    evidence = (Evidence(Source.MARKER, f"dbsafe({said})", test.code_file, test.line),) if useful else ()
     return Override(level, group, exclusive, evidence), notes
 
 

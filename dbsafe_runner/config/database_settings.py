@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import Annotated, Final, Literal
 
 import pydantic
@@ -16,6 +17,24 @@ EMBEDDED: Final = "embedded"
 PRODUCTION: Final = (
     "prod", "prod[-_.0-9]*", "*[-_.]prod", "*[-_.]prod[-_.0-9]*", "*production*", "*[-_.]live[-_.]*",
 )  # fmt: skip
+
+
+_SCHEMES: Final = ("postgresql", "postgres", "postgis")
+
+
+def _are_sources(values: tuple[str, ...]) -> tuple[str, ...]:
+    """URLs, also with a driver as SQLAlchemy has them, and connection strings of libpq."""
+    for value in values:
+        scheme = value.partition("://")[0].partition("+")[0] if "://" in value else ""
+        if scheme not in _SCHEMES if scheme else "=" not in value:
+            raise ValueError(value)
+    return values
+
+
+def _are_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    if any(set(value) & set(string.whitespace) for value in values):
+        raise ValueError(values)
+    return values
 
 
 def _is_direct(value: str) -> str:
@@ -35,9 +54,10 @@ class DatabaseSettings(Table):
 
     source: Annotated[
         Words,
+        pydantic.AfterValidator(_are_sources),
         Key(
             "--source",
-            "a URL or a list of URLs",
+            "a URL that starts with postgresql:// or a list of such URLs",
             "The URL that the suite itself connects to; connections to it are redirected to each "
             "worker's own namespace. Several, when the suite uses several databases. When it is not "
             "set, the first URL that the suite uses is taken and reported.",
@@ -73,7 +93,7 @@ class DatabaseSettings(Table):
         Words,
         Key(
             "--deny",
-            "a list of patterns",
+            "a pattern or a list of patterns",
             "Names of hosts and databases that namespaces are never made on, as patterns: what looks "
             "like production.",
             TextForm.WORDS,
@@ -84,7 +104,7 @@ class DatabaseSettings(Table):
         Words,
         Key(
             "--allow-databases",
-            "a list of patterns",
+            "a pattern or a list of patterns",
             "Other databases of your server that tests may connect to for real. Connections to all that "
             "were there before the run, and are none of the suite's, are refused.",
             TextForm.WORDS,
@@ -160,7 +180,7 @@ class DatabaseSettings(Table):
         Words,
         Key(
             "--inputs",
-            "a list of file patterns",
+            "a file pattern or a list of file patterns",
             "Files that the result of the set-up depends on, as patterns relative to the directory "
             "of runner.toml (`migrations/**/*.py`). A change in one of them makes a new template.",
             TextForm.WORDS,
@@ -169,9 +189,10 @@ class DatabaseSettings(Table):
     ] = ()
     allow_hosts: Annotated[
         Words,
+        pydantic.AfterValidator(_are_hosts),
         Key(
             "--allow-hosts",
-            "a list of host names",
+            "a host name or a list of host names",
             "Hosts beside this machine that tests may connect to.",
             TextForm.WORDS,
             metavar="HOST",

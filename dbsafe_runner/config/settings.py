@@ -167,7 +167,7 @@ class RunSettings(Table):
         Words,
         Key(
             "--pytest",
-            "a list of pytest arguments",
+            "an argument of pytest or a list of them",
             "Arguments for pytest that go before those of the command line.",
             TextForm.WORDS,
             metavar="ARGUMENTS",
@@ -177,7 +177,7 @@ class RunSettings(Table):
         Words,
         Key(
             "--plugins",
-            "a list of module names",
+            "a module name or a list of module names",
             "Modules with hooks of dbsafe, beside those of installed plugins. They are imported into "
             "the process of dbsafe, from the directory of runner.toml or from what is installed.",
             TextForm.WORDS,

@@ -173,6 +173,8 @@ class TestFinished(RunEvent):
     observed: bool = True
     #: What it left behind beside rows, in words: threads, processes, files, connections, transactions.
     leaks: tuple[str, ...] = ()
+    #: It ran behind all tests that precede it in its file, in one process, with no reset in between.
+    in_place: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

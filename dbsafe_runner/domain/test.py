@@ -33,7 +33,10 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Test:
-    """One collected test. `index` is its place in pytest's order; `file` is relative to the root."""
+    """One collected test. `index` is its place in pytest's order; paths are relative to the root.
+
+    `file` is the one that pytest collected it from, as in its node id; `line` is of `code_file`.
+    """
 
     #: pytest must not collect this class in our own tests.
     __test__ = False
@@ -49,3 +52,10 @@ class Test:
     marks: tuple[Mark, ...] = ()
     #: The value of xdist_group, or "".
     xdist_group: str = ""
+    #: The file that its function is written in, where that is another one: it was inherited or imported.
+    elsewhere: str = ""
+
+    @property
+    def code_file(self) -> str:
+        """The file that its function is written in."""
+        return self.elsewhere or self.file

@@ -6,7 +6,7 @@ import contextlib
 import importlib.resources
 import sqlite3
 
-VERSION = 1
+VERSION = 2
 #: Marks a SQLite file as a history of ours: "dbsf".
 APPLICATION = 0x64627366
 #: Seconds to wait for another run that writes.
@@ -55,18 +55,31 @@ def identity(connection: sqlite3.Connection) -> tuple[int, int] | None:
 
 def create(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables, unless another run has made them a moment ago."""
-    schema = importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
     # Readers and a writer at the same time; where the file system cannot, it stays as it is.
     with contextlib.suppress(sqlite3.OperationalError):
         connection.execute("pragma journal_mode = wal")
     connection.execute("begin immediate")
     if identity(connection) is None:
-        for statement in _statements(schema):
+        for statement in _statements(_schema()):
             connection.execute(statement)
         connection.execute(f"pragma application_id = {APPLICATION}")
         connection.execute(f"pragma user_version = {VERSION}")
     connection.execute("commit")
     return connection
+
+
+def upgrade(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Add what a history of format 1 lacks, unless another run has done so a moment ago."""
+    connection.execute("begin immediate")
+    if identity(connection) == (APPLICATION, 1):
+        connection.execute(next(one for one in _statements(_schema()) if "table whole_file" in one))
+        connection.execute(f"pragma user_version = {VERSION}")
+    connection.execute("commit")
+    return connection
+
+
+def _schema() -> str:
+    return importlib.resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 
 
 def _statements(script: str) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dbsafe_runner.domain.events import PlanFixed, RunEvent, RunFinished, RunStarted, TestFinished
 from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.history.forecasts import Timing
 from dbsafe_runner.history.observed import Observation, observe
-from dbsafe_runner.history.records import Code, KeptResult, KeptRun
+from dbsafe_runner.history.records import Code, KeptResult, KeptRun, WholeFile
 from dbsafe_runner.history.store import HistoryStore
 
 _BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
@@ -28,10 +28,14 @@ class HistorySink:
         self._plan: PlanFixed | None = None
         self._finished: RunFinished | None = None
         self._results: dict[str, KeptResult] = {}
+        self._files: Sequence[WholeFile] = ()
+        #: Tests that ran where a serial run has them, with an outcome that is one of a serial run.
+        self._in_place: set[str] = set()
 
-    def knows(self, codes: Mapping[str, Code]) -> None:
-        """Take the code of each test, which its observation is kept under."""
+    def knows(self, codes: Mapping[str, Code], files: Sequence[WholeFile] = ()) -> None:
+        """Take the code of each test, which its observation is kept under, and the files of all."""
         self._codes = codes
+        self._files = files
 
     @property
     def observations(self) -> Mapping[str, Observation]:
@@ -74,13 +78,18 @@ class HistorySink:
             predicted=plan.predicted_wall if plan is not None else 0.0,
             lower_bound=plan.lower_bound if plan is not None else 0.0,
         )
-        self._store.add(run, self._results.values())
+        whole = [one for one in self._files if self._in_place.issuperset(one.nodeids)]
+        self._store.add(run, self._results.values(), whole)
 
     def _test_finished(self, event: TestFinished) -> None:
         result = event.result
         if result.outcome is Outcome.MOCKED:
             # Nothing of it is worth knowing: neither how it ended nor how long it took.
             return
+        if event.in_place and _is_settled(event):
+            self._in_place.add(result.nodeid)
+        else:
+            self._in_place.discard(result.nodeid)
         earlier = self._results.get(result.nodeid)
         if earlier is not None and (result.outcome not in _BAD or earlier.outcome in _BAD):
             return
@@ -103,6 +112,18 @@ class HistorySink:
             code=self._codes.get(result.nodeid, Code()),
             observation=_observation(event) if earlier is None else earlier.observation,
         )
+
+
+def _is_settled(event: TestFinished) -> bool:
+    """Whether it is known what the outcome hangs on.
+
+    A test that failed, or did so as expected, or has skipped itself, may have done that for what another
+    one left; only of failures is that found out, and not of all.
+    """
+    result = event.result
+    if result.verdict is not Verdict.CLEAR or result.outcome is Outcome.PASSED:
+        return True
+    return result.outcome is Outcome.SKIPPED and not result.durations.get("call")
 
 
 def _observation(event: TestFinished) -> Observation | None:

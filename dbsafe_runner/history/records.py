@@ -78,6 +78,15 @@ class Dependency:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class WholeFile:
+    """The tests of a file in their order; `tests` is a hash of them, each with its own code."""
+
+    file: str
+    tests: str
+    nodeids: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Remembered:
     """All that earlier runs say. Tests are node ids; timings and sightings are the latest first."""
 
@@ -86,6 +95,8 @@ class Remembered:
     dependencies: Sequence[Dependency] = ()
     #: Tests that have passed beside others, or were confirmed to fail: they need none of another file.
     stand_alone: frozenset[str] = frozenset()
+    #: Files that have run as in a serial run, with these tests, and every failure looked into.
+    whole: frozenset[WholeFile] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 -- What is kept from run to run. One file for one suite; written once at the end of each run.
 --
 -- Versions, newest first (PRAGMA user_version):
+--   2  whole_file
 --   1  the first one
 
 create table run (
@@ -54,6 +55,15 @@ create table dependency (
     own_code text not null,            -- of the test, when it was found
     run integer not null,
     primary key (test, other)
+) without rowid;
+
+-- A file whose tests have run in their order in one process, with every failure looked into: that they do
+-- not need each other is known of no other file.
+create table whole_file (
+    file text not null,                -- as in node ids
+    tests text not null,               -- hash of its tests in order, each with its own code
+    run integer not null,              -- the latest one
+    primary key (file, tests)
 ) without rowid;
 
 create index result_of_run on result (run);

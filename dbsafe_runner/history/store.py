@@ -22,6 +22,7 @@ from dbsafe_runner.history.files import (
     identity,
     in_memory,
     is_damage,
+    upgrade,
 )
 from dbsafe_runner.history.forecasts import RUNS, Timing
 from dbsafe_runner.history.observed import Observation, merge
@@ -33,6 +34,7 @@ from dbsafe_runner.history.records import (
     Remembered,
     Seen,
     StoreProblem,
+    WholeFile,
     facts_of,
     observation_of,
 )
@@ -63,19 +65,20 @@ class HistoryStore:
     def remembered(self) -> Remembered:
         """All that earlier runs say about the tests."""
         try:
-            return Remembered(self._timings(), self._seen(), self._dependencies(), self._stand_alone())
+            tests = self._timings(), self._seen(), self._dependencies(), self._stand_alone()
+            return Remembered(*tests, self._whole())
         except sqlite3.Error as error:
             self._start_over(error)
             return Remembered()
 
-    def add(self, run: KeptRun, results: Iterable[KeptResult]) -> None:
+    def add(self, run: KeptRun, results: Iterable[KeptResult], whole: Iterable[WholeFile] = ()) -> None:
         """Keep a run, all of it or nothing. What goes wrong is added to `problems`."""
-        kept = list(results)
+        kept, files = list(results), list(whole)
         try:
-            self._add(run, kept)
+            self._add(run, kept, files)
         except sqlite3.Error as error:
             if self._start_over(error):
-                self._add(run, kept)
+                self._add(run, kept, files)
 
     def close(self) -> None:
         """Close the file."""
@@ -99,6 +102,8 @@ class HistoryStore:
                 return connection
             if found is None:
                 return create(connection)
+            if found == (APPLICATION, 1):
+                return upgrade(connection)
             connection.close()
             return self._not_ours(found)
         except sqlite3.Error as error:
@@ -245,9 +250,14 @@ class HistoryStore:
         )
         return frozenset(nodeid for (nodeid,) in rows)
 
+    def _whole(self) -> frozenset[WholeFile]:
+        return frozenset(
+            WholeFile(*row) for row in self._connection.execute("select file, tests from whole_file")
+        )
+
     # --- writing -----------------------------------------------------------------------------------
 
-    def _add(self, run: KeptRun, results: Sequence[KeptResult]) -> None:
+    def _add(self, run: KeptRun, results: Sequence[KeptResult], whole: Sequence[WholeFile]) -> None:
         connection = self._connection
         connection.execute("begin immediate")
         try:
@@ -264,6 +274,10 @@ class HistoryStore:
             )
             self._add_observations(results, ids, number)
             self._add_dependencies(results, ids, number)
+            connection.executemany(
+                "insert or replace into whole_file values (?, ?, ?)",
+                [(one.file, one.tests, number) for one in whole],
+            )
             if number % _TIDY_EVERY == 0:
                 self._tidy(number)
             connection.execute("commit")
@@ -327,6 +341,16 @@ class HistoryStore:
                 select test, own_code, all_code
                   from (select *, row_number() over (partition by test order by run desc) as age
                           from observation)
+                 where age > ?)
+            """,
+            (KEPT_CODES,),
+        )
+        execute(
+            """
+            delete from whole_file where (file, tests) in (
+                select file, tests
+                  from (select *, row_number() over (partition by file order by run desc) as age
+                          from whole_file)
                  where age > ?)
             """,
             (KEPT_CODES,),

@@ -11,7 +11,14 @@ from dbsafe_runner.domain.footprint import Classification
 from dbsafe_runner.domain.forecast import Forecast
 from dbsafe_runner.domain.isolation import Isolation, NamespaceKind, ResetPolicy
 from dbsafe_runner.domain.level import Level
-from dbsafe_runner.planning.grouping import Groups, is_independent, leaves_nothing, members, strongest
+from dbsafe_runner.planning.grouping import (
+    Groups,
+    is_independent,
+    leaves_nothing,
+    members,
+    stands_by_itself,
+    strongest,
+)
 from dbsafe_runner.planning.request import Grouping, PlanRequest
 from dbsafe_runner.planning.strategies import isolation_of
 
@@ -131,7 +138,7 @@ class Builder:
         independent = len(item.numbers) == 1 or all(
             n not in self.groups.bound
             and (
-                leaves_nothing(self.groups.kinds[n])
+                stands_by_itself(self.request, self.groups.tests[n], self.groups.kinds[n])
                 or is_independent(self.request, self.groups.tests[n])
             )
             for n in item.numbers

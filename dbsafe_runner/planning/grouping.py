@@ -19,6 +19,7 @@ from dbsafe_runner.planning.request import Grouping, PlanRequest
 #: On whose word tests are taken out of their file. Static analysis is not among them: it cannot follow
 #: all that Python allows, and what it misses would change verdicts of the very first run.
 _STRONG = {Source.MARKER, Source.RULE, Source.OBSERVED}
+_SAID = {Source.MARKER, Source.RULE}
 
 
 class Clusters:
@@ -90,6 +91,15 @@ def leaves_nothing(kind: Classification) -> bool:
     return kind.level <= Level.ISOLATED_WRITES and strongest(kind) in _STRONG
 
 
+def stands_by_itself(request: PlanRequest, test: Test, kind: Classification) -> bool:
+    """Whether the test ends the same wherever it runs.
+
+    What was observed of the database says nothing of the process: its word is taken where the whole file
+    has run in order, so that a failure which hangs on a neighbour has been found out.
+    """
+    return leaves_nothing(kind) and (strongest(kind) in _SAID or test.file in request.whole)
+
+
 def is_independent(request: PlanRequest, test: Test) -> bool:
     """Whether the test is known not to need the others of its file."""
     return test.file in request.independent or test.nodeid in request.independent
@@ -114,7 +124,7 @@ def _join_needs(request: PlanRequest, groups: Groups) -> None:
         tests = [groups.tests[number] for number in circle]
         names = ", ".join(f"{test.nodeid} ({place_of(test)})" for test in tests)
         groups.notes.append(
-            f"need each other in a circle, so the order of collection is kept: {names};"
+            f"these tests need each other in a circle, so the order of collection is kept: {names};"
             " where marks say so, take one of them away"
         )
 
@@ -197,7 +207,8 @@ def _may_leave_file(request: PlanRequest, test: Test, kind: Classification, writ
     if kind.group or test.xdist_group or is_independent(request, test):
         return True
     # A test that only reads may read what a test before it in the file has left.
-    return leaves_nothing(kind) and (kind.level is Level.NONE or test.file not in writers)
+    alone = kind.level is Level.NONE or test.file not in writers
+    return alone and stands_by_itself(request, test, kind)
 
 
 def _short(nodeid: str) -> str:

@@ -50,7 +50,7 @@ def literal(text: str) -> object:
 
 def place_of(test: Test) -> str:
     """File and line of a test, for notes on its marks."""
-    return f"{test.file}:{test.line}"
+    return f"{test.code_file}:{test.line}"
 
 
 def _names(value: object) -> list[str]:

@@ -70,6 +70,8 @@ class PlanRequest:
     grouping: Grouping = Grouping.DEPENDENCY
     #: Files and node ids whose tests are known not to need each other.
     independent: Collection[str] = frozenset()
+    #: Files that have run as in a serial run with all these tests, and every failure was looked into.
+    whole: Collection[str] = frozenset()
     #: Node id -> tests that have to run before it on the same worker.
     dependencies: Mapping[str, Sequence[Found]] = dataclasses.field(default_factory=dict)
     conflicts: Sequence[Conflict] = ()

@@ -36,7 +36,8 @@ def code_of(
     graph = _Graph(files)
     starts: dict[_Key, list[str]] = {}
     for test in tests:
-        own = frozenset(fixture.file for fixture in test.fixtures if fixture.file)
+        written = (f"{files.rootdir}/{test.elsewhere}",) if test.elsewhere else ()
+        own = frozenset((*written, *(fixture.file for fixture in test.fixtures if fixture.file)))
         said = (static or {}).get(test.nodeid, _NOTHING)
         key = (test.file, own, said.own_files, said.called_files)
         starts.setdefault(key, []).append(test.nodeid)

@@ -24,13 +24,14 @@ from dbsafe_runner.domain.test import Test
 from dbsafe_runner.history import observed as observation
 from dbsafe_runner.history.forecasts import forecast
 from dbsafe_runner.history.observed import Observation, merge
-from dbsafe_runner.history.records import Code, Remembered
+from dbsafe_runner.history.records import Code, Remembered, WholeFile
 from dbsafe_runner.hooks import Plugins
 from dbsafe_runner.planning.request import Conflict, Found, PlanRequest
 from dbsafe_runner.session.analysis_cache import AnalysisCache
 from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.code_state import code_of
 from dbsafe_runner.session.sources import SourceFiles
+from dbsafe_runner.session.whole_files import whole_files
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +46,9 @@ class Knowledge:
     forecasts: Mapping[str, Forecast]
     #: Files whose tests are known not to need each other.
     independent: frozenset[str]
+    #: The files of the tests, and the names of those that were once run as in a serial run.
+    files: Sequence[WholeFile]
+    whole: frozenset[str]
     #: Node id -> tests that have to run before it on the same worker.
     dependencies: Mapping[str, Sequence[Found]]
     #: Tests that must not come in the wrong order.
@@ -74,6 +78,7 @@ class Knowledge:
             forecasts=self.forecasts,
             grouping=circumstances.grouping,
             independent=self.independent,
+            whole=self.whole,
             dependencies=self.dependencies,
             conflicts=self.conflicts,
         )
@@ -102,6 +107,8 @@ def gather(
     )
     classifications = {one.nodeid: one for one in found}
     dependencies, conflicts = found_out(remembered, codes, tests)
+    files_of_tests = whole_files(tests, codes)
+    whole = frozenset(one.file for one in files_of_tests if one in remembered.whole)
     return Knowledge(
         tests=tests,
         static=static,
@@ -109,7 +116,9 @@ def gather(
         classifications=classifications,
         codes=codes,
         forecasts=forecast(tests, remembered.timings),
-        independent=independent_files(tests, classifications, observed),
+        independent=independent_files(tests, classifications, observed) & whole,
+        files=files_of_tests,
+        whole=whole,
         dependencies=dependencies,
         conflicts=conflicts,
         notes=[*problems, *notes],
@@ -148,7 +157,7 @@ def footprints_of(
         found = {}
         groups: dict[str, list[Test]] = {}
         for test in tests:
-            groups.setdefault(test.file, []).append(test)
+            groups.setdefault(test.code_file, []).append(test)
         for file, group in groups.items():
             try:
                 found.update(analyse(group, files))

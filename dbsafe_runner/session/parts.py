@@ -6,7 +6,7 @@ import dataclasses
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -166,7 +166,8 @@ def template_request(config: Config, *, fresh: bool) -> TemplateRequest:
     meant = targets(config)
 
     def environment(endpoint: Endpoint) -> Mapping[str, str]:
-        return serial_environment(os.environ, endpoint, meant, allowed_hosts(config))
+        own = _with_source(os.environ, sources(config))
+        return serial_environment(own, endpoint, meant, allowed_hosts(config))
 
     def lead(command: str, endpoint: Endpoint) -> str:
         return rewrite_command(command, endpoint, meant, os.environ)
@@ -182,6 +183,18 @@ def template_request(config: Config, *, fresh: bool) -> TemplateRequest:
         tcp=database.tcp,
         fresh=fresh,
     )
+
+
+def _with_source(environment: Mapping[str, str], urls: Sequence[str]) -> Mapping[str, str]:
+    """A set-up's environment: the suite's, and `DATABASE_URL` where nothing in it names a database.
+
+    Migrations often read that variable, and the suite's own is set in CI and nowhere else.
+    """
+    names = ("DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+    url = next((url for url in urls if "://" in url), "")
+    if not url or any(name in environment for name in names):
+        return environment
+    return {**environment, "DATABASE_URL": url}
 
 
 def workers_that_fit(provider: NamespaceProvider, workers: int) -> int:

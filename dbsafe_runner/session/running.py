@@ -193,7 +193,7 @@ class _Run:
             self._config, suite.tests, files, self._remembered, self._circumstances, self._plugins
         )
         self._knowledge = knowledge
-        self._history.knows(knowledge.codes)
+        self._history.knows(knowledge.codes, knowledge.files)
         self._tell_problems()
         for note in knowledge.notes:
             if worth_telling(note, whole_suite=not suite.deselected and not self._selects()):

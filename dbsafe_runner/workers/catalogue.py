@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import os
 import pickle
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def encode(tests: Sequence[Test]) -> bytes:
         closure = tuple(numbers.setdefault(fixture, len(numbers)) for fixture in test.fixtures)
         marks = tuple((mark.name, mark.args, mark.kwargs) for mark in test.marks)
         place = (test.nodeid, test.file, test.line, test.cls, test.function)
-        rows.append((*place, closure, marks, test.xdist_group))
+        rows.append((*place, closure, marks, test.xdist_group, test.elsewhere))
     table = [dataclasses.astuple(fixture) for fixture in numbers]
     return pickle.dumps((table, rows), protocol=5)
 
@@ -78,8 +79,11 @@ def decode(blob: bytes) -> list[Test]:
             fixtures=tuple(fixtures[number] for number in closure),
             marks=tuple(Mark(*mark) for mark in marks),
             xdist_group=group,
+            elsewhere=elsewhere,
         )
-        for index, (nodeid, file, line, cls, function, closure, marks, group) in enumerate(rows)
+        for index, (nodeid, file, line, cls, function, closure, marks, group, elsewhere) in enumerate(
+            rows
+        )
     ]
 
 
@@ -111,7 +115,8 @@ class _Fixtures:
 
 
 def _describe_item(index: int, item: pytest.Item, fixtures: _Fixtures) -> Test:
-    file, line, _ = item.location
+    code_file, line, _ = item.location
+    file = _collected_from(item, code_file)
     # The dispatcher, which uses this module too, has no need of pytest.
     import pytest
 
@@ -130,7 +135,15 @@ def _describe_item(index: int, item: pytest.Item, fixtures: _Fixtures) -> Test:
             if mark.name not in _SILENT_MARKS
         ),
         xdist_group=_xdist_group(item),
+        elsewhere="" if file == code_file else code_file,
     )
+
+
+def _collected_from(item: pytest.Item, code_file: str) -> str:
+    """The file that holds the test, which is not always the one that its function is written in."""
+    if item.nodeid.partition("::")[0] == code_file:
+        return code_file
+    return os.path.relpath(item.path, item.config.rootpath).replace(os.sep, "/")
 
 
 def _closure(item: pytest.Item, fixtures: _Fixtures) -> tuple[FixtureDef, ...]:

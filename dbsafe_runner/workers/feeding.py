@@ -11,6 +11,7 @@ from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Steal, Wait
 from dbsafe_runner.workers.catching_up import CatchingUp
 from dbsafe_runner.workers.hits import hit_by
 from dbsafe_runner.workers.launch import kill_group
+from dbsafe_runner.workers.places import Places
 from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 from dbsafe_runner.workers.slot import Slot, State
@@ -35,6 +36,7 @@ class Feeding:
         self.connecting_batches = sum(batch.level > Level.NONE for batch in planned.plan.batches)
         self._again: set[int] = set()
         self._catching_up = CatchingUp()
+        self._places = Places(suite.tests)
         #: Names of the workers that the schedule knows.
         self.known: set[str] = set()
 
@@ -109,8 +111,11 @@ class Feeding:
         slot.tests_run += 1
         if slot.assignment is not None:
             slot.ran.append((slot.assignment.batch.id, test))
+            if self._places.is_in_place(slot, slot.assignment.batch, test):
+                ledger.in_place.add(test)
         self.schedule.finished(slot.name, test, now, now - slot.since)
         if test not in self._again and self._was_hit(message):
+            ledger.in_place.discard(test)
             self._again.add(test)
             self._catching_up.interrupted(slot.assignment)
             self.schedule.requeue([test])

@@ -47,6 +47,8 @@ class Ledger:
         self.seconds: dict[int, float] = {}
         #: Tests that count as failed.
         self.failed: set[int] = set()
+        #: Tests that ran behind all that precede them in their file, as in a serial run.
+        self.in_place: set[int] = set()
         #: Tests that were seen to leave something behind in the database.
         self.left: set[int] = set()
         self._session_error: tuple[dict[str, Any], bytes, str] | None = None
@@ -284,7 +286,8 @@ class Ledger:
         self.totals[result.outcome.value] += 1
         if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
             self.failed.add(test)
-        self.first = self.first or now - result.seconds
+        began = now - result.seconds
+        self.first = min(self.first, began) if self.first else began
         self.last = now
         level = self._levels[test] if test < len(self._levels) else 3
         isolation = self._isolations.get(test, "")
@@ -303,5 +306,6 @@ class Ledger:
                 built=seen.get("built", {}),
                 observed="connections" in seen and not seen.get("unseen", False),
                 leaks=tuple(seen.get("leaks", ())),
+                in_place=test in self.in_place,
             )
         )

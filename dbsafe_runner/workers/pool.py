@@ -87,6 +87,7 @@ class Pool:
         self.ledger: Ledger | None = None
         self.feeding: Feeding | None = None
         self.confirming: Confirming | None = None
+        self._said: set[tuple[str, str, str]] = set()
         self.zygote: Process | None = None
         self._zygote_peer: Peer | None = None
         self._zygote_code: int | None = None
@@ -193,7 +194,7 @@ class Pool:
         elif message.kind == "ended":
             self._zygote_code = message["code"]
         elif message.kind == "notice":
-            self.notice("warning", message["code"], message["message"], nodeid=message["nodeid"])
+            self._relay(message)
         else:
             self.tenancy.request("zygote", message, self.to_zygote)
 
@@ -217,7 +218,7 @@ class Pool:
         elif message.kind in {"retire", "halt", "bye"}:
             self.endings.said(slot, message)
         elif message.kind == "notice":
-            self.notice("warning", message["code"], message["message"], nodeid=message["nodeid"])
+            self._relay(message)
         else:
             self.tenancy.request(slot.name, message, peer.send)
 
@@ -241,6 +242,13 @@ class Pool:
     def notice(self, kind: str, code: str, message: str, *, hint: str = "", nodeid: str = "") -> None:
         """Tell the user something."""
         self.emit(events.Notice(self.now(), kind, code, message, hint, nodeid))
+
+    def _relay(self, message: Message) -> None:
+        """Tell what a process has to say, once: a test that is run again says it again."""
+        said = message["code"], message["message"], message["nodeid"]
+        if said not in self._said:
+            self._said.add(said)
+            self.notice("warning", said[0], said[1], nodeid=said[2])
 
     def _hello(self, peer: Peer, message: Message) -> None:
         slot = self.slots.get(message["worker"])

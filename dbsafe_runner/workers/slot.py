@@ -83,6 +83,8 @@ class Slot:
     tests_run: int = 0
     #: These tests, each with its batch, as (batch, test).
     ran: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    #: How many of them each batch had of each file.
+    behind: collections.Counter[tuple[int, str]] = dataclasses.field(default_factory=collections.Counter)
     #: Lives in a row that ended before the first test.
     still_births: int = 0
 
@@ -121,4 +123,5 @@ class Slot:
         self.exit_code = None
         self.tests_run = 0
         self.ran.clear()
+        self.behind.clear()
         self.lives += 1

@@ -37,10 +37,17 @@ def patch(pg8000: ModuleType) -> None:
                 original(self, *args, **kwargs)
                 return
             later = _rewrite(arguments, route)
+            refusal = None
             try:
                 original(*bound.args, **bound.kwargs)
             except pg8000.exceptions.InterfaceError as error:
-                raise _told_by_the_server(error, pg8000.exceptions.DatabaseError) from None
+                refusal = _told_by_the_server(error, pg8000.exceptions.DatabaseError)
+            if refusal is not None:
+                # Outside of the handler it keeps no error, and so no socket, of the goodbye alive.
+                try:
+                    raise refusal
+                finally:
+                    del refusal
             if later:
                 self.execute_simple(later)
 

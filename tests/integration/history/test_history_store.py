@@ -11,7 +11,7 @@ import pytest
 from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.history.forecasts import Timing
 from dbsafe_runner.history.observed import Observation
-from dbsafe_runner.history.records import Code, KeptResult, KeptRun
+from dbsafe_runner.history.records import Code, KeptResult, KeptRun, WholeFile
 from dbsafe_runner.history.store import KEPT_CODES, KEPT_RESULTS, HistoryStore
 
 RUN = KeptRun(1735787045.0, 4, "balanced", "0.1.0", exit_code=0, span=1.5)
@@ -151,6 +151,31 @@ def test_damage_that_shows_late_is_set_aside_too(path):
     store.add(RUN, [result()])
     assert codes(store) == ["history-set-aside"]
     assert list(HistoryStore(path).remembered().timings) == ["t.py::test_a"]
+
+
+def test_whole_files_are_kept_and_bounded(path):
+    for number in range(12):
+        store = HistoryStore(path)
+        store.add(RUN, [result()], [WholeFile("t.py", f"order {number}"), WholeFile("u.py", "same")])
+        store.close()
+    whole = HistoryStore(path).remembered().whole
+    assert {WholeFile("t.py", "order 11"), WholeFile("u.py", "same")} <= whole
+    assert len(whole) <= KEPT_CODES + 3
+
+
+def test_a_file_of_the_first_format_goes_on(path):
+    kept(path, result(call=0.1))
+    with sqlite3.connect(path) as connection:
+        connection.execute("drop table whole_file")
+        connection.execute("pragma user_version = 1")
+    connection.close()
+    store = HistoryStore(path)
+    store.add(RUN, [result(call=0.2)], [WholeFile("t.py", "order")])
+    assert codes(store) == []
+    store.close()
+    remembered = HistoryStore(path).remembered()
+    assert [timing.call for timing in remembered.timings["t.py::test_a"]] == [0.2, 0.1]
+    assert remembered.whole == {WholeFile("t.py", "order")}
 
 
 def test_a_file_of_a_newer_dbsafe_is_set_aside(path):

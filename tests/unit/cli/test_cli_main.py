@@ -93,6 +93,7 @@ def test_every_setting_has_its_option(caught: Caught, name: str) -> None:
         "--flaky": (["fail"], "fail"),
         "--database": (["embedded"], "embedded"),
         "--direct": (["postgresql://h/d"], "postgresql://h/d"),
+        "--source": (["postgresql://h/d"], ("postgresql://h/d",)),
         "--output": (["there"], Path.cwd() / "there"),
         "--history": (["there"], Path.cwd() / "there"),
     }

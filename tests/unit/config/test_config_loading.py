@@ -128,7 +128,7 @@ a = 3
         'runner.toml:1: unknown section [databse] (did you mean "database"?)',
         'runner.toml:4: unknown key "sorce" in [database] (did you mean "source"?)',
         f'runner.toml:5: server must be {server}, not "postgresqll://u:***@host/db"',
-        'runner.toml:6: inputs must be a list of file patterns, not ["a", 3]',
+        'runner.toml:6: inputs must be a file pattern or a list of file patterns, not ["a", 3]',
         'runner.toml:8: unknown key "timeout" in [database] (it belongs to [run])',
         'runner.toml:10: count must be a whole number from 1 to 1024, or "auto", not "many"',
         "runner.toml:12: timeout must be a number of seconds, 0 for no limit, not -1",

@@ -7,7 +7,7 @@ from dbsafe_runner.domain import events
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
 from dbsafe_runner.history.recording import HistorySink
-from dbsafe_runner.history.records import Code
+from dbsafe_runner.history.records import Code, WholeFile
 from dbsafe_runner.history.store import HistoryStore
 
 STARTED = events.RunStarted(0.0, 1735787045.0, (), "/shop", "balanced", 2, "0.1.0", "3.12.1")
@@ -43,6 +43,42 @@ def test_a_whole_run_is_kept(store):
     sink.close()
     assert set(store.remembered().timings) <= ended
     assert len(store.remembered().timings) > 40
+
+
+WHOLE = WholeFile("t.py", "order", (NODEID,))
+
+
+@pytest.mark.parametrize(
+    ("ended", "kept"),
+    [
+        ({}, True),
+        ({"outcome": Outcome.FAILED, "verdict": Verdict.CONFIRMED}, True),
+        ({"verdict": Verdict.FLAKY}, True),
+        # Nobody has found out what these hang on.
+        ({"outcome": Outcome.FAILED}, False),
+        ({"outcome": Outcome.XFAILED}, False),
+        ({"outcome": Outcome.XPASSED}, False),
+        ({"outcome": Outcome.SKIPPED}, False),
+        ({"in_place": False}, False),
+    ],
+)
+def test_a_file_is_kept_as_whole_when_all_its_tests_ended_as_in_a_serial_run(store, ended, kept):
+    sink = HistorySink(store)
+    sink.knows({NODEID: Code("own", "all")}, [WHOLE, WholeFile("u.py", "order", (NODEID, "u.py::t"))])
+    sink.on(STARTED)
+    sink.on(finished(**{"in_place": True, **ended}))
+    sink.close()
+    assert store.remembered().whole == (frozenset({WHOLE}) if kept else frozenset())
+
+
+def test_a_test_that_is_skipped_before_it_begins_leaves_its_file_whole(store):
+    sink = HistorySink(store)
+    sink.knows({}, [WHOLE])
+    sink.on(STARTED)
+    result = Result(NODEID, Outcome.SKIPPED, {"setup": 0.5}, "gw0", 0.0)
+    sink.on(events.TestFinished(1.0, result, "none", 3, in_place=True))
+    sink.close()
+    assert store.remembered().whole == {WHOLE}
 
 
 def test_nothing_is_kept_of_a_run_without_a_test(store):

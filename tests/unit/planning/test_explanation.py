@@ -25,7 +25,13 @@ def a_request():
     add("test_a.py", "reads", Level.READ_ONLY, Source.RULE, 1.0)
     add("test_b.py", "alone", Level.NONE, Source.MARKER, 4.0, exclusive=True)
     return PlanRequest(
-        tests, kinds, STRATEGIES["balanced"], 4, NamespaceKind.SERVER, forecasts=forecasts
+        tests,
+        kinds,
+        STRATEGIES["balanced"],
+        4,
+        NamespaceKind.SERVER,
+        forecasts=forecasts,
+        whole={"test_a.py", "test_b.py"},
     )
 
 

@@ -31,7 +31,8 @@ class Suite:
         index = len(self.tests)
         marks, fixtures = given.pop("marks", ()), given.pop("fixtures", ())
         group = given.pop("xdist_group", "")
-        self.tests.append(Test(index, nodeid, file, 1, "", name, fixtures, marks, group))
+        elsewhere = given.pop("elsewhere", "")
+        self.tests.append(Test(index, nodeid, file, 1, "", name, fixtures, marks, group, elsewhere))
         self.forecasts[nodeid] = Forecast(seconds, given.pop("known", True), given.pop("setup", {}))
         footprint = Footprint(
             connects=level > 0,
@@ -48,7 +49,8 @@ class Suite:
         return nodeid
 
     def request(self, **given):
-        values = {"workers": 4, "namespace_kind": NamespaceKind.SERVER, "alternatives": ()} | given
+        values = {"workers": 4, "namespace_kind": NamespaceKind.SERVER, "alternatives": ()}
+        values |= {"whole": {test.file for test in self.tests}} | given
         strategy = STRATEGIES[values.pop("strategy", "balanced")]
         return PlanRequest(self.tests, self.kinds, strategy, forecasts=self.forecasts, **values)
 
@@ -109,6 +111,24 @@ def test_static_analysis_alone_takes_no_test_out_of_its_file():
     assert [batch.splittable for batch in plan.batches] == [False, False, False]
     # It may leave something for the next test after all: a reset between them could take it away.
     assert [batch.reset for batch in plan.batches][1:] == [ResetPolicy.AFTER_BATCH] * 2
+
+
+@pytest.mark.parametrize("source", [Source.OBSERVED, Source.MARKER, Source.RULE])
+def test_an_observation_takes_tests_out_of_files_alone_that_have_run_as_a_whole(source):
+    suite = Suite()
+    for name in "abc":
+        suite.add("test_a.py", name, level=0, source=source)
+        suite.add("test_b.py", name, level=0, source=source)
+    splittable = [batch.splittable for batch in suite.plan(whole={"test_b.py"}).batches]
+    assert splittable == [source is not Source.OBSERVED, True]
+
+
+def test_tests_that_are_written_elsewhere_belong_to_the_file_that_has_them():
+    suite = Suite()
+    for file in ("test_a.py", "test_b.py"):
+        suite.add(file, "inherited", level=3, elsewhere="contract.py")
+        suite.add(file, "own", level=3)
+    assert grouped(suite.plan()) == [(0, 1), (2, 3)]
 
 
 def test_a_reader_behind_a_writer_of_its_file_stays_with_it():
@@ -231,7 +251,7 @@ def test_a_circle_of_dependencies_and_a_test_that_needs_itself_are_named():
     assert tuple(note for note in plan.notes if "resolved by" not in note) == (
         "test_c.py::c needs itself; this is ignored (test_c.py:1)",
         (
-            "need each other in a circle, so the order of collection is kept:"
+            "these tests need each other in a circle, so the order of collection is kept:"
             " test_a.py::a (test_a.py:1), test_b.py::b (test_b.py:1);"
             " where marks say so, take one of them away"
         ),
@@ -354,7 +374,7 @@ def test_dependency_marks_that_cannot_be_met_are_told_with_their_place():
         " select it, too, or correct the name in the mark"
     )
     assert itself == "test_a.py::a needs itself; this is ignored (test_a.py:1): correct its mark"
-    assert circle.startswith("need each other in a circle")
+    assert circle.startswith("these tests need each other in a circle")
     assert "test_a.py::b (test_a.py:1), test_a.py::c (test_a.py:1); where marks say so" in circle
 
 

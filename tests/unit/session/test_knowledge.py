@@ -25,6 +25,7 @@ from dbsafe_runner.session.code_state import code_of
 from dbsafe_runner.session.knowledge import gather, observed_footprints
 from dbsafe_runner.session.learning import lesson_of
 from dbsafe_runner.session.sources import SourceFiles
+from dbsafe_runner.session.whole_files import whole_files
 
 HERE = Circumstances(STRATEGIES["balanced"], 4, NamespaceKind.SERVER)
 ROWS = frozenset({"shop/public.orders"})
@@ -55,7 +56,7 @@ def config(root: Path, **changes: object) -> Config:
 def remembered(root: Path, observations: dict[str, Observation], code: Code | None = None) -> Remembered:
     codes = code_of(TESTS, SourceFiles(root))
     seen = {nodeid: [Seen(code or codes[nodeid], one)] for nodeid, one in observations.items()}
-    return Remembered(seen=seen)
+    return Remembered(seen=seen, whole=frozenset(whole_files(TESTS, codes)))
 
 
 def known(root: Path, before: Remembered, tests=TESTS, **changes: object):
@@ -132,6 +133,17 @@ def test_a_file_is_independent_when_all_its_tests_were_seen_to_leave_nothing(roo
     assert known(root, remembered(root, both)).independent == {"test_a.py"}
     assert known(root, remembered(root, {TESTS[0].nodeid: WRITES})).independent == frozenset()
     assert known(root, remembered(root, {**both, TESTS[1].nodeid: LEAVES})).independent == frozenset()
+
+
+def test_a_file_is_whole_while_its_tests_their_order_and_their_code_are_those_of_a_run_in_order(root):
+    before = remembered(root, {})
+    assert known(root, before).whole == {"test_a.py"}
+    assert known(root, Remembered()).whole == frozenset()
+    assert known(root, before, tests=TESTS[:1]).whole == frozenset()
+    assert known(root, before, tests=TESTS[::-1]).whole == frozenset()
+    with (root / "test_a.py").open("a") as file:
+        file.write("# changed")
+    assert known(root, before).whole == frozenset()
 
 
 def test_a_package_fixture_may_be_what_tests_need_each_other_for(root):
