@@ -124,7 +124,7 @@ class PlainConsole:
 
     def _pytest_output(self, event: events.PytestOutput) -> None:
         """Print what pytest says as it is; before it, the files that did not get to their end."""
-        if self.progress.finished is None and self.progress.done >= self.progress.total > 0:
+        if self.progress.finished is None and self.progress.is_at_rest:
             self._flush_files(event.at)
         self.printer.text(event.text)
         self._last_output = event.at

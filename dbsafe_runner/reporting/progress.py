@@ -129,6 +129,11 @@ class Progress:
             plan is not None and plan.predicted_wall > 0 and all(b.durations_known for b in plan.batches)
         )
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no worker is there that has work: all tests are done, or the run stops before that."""
+        return 0 < self.total <= self.done or all(view.batch < 0 for view in self.workers.values())
+
     def level_of(self, worker: WorkerView) -> tuple[str, str]:
         """Isolation and level of the batch that `worker` has, as words; "" when not known."""
         if self.plan is None or not 0 <= worker.batch < len(self.plan.batches):

@@ -201,9 +201,10 @@ def _failed(reports: Sequence[pytest.TestReport], config: pytest.Config) -> Iter
 def _render(report: pytest.TestReport, config: pytest.Config) -> str:
     """Print a failure into a string with the terminal reporter's own methods."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    style = config.option.tbstyle
     if reporter is None:
+        # The option for the style went with the plugin.
         return f"{report.longreprtext}\n"
+    style = config.option.tbstyle
     if style == "no":
         return ""
     stream = io.StringIO()

@@ -5,7 +5,9 @@ What the tests do is shown by the console. pytest's own reporter counts, and spe
 
 from __future__ import annotations
 
+import functools
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ class _QuietWriter(TerminalWriter):  # type: ignore[misc]
 def quiet(config: pytest.Config) -> None:
     """Keep the terminal reporter from showing progress and, at the end, the failures once more.
 
-    Progress is the console's work; each failure was shown in full when it happened.
+    Progress is the console's work; each failure of a test was shown in full when it happened.
     """
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if reporter is None:
@@ -35,7 +37,17 @@ def quiet(config: pytest.Config) -> None:
     reporter._tw = writer  # noqa: SLF001
     reporter._show_progress_info = False  # noqa: SLF001
     reporter.summary_failures = lambda: None
-    reporter.summary_errors = lambda: None
+    reporter.summary_errors = functools.partial(_show_uncollected, reporter, reporter.summary_errors)
+
+
+def _show_uncollected(reporter: Any, show: Callable[[], None]) -> None:
+    """Show why things could not be collected, where the run went on without them."""
+    errors = reporter.stats.get("error", [])
+    reporter.stats["error"] = [one for one in errors if isinstance(one, pytest.CollectReport)]
+    try:
+        show()
+    finally:
+        reporter.stats["error"] = errors
 
 
 def show_again(config: pytest.Config) -> Any:

@@ -65,6 +65,12 @@ def test_a_test_that_does_not_exist(project: Project) -> None:
     project.same("test_one.py::test_nowhere")
 
 
+def test_a_setup_finds_the_source_in_the_environment(project: Project, servers: Path) -> None:
+    project.file("setup_db.py", "import os\nprint('meant:', os.environ['DATABASE_URL'])\nexit(3)\n")
+    with_setup(project, "python setup_db.py")
+    assert f"meant: {URL}" in project.dbsafe().out
+
+
 def test_a_setup_that_fails_shows_its_output(project: Project, servers: Path) -> None:
     with_setup(project, "echo half-way; exit 3")
     run = project.dbsafe()

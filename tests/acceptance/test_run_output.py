@@ -94,6 +94,25 @@ def test_summaries_are_those_of_pytest(project: Project, arguments: list[str]) -
             assert text in parallel.out, text
 
 
+def test_without_pytests_terminal_plugin(project: Project) -> None:
+    project.write(
+        test_one="""
+            import pytest
+
+            @pytest.fixture
+            def broken():
+                raise RuntimeError("no such thing")
+
+            def test_broken(broken): pass
+            def test_bad(): assert 1 == 2
+            def test_good(): pass
+        """
+    )
+    _, parallel = project.same("-p", "no:terminal")
+    assert "RuntimeError: no such thing" in parallel.out
+    assert "Traceback" not in parallel.out
+
+
 @pytest.mark.parametrize("style", ["long", "short", "native", "line", "no", "auto"])
 def test_failures_look_as_in_pytest(project: Project, style: str) -> None:
     project.write(test_one="def test_bad():\n    x = {'a': 1}\n    assert x == {'a': 2}\n")
@@ -295,3 +314,23 @@ def test_errors_in_teardowns_show_nothing_of_dbsafe(project: Project) -> None:
     assert "of the session" in run.out
     assert "of the module" in run.out
     assert "dbsafe_runner" not in run.out
+
+
+def test_what_is_refused_is_told_once_however_often_the_test_is_run_again(project: Project) -> None:
+    project.file("runner.toml", '[database]\nsource = "postgresql://shop@localhost/shop"\n')
+    project.write(
+        test_one="""
+            import psycopg
+
+            def test_elsewhere():
+                for _ in range(2):
+                    try:
+                        psycopg.connect("postgresql://shop@db.example.com/shop")
+                    except psycopg.OperationalError as error:
+                        caught = error
+                raise caught
+        """
+    )
+    run = project.dbsafe()
+    assert run.outcomes == {"test_one.py::test_elsewhere": "failed"}
+    assert run.out.count("warning[connection-refused-by-guard]") == 1

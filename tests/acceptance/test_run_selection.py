@@ -95,6 +95,8 @@ def test_stopping_at_the_first_failure(project: Project) -> None:
     assert run.code == 1
     assert run.outcomes["test_a.py::test_1"] == "failed"
     assert "stopping after 1 failures" in run.out
+    # What pytest says at the end comes behind all that is told of tests.
+    assert run.out.index("test_a.py F") < run.out.index("stopping after 1 failures")
     assert run.results["run"]["wall"] < 15
     assert run.results["totals"]["not_run"] >= 2
 
@@ -168,6 +170,9 @@ def test_going_on_after_collection_errors(project: Project) -> None:
     assert serial.code == 1
     assert "1 error" in parallel.out.splitlines()[-1] or "1 error" in parallel.out
     assert "1 collection error in " in parallel.out
+    assert parallel.out.count("ERROR collecting test_one.py") == 1
+    assert "No module named 'absent_module'" in parallel.out
+    assert parallel.out.count("= ERRORS =") == 1
     assert [error["nodeid"] for error in parallel.results["collection_errors"]] == ["test_one.py"]
 
 

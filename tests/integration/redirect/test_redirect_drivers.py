@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import asyncpg
 import pg8000
 import pg8000.dbapi
 import pg8000.native
+import psutil
 import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
@@ -216,6 +218,16 @@ class TestPg8000:
             pg8000.dbapi.connect("app", port=port, database="no_such")
         with pytest.raises(TypeError):
             pg8000.dbapi.connect("app", nonsense=1)
+
+    def test_a_refused_login_leaves_no_connection(self, redirected: Recorder, port: int) -> None:
+        gc.disable()
+        try:
+            before = psutil.Process().num_fds()
+            with pytest.raises(pg8000.dbapi.DatabaseError, match="no_such"):
+                pg8000.dbapi.connect("app", port=port, database="no_such")
+            assert psutil.Process().num_fds() == before
+        finally:
+            gc.enable()
 
 
 def test_a_driver_built_otherwise_is_reported_and_stays_usable(
