@@ -79,10 +79,14 @@ class Dependency:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WholeFile:
-    """The tests of a file in their order; `tests` is a hash of them, each with its own code."""
+    """The tests of a file in their order.
+
+    `tests` is a hash of them, each with its own code; `code` is one of them with all that they import.
+    """
 
     file: str
     tests: str
+    code: str = ""
     nodeids: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
 

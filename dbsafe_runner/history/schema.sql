@@ -62,8 +62,9 @@ create table dependency (
 create table whole_file (
     file text not null,                -- as in node ids
     tests text not null,               -- hash of its tests in order, each with its own code
+    code text not null,                -- the same with everything that they import
     run integer not null,              -- the latest one
-    primary key (file, tests)
+    primary key (file, tests, code)
 ) without rowid;
 
 create index result_of_run on result (run);

@@ -252,7 +252,8 @@ class HistoryStore:
 
     def _whole(self) -> frozenset[WholeFile]:
         return frozenset(
-            WholeFile(*row) for row in self._connection.execute("select file, tests from whole_file")
+            WholeFile(*row)
+            for row in self._connection.execute("select file, tests, code from whole_file")
         )
 
     # --- writing -----------------------------------------------------------------------------------
@@ -275,8 +276,8 @@ class HistoryStore:
             self._add_observations(results, ids, number)
             self._add_dependencies(results, ids, number)
             connection.executemany(
-                "insert or replace into whole_file values (?, ?, ?)",
-                [(one.file, one.tests, number) for one in whole],
+                "insert or replace into whole_file values (?, ?, ?, ?)",
+                [(one.file, one.tests, one.code, number) for one in whole],
             )
             if number % _TIDY_EVERY == 0:
                 self._tidy(number)
@@ -347,8 +348,8 @@ class HistoryStore:
         )
         execute(
             """
-            delete from whole_file where (file, tests) in (
-                select file, tests
+            delete from whole_file where (file, tests, code) in (
+                select file, tests, code
                   from (select *, row_number() over (partition by file order by run desc) as age
                           from whole_file)
                  where age > ?)

@@ -31,7 +31,7 @@ from dbsafe_runner.session.analysis_cache import AnalysisCache
 from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.code_state import code_of
 from dbsafe_runner.session.sources import SourceFiles
-from dbsafe_runner.session.whole_files import whole_files
+from dbsafe_runner.session.whole_files import may_part, whole_files
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,9 +46,11 @@ class Knowledge:
     forecasts: Mapping[str, Forecast]
     #: Files whose tests are known not to need each other.
     independent: frozenset[str]
-    #: The files of the tests, and the names of those that were once run as in a serial run.
+    #: The files of the tests, and the names of those that have run as in a serial run: with all the
+    #: code as it is now, and with that of the tests alone.
     files: Sequence[WholeFile]
     whole: frozenset[str]
+    once_whole: frozenset[str]
     #: Node id -> tests that have to run before it on the same worker.
     dependencies: Mapping[str, Sequence[Found]]
     #: Tests that must not come in the wrong order.
@@ -69,6 +71,7 @@ class Knowledge:
 
     def request(self, circumstances: Circumstances) -> PlanRequest:
         """What the planner is asked."""
+        whole = may_part(self.files, self.forecasts, self.whole, self.once_whole, circumstances.workers)
         return PlanRequest(
             tests=self.tests,
             classifications=self.classifications,
@@ -77,8 +80,8 @@ class Knowledge:
             namespace_kind=circumstances.kind,
             forecasts=self.forecasts,
             grouping=circumstances.grouping,
-            independent=self.independent,
-            whole=self.whole,
+            independent=self.independent & whole,
+            whole=whole,
             dependencies=self.dependencies,
             conflicts=self.conflicts,
         )
@@ -108,7 +111,8 @@ def gather(
     classifications = {one.nodeid: one for one in found}
     dependencies, conflicts = found_out(remembered, codes, tests)
     files_of_tests = whole_files(tests, codes)
-    whole = frozenset(one.file for one in files_of_tests if one in remembered.whole)
+    before = {(one.file, one.tests) for one in remembered.whole}
+    once_whole = frozenset(one.file for one in files_of_tests if (one.file, one.tests) in before)
     return Knowledge(
         tests=tests,
         static=static,
@@ -116,9 +120,10 @@ def gather(
         classifications=classifications,
         codes=codes,
         forecasts=forecast(tests, remembered.timings),
-        independent=independent_files(tests, classifications, observed) & whole,
+        independent=independent_files(tests, classifications, observed),
         files=files_of_tests,
-        whole=whole,
+        whole=frozenset(one.file for one in files_of_tests if one in remembered.whole),
+        once_whole=once_whole,
         dependencies=dependencies,
         conflicts=conflicts,
         notes=[*problems, *notes],

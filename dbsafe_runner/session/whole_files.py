@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from dbsafe_runner.domain.forecast import Forecast
 from dbsafe_runner.domain.test import Test
 from dbsafe_runner.history.records import Code, WholeFile
+from dbsafe_runner.planning.request import UNPREDICTED
 
 
 def whole_files(tests: Sequence[Test], codes: Mapping[str, Code]) -> list[WholeFile]:
@@ -14,12 +16,33 @@ def whole_files(tests: Sequence[Test], codes: Mapping[str, Code]) -> list[WholeF
     found: dict[str, list[str]] = {}
     for test in tests:
         found.setdefault(test.file, []).append(test.nodeid)
-    return [WholeFile(file, _hash(nodeids, codes), tuple(nodeids)) for file, nodeids in found.items()]
+    return [_whole(file, nodeids, codes) for file, nodeids in found.items()]
 
 
-def _hash(nodeids: Sequence[str], codes: Mapping[str, Code]) -> str:
-    digest = hashlib.blake2b(digest_size=12)
+def may_part(
+    files: Sequence[WholeFile],
+    forecasts: Mapping[str, Forecast],
+    whole: Collection[str],
+    once_whole: Collection[str],
+    workers: int,
+) -> frozenset[str]:
+    """The files whose tests may be taken apart on the word of observations.
+
+    Where code of the application has changed since, its tests may share new state in the process. A file
+    that takes no longer than one worker's part of the run costs little when it stays together once more.
+    """
+    seconds = {
+        one.file: sum(forecasts.get(nodeid, UNPREDICTED).seconds for nodeid in one.nodeids)
+        for one in files
+    }
+    part = sum(seconds.values()) / max(workers, 1)
+    return frozenset(whole) | {file for file in once_whole if seconds[file] > part}
+
+
+def _whole(file: str, nodeids: Sequence[str], codes: Mapping[str, Code]) -> WholeFile:
+    own, everything = hashlib.blake2b(digest_size=12), hashlib.blake2b(digest_size=12)
     for nodeid in nodeids:
-        own = codes[nodeid].own if nodeid in codes else ""
-        digest.update(f"{nodeid}\0{own}\0".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+        code = codes.get(nodeid, Code())
+        own.update(f"{nodeid}\0{code.own}\0".encode("utf-8", "surrogatepass"))
+        everything.update(f"{nodeid}\0{code.all}\0".encode("utf-8", "surrogatepass"))
+    return WholeFile(file, own.hexdigest(), everything.hexdigest(), tuple(nodeids))

@@ -156,10 +156,12 @@ def test_damage_that_shows_late_is_set_aside_too(path):
 def test_whole_files_are_kept_and_bounded(path):
     for number in range(12):
         store = HistoryStore(path)
-        store.add(RUN, [result()], [WholeFile("t.py", f"order {number}"), WholeFile("u.py", "same")])
+        store.add(
+            RUN, [result()], [WholeFile("t.py", f"order {number}", "x"), WholeFile("u.py", "same", "y")]
+        )
         store.close()
     whole = HistoryStore(path).remembered().whole
-    assert {WholeFile("t.py", "order 11"), WholeFile("u.py", "same")} <= whole
+    assert {WholeFile("t.py", "order 11", "x"), WholeFile("u.py", "same", "y")} <= whole
     assert len(whole) <= KEPT_CODES + 3
 
 

@@ -45,7 +45,7 @@ def test_a_whole_run_is_kept(store):
     assert len(store.remembered().timings) > 40
 
 
-WHOLE = WholeFile("t.py", "order", (NODEID,))
+WHOLE = WholeFile("t.py", "order", "code", (NODEID,))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,9 @@ WHOLE = WholeFile("t.py", "order", (NODEID,))
 )
 def test_a_file_is_kept_as_whole_when_all_its_tests_ended_as_in_a_serial_run(store, ended, kept):
     sink = HistorySink(store)
-    sink.knows({NODEID: Code("own", "all")}, [WHOLE, WholeFile("u.py", "order", (NODEID, "u.py::t"))])
+    sink.knows(
+        {NODEID: Code("own", "all")}, [WHOLE, WholeFile("u.py", "order", "code", (NODEID, "u.py::t"))]
+    )
     sink.on(STARTED)
     sink.on(finished(**{"in_place": True, **ended}))
     sink.close()

@@ -143,7 +143,19 @@ def test_a_file_is_whole_while_its_tests_their_order_and_their_code_are_those_of
     assert known(root, before, tests=TESTS[::-1]).whole == frozenset()
     with (root / "test_a.py").open("a") as file:
         file.write("# changed")
-    assert known(root, before).whole == frozenset()
+    assert known(root, before).once_whole == frozenset()
+
+
+def test_behind_a_change_of_the_application_a_file_is_taken_apart_only_where_it_is_long(root):
+    (root / "test_a.py").write_text("import shop\n")
+    (root / "shop.py").write_text("")
+    before = remembered(root, {})
+    assert known(root, before).whole == {"test_a.py"}
+    (root / "shop.py").write_text("# changed")
+    found = known(root, before)
+    assert (found.whole, found.once_whole) == (frozenset(), {"test_a.py"})
+    assert found.request(dataclasses.replace(HERE, workers=1)).whole == frozenset()
+    assert found.request(dataclasses.replace(HERE, workers=2)).whole == {"test_a.py"}
 
 
 def test_a_package_fixture_may_be_what_tests_need_each_other_for(root):
