@@ -7,6 +7,7 @@ This module holds only the shape of an error. How one is drawn on the terminal i
 from __future__ import annotations
 
 import enum
+import traceback
 
 
 class ExitCode(enum.IntEnum):
@@ -50,3 +51,14 @@ class UserError(Exception):
         self.cause = cause
         self.hint = hint
         self.exit_code = exit_code
+
+
+def defect(error: BaseException, hint: str = "Please report it.") -> UserError:
+    """What there is to say to the user about an exception that nobody expected."""
+    return UserError(
+        "defect",
+        "This is a defect in dbsafe; the suite is not to blame.",
+        cause=traceback.format_exception_only(error)[-1].strip(),
+        hint=hint,
+        exit_code=ExitCode.INTERNAL,
+    )

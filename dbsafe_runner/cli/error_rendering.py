@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from dbsafe_runner.cli.arguments import colour_wanted
-from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.errors import ExitCode, UserError, defect
 
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)", re.DOTALL
@@ -79,15 +79,8 @@ def show_defect(error: Exception, stream: TextIO | None = None) -> int:
     folder = error.folder if isinstance(error, Defect) else Path(".dbsafe")
     cause = error.__cause__ if isinstance(error, Defect) and error.__cause__ else error
     file = _write_traceback(cause, folder)
-    last = traceback.format_exception_only(cause)[-1].strip()
-    shown = UserError(
-        "defect",
-        "This is a defect in dbsafe; the suite is not to blame.",
-        cause=last,
-        hint=f"Please report it, with what is in {file}" if file else "Please report it.",
-        exit_code=ExitCode.INTERNAL,
-    )
-    return show(shown, stream)
+    hint = f"Please report it, with what is in {file}" if file else "Please report it."
+    return show(defect(cause, hint), stream)
 
 
 def _write_traceback(error: BaseException, folder: Path) -> Path | None:

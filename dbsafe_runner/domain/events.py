@@ -264,6 +264,21 @@ class PytestOutput(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RunFailed(RunEvent):
+    """An error has ended the run, so that there is no `RunFinished`; the command prints it.
+
+    `when` is Unix time, for a run that has not started. The rest is as in `UserError`.
+    """
+
+    when: float
+    code: str
+    message: str
+    cause: str
+    hint: str
+    exit_code: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RunFinished(RunEvent):
     """The run is over. `exit_code` is what the process will exit with; `interrupted` by the user."""
 

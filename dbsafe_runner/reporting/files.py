@@ -52,7 +52,7 @@ def _keep_out_of_git(folder: Path) -> None:
 
 
 class ReportFiles:
-    """A `Sink` that writes the files on `RunFinished`, or on `close` when there was none."""
+    """A `Sink` that writes the files when the run has ended, or on `close` when nothing said so."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -67,7 +67,7 @@ class ReportFiles:
     def on(self, event: events.RunEvent) -> None:
         """Take one event."""
         self._recorder.on(event)
-        if isinstance(event, events.RunFinished):
+        if isinstance(event, events.RunFinished | events.RunFailed) and not self._written:
             self._write()
 
     def tick(self, now: float) -> None:

@@ -47,6 +47,7 @@ def as_html(report: RunReport) -> str:
         lanes=lanes,
         ticks=_ticks(whole),
         curves=make_curves(report),
+        notices=[notice for notice in report.notices if notice != report.error],
         leaky=[test for test in report.tests if test.leaks],
         levels=_LEVELS,
         data=_data(report),
@@ -74,6 +75,8 @@ def _verdict(report: RunReport) -> tuple[str, str]:
     """The run in a word, and the style of it."""
     totals = report.totals
     bad, broken = totals.failed + totals.error, len(report.collection_errors)
+    if report.error is not None:
+        return "ended by an error", "bad"
     if report.run.interrupted:
         return "interrupted", "bad"
     if totals.mocked:

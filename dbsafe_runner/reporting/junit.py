@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from dbsafe_runner.reporting.results import CollectionErrorInfo, RunReport, TestInfo
+from dbsafe_runner.reporting.results import CollectionErrorInfo, NoticeInfo, RunReport, TestInfo
 
 #: Characters that XML 1.0 cannot carry, not even as references.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -27,7 +27,7 @@ def _lines(report: RunReport) -> Iterator[str]:
     totals = report.totals
     started = datetime.datetime.fromtimestamp(report.run.started, datetime.UTC).astimezone()
     # A count of what says nothing is as harmful as one of what was not run.
-    broken = len(report.collection_errors)
+    broken = len(report.collection_errors) + (report.error is not None)
     not_run = sum(test.outcome == "not-run" for test in report.tests)
     errors = totals.error + totals.mocked + not_run + broken
     suite = {
@@ -42,11 +42,20 @@ def _lines(report: RunReport) -> Iterator[str]:
     }
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="pytest tests">\n'
     yield f"<testsuite{_attributes(suite)}>\n"
+    if report.error is not None:
+        yield _ended_by(report.error)
     for error in report.collection_errors:
         yield _uncollected(error)
     for test in report.tests:
         yield _case(test)
     yield "</testsuite>\n</testsuites>\n"
+
+
+def _ended_by(error: NoticeInfo) -> str:
+    """A case for the error that ended the run: a file without any would pass for a success."""
+    attributes = {"classname": "dbsafe", "name": error.code, "time": "0.000"}
+    text = "\n\n".join(filter(None, (error.message, error.cause, error.hint)))
+    return f"<testcase{_attributes(attributes)}>{_element('error', error.message, text)}</testcase>\n"
 
 
 def _case(test: TestInfo) -> str:

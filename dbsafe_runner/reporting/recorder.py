@@ -12,6 +12,7 @@ from dbsafe_runner.domain import events
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.reporting import results
+from dbsafe_runner.reporting.formatting import without_colours
 from dbsafe_runner.reporting.usage import RunUsage, WorkerUsage
 
 
@@ -35,6 +36,7 @@ class Recorder:
         self._collected: events.Collected | None = None
         self._plan: events.PlanFixed | None = None
         self._finished: events.RunFinished | None = None
+        self._failed: events.RunFailed | None = None
         self._uncollected: list[events.CollectionFailed] = []
         self._tests: list[events.TestFinished] = []
         self._slow: collections.Counter[str] = collections.Counter()
@@ -63,6 +65,7 @@ class Recorder:
             events.Collected: lambda event: setattr(self, "_collected", event),
             events.PlanFixed: lambda event: setattr(self, "_plan", event),
             events.RunFinished: lambda event: setattr(self, "_finished", event),
+            events.RunFailed: lambda event: setattr(self, "_failed", event),
         }
 
     def on(self, event: events.RunEvent) -> None:
@@ -100,16 +103,8 @@ class Recorder:
             ],
             leases=self._lease_info(),
             resets=self._reset_info(),
-            notices=[
-                results.NoticeInfo(
-                    kind=notice.kind,
-                    code=notice.code,
-                    message=notice.message,
-                    hint=notice.hint,
-                    nodeid=notice.nodeid,
-                )
-                for notice in self._notices
-            ],
+            notices=self._notice_infos(),
+            error=_error_info(self._failed) if self._failed else None,
             usage=self._usage.info(),
             moments=self._usage.moments(),
             pool=self._usage.pool,
@@ -143,6 +138,7 @@ class Recorder:
 
     def _run_info(self) -> results.RunInfo:
         run, plan, finished = self._run, self._plan.plan if self._plan else None, self._finished
+        failed = self._failed
         last = self._tests[-1].at if self._tests else 0.0
         span = finished.span if finished else max(0.0, last - (self._first_start or 0.0))
         return results.RunInfo(
@@ -151,12 +147,12 @@ class Recorder:
             pytest_version=self._collected.pytest_version if self._collected else "",
             server_version=self._server.server_version if self._server else "",
             namespace_kind=self._server.kind if self._server else "",
-            started=run.started if run else 0.0,
+            started=run.started if run else failed.when if failed else 0.0,
             rootdir=run.rootdir if run else "",
             arguments=list(run.arguments) if run else [],
             strategy=run.strategy if run else "",
-            exit_code=finished.exit_code if finished else None,
-            interrupted=finished.interrupted if finished else True,
+            exit_code=ended.exit_code if (ended := finished or failed) else None,
+            interrupted=finished.interrupted if finished else failed is None,
             wall=self._last_at,
             span=span,
             predicted=plan.predicted_wall if plan else 0.0,
@@ -177,6 +173,19 @@ class Recorder:
             **{outcome.value.replace("-", "_"): counts[outcome] for outcome in Outcome},
         )
 
+    def _notice_infos(self) -> list[results.NoticeInfo]:
+        told = [
+            results.NoticeInfo(
+                kind=notice.kind,
+                code=notice.code,
+                message=notice.message,
+                hint=notice.hint,
+                nodeid=notice.nodeid,
+            )
+            for notice in self._notices
+        ]
+        return [*told, _error_info(self._failed)] if self._failed else told
+
     def _lease_info(self) -> results.LeaseInfo:
         if self._finished is not None and self._finished.leases:
             return results.LeaseInfo.model_validate(self._finished.leases)
@@ -194,6 +203,16 @@ class Recorder:
             retired=sum(bool(report.retire) for report in reports),
             leaks=[leak for report in reports for leak in report.leaks],
         )
+
+
+def _error_info(failed: events.RunFailed) -> results.NoticeInfo:
+    return results.NoticeInfo(
+        kind="error",
+        code=failed.code,
+        message=failed.message,
+        cause=without_colours(failed.cause),
+        hint=failed.hint,
+    )
 
 
 def _test_info(event: events.TestFinished, slow: int) -> results.TestInfo:

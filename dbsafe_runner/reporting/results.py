@@ -45,8 +45,8 @@ class RunInfo(_Model):
     rootdir: Text
     arguments: list[Text] = pydantic.Field(description="What was given to pytest.")
     strategy: Text
-    exit_code: int | None = pydantic.Field(description="null when the run did not get to its end.")
-    interrupted: bool
+    exit_code: int | None = pydantic.Field(description="null when the run was cut off before its end.")
+    interrupted: bool = pydantic.Field(description="By the user or the system, not by an error.")
     wall: float = pydantic.Field(description="From the start of dbsafe to the last event.")
     span: float = pydantic.Field(description="From the first test to the last.")
     predicted: float = pydantic.Field(0.0, description="The plan's prediction of `span`; 0 is none.")
@@ -220,6 +220,7 @@ class NoticeInfo(_Model):
     kind: Text
     code: Text
     message: Text
+    cause: Text = pydantic.Field(default="", description="Of an error: why, as far as it is known.")
     hint: Text = ""
     nodeid: Text = ""
 
@@ -240,6 +241,9 @@ class RunReport(_Model):
     leases: LeaseInfo = pydantic.Field(default_factory=lambda: LeaseInfo.model_validate({}))
     resets: ResetInfo
     notices: list[NoticeInfo]
+    error: NoticeInfo | None = pydantic.Field(
+        None, description="The error that ended the run, if one did; it is among the notices, too."
+    )
     usage: UsageInfo | None = pydantic.Field(
         None, description="Of all processes together, servers included; null for very short runs."
     )

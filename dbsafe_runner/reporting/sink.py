@@ -40,6 +40,10 @@ class Fanout:
         self._sinks = list(sinks)
         self._failures: list[Exception] = []
 
+    def add(self, sink: Sink) -> None:
+        """Give the stream to one more sink, from here on."""
+        self._sinks.append(sink)
+
     def on(self, event: RunEvent) -> None:
         """Pass `event` on."""
         for sink in tuple(self._sinks):
@@ -57,15 +61,16 @@ class Fanout:
                 self._drop(sink, error)
 
     def close(self) -> None:
-        """Close all sinks, in order, then raise the first failure of any of them."""
+        """Close all sinks, in order, then raise the first failure of any of them, once."""
         for sink in tuple(self._sinks):
             try:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - raised below.
                 self._failures.append(error)
         self._sinks.clear()
-        if self._failures:
-            raise self._failures[0]
+        failures, self._failures = self._failures, []
+        if failures:
+            raise failures[0]
 
     def _drop(self, sink: Sink, error: Exception) -> None:
         self._sinks.remove(sink)

@@ -22,6 +22,7 @@ _TEXTS: dict[type[Any], tuple[str, ...]] = {
     events.PytestOutput: ("text",),
     events.Notice: ("message", "hint"),
     events.WorkerEnded: ("cause",),
+    events.RunFailed: ("message", "cause", "hint"),
 }
 
 

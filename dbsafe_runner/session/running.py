@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import platform
@@ -17,7 +18,7 @@ from dbsafe_runner.domain import events
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.outcome import Outcome
-from dbsafe_runner.errors import ExitCode
+from dbsafe_runner.errors import ExitCode, UserError, defect
 from dbsafe_runner.history.recording import HistorySink
 from dbsafe_runner.history.records import Remembered, StoreProblem
 from dbsafe_runner.history.store import HistoryStore
@@ -67,11 +68,21 @@ def run(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> int:
 
 def run_pool(config: Config, request: RunRequest, sinks: Sequence[Sink]) -> tuple[int, Pool]:
     """As `run`; also returns the pool, for what it found out."""
-    plugins = configured_plugins(config)
-    fanout = Fanout([*sinks, PluginSink(plugins)])
+    began, fanout = time.monotonic(), Fanout(sinks)
+    told: Sink = fanout
     try:
+        plugins = configured_plugins(config)
+        fanout.add(PluginSink(plugins))
         with run_directory() as directory:
-            return _Run(config, request, directory, fanout, plugins).run()
+            run = _Run(config, request, directory, fanout, plugins)
+            told = run.sink
+            return run.run()
+    except Exception as error:
+        told.on(failure(error, time.monotonic() - began))
+        # Why there was no run is more to be told than that a report of it could not be written.
+        with contextlib.suppress(Exception):
+            fanout.close()
+        raise
     finally:
         fanout.close()
 
@@ -136,6 +147,11 @@ class _Run:
         self._fanout.on(finished)
         self._tell_of_plugins()
         return code, pool
+
+    @property
+    def sink(self) -> Sink:
+        """Where the events of the run go; passwords are left out of what comes there."""
+        return self._fanout
 
     def _mocked(self, code: int) -> int:
         """The exit code: tests that ran against a stand-in must not look as if they had passed."""
@@ -259,6 +275,14 @@ class _Run:
         self._told = len(self._store.problems)
         for problem in problems:
             self._tell(Note(problem.code, problem.message, problem.hint))
+
+
+def failure(error: Exception, at: float) -> events.RunFailed:
+    """The event that tells of an error that has ended the run; one that nobody expected is a defect."""
+    if not isinstance(error, UserError):
+        error = defect(error)
+    code = int(error.exit_code)
+    return events.RunFailed(at, time.time(), error.code, error.message, error.cause, error.hint, code)
 
 
 def worth_telling(note: Note, *, whole_suite: bool) -> bool:

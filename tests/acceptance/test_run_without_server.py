@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -54,6 +55,39 @@ def test_a_server_that_is_lost_is_a_failure(project: Project) -> None:
     assert "error[server-unreachable]" in run.out
     assert "--embedded" in run.out
     assert "s3cret" not in run.out
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "name"),
+    [
+        ("", 65, "server-unreachable"),
+        ('setup = "echo no such thing; exit 3"', 66, "setup-failed"),
+        ('postgres = "/nowhere"', 65, "postgres-not-found"),
+    ],
+    ids=["no-server", "set-up", "no-programs"],
+)
+def test_the_reports_say_which_error_ended_the_run(
+    project: Project, lines: str, code: int, name: str
+) -> None:
+    if lines:
+        project.variables.clear()
+        project.file("runner.toml", f'[database]\nsource = "postgresql://me@localhost/shop"\n{lines}')
+    run = project.dbsafe()
+    assert run.code == code
+    assert f"error[{name}]" in run.out
+    ended = run.results["run"]
+    assert (ended["exit_code"], ended["interrupted"]) == (code, False)
+    (error,) = [notice for notice in run.results["notices"] if notice["kind"] == "error"]
+    assert error == run.results["error"]
+    assert error["code"] == name
+    assert all(line in run.out for line in error["cause"].splitlines())
+    reports = project.root / ".dbsafe" / "results"
+    cases = ElementTree.parse(reports / "junit.xml").getroot().findall(".//testcase[error]")
+    assert [(case.get("classname"), case.get("name")) for case in cases] == [("dbsafe", name)]
+    page = (reports / "report.html").read_text()
+    assert "Ended by an error" in page
+    assert error["message"] in html.unescape(page)
+    assert not any("s3cret" in path.read_text() for path in reports.iterdir())
 
 
 def test_the_password_of_a_lost_server_is_not_shown_by_its_stand_in(project: Project) -> None:

@@ -45,6 +45,18 @@ def test_a_run_that_never_knew_its_tests_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_error_that_ends_the_run_is_written_even_before_tests_are_known(tmp_path: Path) -> None:
+    sink = ReportFiles(tmp_path)
+    failed = events.RunFailed(1.0, 2.0, "setup-failed", "It exited with 3.", "why", "Do.", 66)
+    sink.on(failed)
+    data = json.loads((tmp_path / "results.json").read_text())
+    assert (data["run"]["exit_code"], data["run"]["interrupted"]) == (66, False)
+    assert data["run"]["started"] == 2.0
+    told = {"code": "setup-failed", "message": "It exited with 3.", "cause": "why", "hint": "Do."}
+    assert data["notices"] == [data["error"]] == [{"kind": "error", "nodeid": "", **told}]
+    assert {path.name for path in tmp_path.iterdir()} == NAMES
+
+
 def test_what_cannot_be_written_is_told_and_the_rest_is_written(tmp_path: Path) -> None:
     (tmp_path / "results.json").mkdir()
     sink = ReportFiles(tmp_path)

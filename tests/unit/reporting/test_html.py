@@ -117,6 +117,18 @@ def test_what_could_not_be_collected_comes_first() -> None:
     assert "E   ImportError: &lt;y&gt;" in text
 
 
+def test_the_error_that_ended_the_run_comes_first_and_once() -> None:
+    recorder = Recorder()
+    recorder.on(events.Notice(0.5, "warning", "other", "Something else."))
+    failed = events.RunFailed(1.0, 2.0, "setup-failed", "It exited with 3.", "\x1b[31mno <x>", "Do.", 66)
+    recorder.on(failed)
+    page = Page(text := as_html(recorder.report()))
+    assert page.texts["h1"] == ["Ended by an error"]
+    assert page.texts["h2"][0] == "Error"
+    assert text.count("It exited with 3.") == text.count("<pre>no &lt;x&gt;</pre>") == 1
+    assert "Something else." in text
+
+
 def test_very_many_failures_are_cut_short_and_counted() -> None:
     failures = [
         Result(f"a.py::b[{number}]", Outcome.FAILED, {}, "gw0", 1.0, text="x")

@@ -136,6 +136,21 @@ def test_what_could_not_be_collected_is_an_error_as_pytest_writes_it() -> None:
     assert (error.get("message"), error.text) == ("collection failure", "E   ImportError: y")
 
 
+def test_an_error_that_ended_the_run_is_a_case_of_its_own() -> None:
+    recorder = Recorder()
+    recorder.on(events.Collected(0.0, 3, 1, 0, 0.1, "9.0"))
+    recorder.on(events.RunFailed(1.0, 2.0, "setup-failed", "It exited with 3.", "no <x>", "Do.", 66))
+    root = ET.fromstring(as_xml(recorder.report()))
+    check(root)
+    assert (root[0].attrib["tests"], root[0].attrib["errors"]) == ("1", "1")
+    (case,) = root[0]
+    assert (case.attrib["classname"], case.attrib["name"]) == ("dbsafe", "setup-failed")
+    error = case.find("error")
+    assert error is not None
+    assert error.get("message") == "It exited with 3."
+    assert error.text == "It exited with 3.\n\nno <x>\n\nDo."
+
+
 @pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.XPASSED])
 def test_a_passed_test_has_nothing_but_properties(outcome: Outcome) -> None:
     case = one(Result("a.py::b", outcome, {}, "gw3", 0.0, properties=(("ticket", "7 & 8"),)))

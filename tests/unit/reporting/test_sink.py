@@ -41,6 +41,23 @@ def test_a_sink_that_fails_does_not_disturb_the_others(method: str) -> None:
         assert "closed" not in bad.seen
 
 
+def test_what_failed_is_raised_once() -> None:
+    fanout = Fanout([Listener(fails_in="close")])
+    with pytest.raises(OSError, match="close"):
+        fanout.close()
+    fanout.close()
+
+
+def test_a_sink_that_comes_later_gets_what_comes_later() -> None:
+    late, event = Listener(), Preparing(0.0, "x")
+    fanout = Fanout([])
+    fanout.on(event)
+    fanout.add(late)
+    fanout.tick(1.0)
+    fanout.close()
+    assert late.seen == [1.0, "closed"]
+
+
 def test_without_failures_closing_is_quiet() -> None:
     listener = Listener()
     Fanout([listener]).close()
