@@ -35,7 +35,7 @@ def build_sinks(config: Config, request: RunRequest, stream: TextIO | None = Non
         width=shutil.get_terminal_size().columns,
         colour=request.colour,
         verbosity=request.verbosity,
-        reports=tuple(_shown(path, request.invocation_dir) for path in files.paths),
+        reports=lambda: [_shown(path, request.invocation_dir) for path in files.paths],
     )
     if request.verbosity >= 0 and wants_live(os.environ, stream):
         # rich is imported only where it is used, as plain output is what most runs on CI want.

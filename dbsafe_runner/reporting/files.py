@@ -58,11 +58,12 @@ class ReportFiles:
         self._folder = folder
         self._recorder = Recorder()
         self._written = False
+        self._paths: list[Path] = []
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where the files will be."""
-        return tuple(self._folder / name for name in _NAMES)
+        """The files that have been written."""
+        return tuple(self._paths)
 
     def on(self, event: events.RunEvent) -> None:
         """Take one event."""
@@ -85,6 +86,7 @@ class ReportFiles:
         for name, writer in _writers().items():
             try:
                 _replace(self._folder / name, writer(report))
+                self._paths.append(self._folder / name)
             except OSError as error:
                 failures.append(f"{self._folder / name}: {error.strerror or error}")
         if failures:

@@ -32,7 +32,7 @@ OUTCOME_STYLES: Final = {
 
 def print_closing(progress: Progress, printer: Printer) -> None:
     """The closing block; with -q only its first line."""
-    lines = closing_lines(progress, printer.style.reports, printer.style.verbosity)
+    lines = closing_lines(progress, printer.style.reports(), printer.style.verbosity)
     for line in lines if printer.style.verbosity >= 0 else lines[:1]:
         printer.line(line)
 

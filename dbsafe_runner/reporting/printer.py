@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +29,8 @@ class ConsoleStyle:
     width: int = 80
     colour: bool = False
     verbosity: int = 0
-    #: Names of files to point to at the end.
-    reports: tuple[Path, ...] = ()
+    #: Gives the names of files to point to at the end, once they have been written.
+    reports: Callable[[], Iterable[Path]] = tuple
 
 
 class Printer:

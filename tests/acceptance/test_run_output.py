@@ -334,3 +334,13 @@ def test_what_is_refused_is_told_once_however_often_the_test_is_run_again(projec
     run = project.dbsafe()
     assert run.outcomes == {"test_one.py::test_elsewhere": "failed"}
     assert run.out.count("warning[connection-refused-by-guard]") == 1
+
+
+def test_only_reports_that_could_be_written_are_listed(project: Project) -> None:
+    project.write(test_one="def test_passes(): pass")
+    (project.root / "out" / "results.json").mkdir(parents=True)
+    run = project.dbsafe("--output", "out")
+    assert run.code == 64
+    assert "error[report-not-written]" in run.out
+    listed = re.findall(r"^  (?:reports)? +(out/\S+)$", run.out, re.MULTILINE)
+    assert listed == ["out/report.html", "out/junit.xml"]

@@ -26,7 +26,7 @@ def shown(run: list[events.RunEvent], style: ConsoleStyle, encoding: str = "utf-
 
 @pytest.mark.parametrize("verbosity", [-1, 0, 1])
 def test_a_whole_run(snapshot: SnapshotAssertion, verbosity: int) -> None:
-    style = ConsoleStyle(verbosity=verbosity, reports=(Path(".dbsafe/results/report.html"),))
+    style = ConsoleStyle(verbosity=verbosity, reports=lambda: [Path(".dbsafe/results/report.html")])
     assert shown(make_run(SMALL), style) == snapshot
 
 

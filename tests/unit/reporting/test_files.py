@@ -18,7 +18,7 @@ def test_all_files_are_there_once_the_run_is_over(tmp_path: Path) -> None:
     *run, finished = make_run(Scenario(tests=20))
     for event in run:
         sink.on(event)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == list(sink.paths) == []
     sink.on(finished)
     assert {path.name for path in tmp_path.iterdir()} == NAMES == {path.name for path in sink.paths}
     (tmp_path / "results.json").unlink()
@@ -67,6 +67,7 @@ def test_what_cannot_be_written_is_told_and_the_rest_is_written(tmp_path: Path) 
         sink.on(finished)
     assert caught.value.code == "report-not-written"
     assert str(tmp_path / "results.json") in caught.value.cause
+    assert [path.name for path in sink.paths] == ["report.html", "junit.xml"]
     assert {path.name for path in tmp_path.iterdir()} == NAMES
 
 
