@@ -174,8 +174,12 @@ class Endings:
             return
         slot.pid = slot.pid or pid
         slot.exit_code = code
-        # Its last messages may still be in the socket; they are read before it is buried.
-        if slot.peer is None:
+        peer = slot.peer
+        if peer is not None:
+            # Its last messages may still be in the socket. The end of the connection is not waited for:
+            # what a test has forked and left holds it open, for as long as it likes.
+            peer.exhaust()
+        if slot.peer is peer:
             self._bury(slot)
 
     def look_around(self, now: float) -> None:
@@ -183,11 +187,10 @@ class Endings:
         for slot in list(self._pool.slots.values()):
             if slot.state is State.GONE or not slot.pid:
                 continue
-            if slot.exit_code is not None and slot.peer is not None and slot.deadline == 0.0:
-                # A grandchild holds the connection open, so its end will never be read.
-                slot.deadline = now + _STEPS[1]
-            elif slot.exit_code is not None and slot.deadline and now >= slot.deadline:
-                self._bury(slot)
+            code = slot.process.poll() if slot.process is not None else None
+            if code is not None:
+                # Nobody else tells of the end of a spawned one whose connection is held open.
+                self.exited(slot, slot.pid, code)
             elif slot.deadline and now >= slot.deadline:
                 self._next_step(slot, now)
         if self._pool.feeding is None and self._collection_deadline and now > self._collection_deadline:

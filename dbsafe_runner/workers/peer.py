@@ -50,6 +50,11 @@ class Peer:
             self._unsent += encode(kind, fields, blob)
             self._write()
 
+    def exhaust(self) -> None:
+        """Read all that has come, without waiting for more: the other end's process is gone."""
+        while self._open and self._read():
+            continue
+
     def close(self) -> None:
         """Close this end; `on_closed` is not called."""
         if self._open:
@@ -80,11 +85,12 @@ class Peer:
             if self._selector.get_key(self._socket).events != events:
                 self._selector.modify(self._socket, events, self._ready)
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Read once; False when there was nothing to read."""
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         try:
@@ -95,3 +101,4 @@ class Peer:
         if not data and self._open:
             self.close()
             self._on_closed(self)
+        return bool(data)

@@ -112,6 +112,24 @@ def test_what_tests_leave_behind_is_told_with_their_names(project: Project) -> N
     assert "connection to PostgreSQL, 1 left open" in report
 
 
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_forked_child_that_is_left_does_not_delay_the_end(project: Project, start: str) -> None:
+    project.write(
+        test_one="""
+            import os, time
+            def test_leaves_a_child():
+                if os.fork() == 0:
+                    time.sleep(120); os._exit(0)
+            def test_after(): pass
+        """
+    )
+    run = project.dbsafe("--start", start, workers=1)
+    assert run.code == 0, run.out
+    assert list(run.outcomes.values()) == ["passed", "passed"]
+    assert len(leaks(run)["test_leaves_a_child"]) == 1
+    assert run.results["run"]["wall"] < 25, "it waited for the child"
+
+
 def test_what_is_tidied_up_or_held_by_wider_fixtures_is_no_leak(project: Project) -> None:
     project.write(test_tidy=TIDY)
     run = project.dbsafe("--source", URL, workers=1)
