@@ -106,6 +106,8 @@ def cost_line(footprint: Footprint) -> str:
     opens = counted(footprint.connections, "connection")
     if not footprint.connections:
         opens = "connections not known" if footprint.connects else "no connection"
+    if footprint.processes:
+        opens += f", {counted(footprint.processes, 'process', 'processes')} that may connect"
     return f"processor {footprint.cpu.name.lower()}, memory {footprint.memory.name.lower()}, {opens}"
 
 

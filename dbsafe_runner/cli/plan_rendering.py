@@ -320,6 +320,7 @@ def _test(found: Prospect, nodeid: str, batch: int) -> dict[str, Any]:
         "seconds_known": forecast.known,
         "cost": {
             "connections": kind.footprint.connections,
+            "processes": kind.footprint.processes,
             "processor": kind.footprint.cpu.name.lower(),
             "memory": kind.footprint.memory.name.lower(),
         },

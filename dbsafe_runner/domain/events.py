@@ -164,8 +164,10 @@ class TestFinished(RunEvent):
     changes: Changes | None = None
     #: The failure as pytest prints it in colour, for the console; "" when it has none.
     coloured: str = ""
-    #: Connections that it opened, and programs that it started which may have.
+    #: Connections that it opened.
     connections: int = 0
+    #: Programs that it started, and forks, which may have opened some: that is not seen.
+    processes: int = 0
     #: Fixtures wider than the test that its set-up had to build, and the seconds that each took.
     built: Mapping[str, float] = dataclasses.field(default_factory=dict)
     #: Whether the worker could look at what the test did: `changes` is None then because it has no

@@ -44,6 +44,8 @@ class Footprint:
     alone: bool = False
     #: Connections that it opens at the same time; 0 when unknown.
     connections: int = 0
+    #: Programs and forks that it starts, each of which may open a connection.
+    processes: int = 0
     #: Tables that module- and class-scoped fixtures which it uses write: the batch's doing, not its own.
     batch_writes: frozenset[str] = frozenset()
     #: Module-level state ("file::name") that it shares with other tests of its file, at least one of

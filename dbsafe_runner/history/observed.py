@@ -45,6 +45,8 @@ class Observation:
     cluster: frozenset[str] = frozenset()
     #: Connections that it opened.
     connections: int = 0
+    #: Programs that it started, and forks, which may have opened some: that is not seen.
+    processes: int = 0
     #: A session that it did not open itself did something.
     used: bool = False
     #: Transactions that were open when it ended.
@@ -54,7 +56,12 @@ class Observation:
 
 
 def observe(
-    outcome: Outcome, changes: Changes | None, connections: int, *, seen: bool = True
+    outcome: Outcome,
+    changes: Changes | None,
+    connections: int,
+    *,
+    processes: int = 0,
+    seen: bool = True,
 ) -> Observation | None:
     """What one run of a test shows, or None when it shows nothing.
 
@@ -62,6 +69,7 @@ def observe(
         outcome: how the test ended.
         changes: what the look after it saw; None while the worker had no namespace.
         connections: how many connections it opened.
+        processes: how many programs and forks it started, which may have opened some.
         seen: False when it could not be looked at, as its server or its worker was gone.
     """
     if not seen or outcome is Outcome.NOT_RUN:
@@ -78,6 +86,7 @@ def observe(
         ddl_undone=changes.ddl_undone,
         cluster=frozenset(changes.cluster),
         connections=connections,
+        processes=processes,
         used=changes.used,
         open_transactions=changes.open_transactions,
         complete=complete,
@@ -97,6 +106,7 @@ def merge(observations: Iterable[Observation]) -> Observation:
         ddl_undone=any(one.ddl_undone for one in seen),
         cluster=frozenset().union(*(one.cluster for one in seen)),
         connections=max((one.connections for one in seen), default=0),
+        processes=max((one.processes for one in seen), default=0),
         used=any(one.used for one in seen),
         open_transactions=max((one.open_transactions for one in seen), default=0),
         complete=sum(one.complete for one in seen),
@@ -107,14 +117,17 @@ def merge(observations: Iterable[Observation]) -> Observation:
 def footprint(seen: Observation) -> Footprint:
     """The footprint that an observation amounts to."""
     writes = seen.written | seen.sequences | ({UNDONE_SCHEMA} if seen.ddl_undone else frozenset())
+    # A process that may have connected counts as one that has, until something shows that it did not.
+    used = seen.connections or seen.processes or seen.used
     return Footprint(
-        connects=bool(seen.connections or seen.used or writes or seen.ddl or seen.cluster),
+        connects=bool(used or writes or seen.ddl or seen.cluster),
         writes=writes,
         outlives=bool(seen.remaining),
         schema_changes=bool(seen.ddl),
         cluster=seen.cluster,
         sequences=seen.sequences,
         connections=seen.connections,
+        processes=seen.processes,
         evidence=tuple(Evidence(Source.OBSERVED, what) for what in in_words(seen)),
     )
 
@@ -147,6 +160,8 @@ def _reading(seen: Observation) -> str:
         return f"opens {_counted(seen.connections, 'connection')} and writes nothing"
     if seen.used:
         return "uses an open session and writes nothing"
+    if seen.processes:
+        return f"starts {_counted(seen.processes, 'process', 'processes')}, which may have connected"
     return "opens no connection"
 
 
@@ -156,5 +171,5 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(ordered[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+def _counted(number: int, noun: str, several: str = "") -> str:
+    return f"{number} {noun if number == 1 else several or noun + 's'}"

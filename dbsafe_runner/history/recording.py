@@ -132,7 +132,13 @@ def _observation(event: TestFinished) -> Observation | None:
     A verdict was found in trials, of which only the last is told here: it may show less than the test
     does.
     """
-    seen = observe(event.result.outcome, event.changes, event.connections, seen=event.observed)
+    seen = observe(
+        event.result.outcome,
+        event.changes,
+        event.connections,
+        processes=event.processes,
+        seen=event.observed,
+    )
     if seen is not None and event.result.verdict is not Verdict.CLEAR:
         return dataclasses.replace(seen, complete=0)
     return seen

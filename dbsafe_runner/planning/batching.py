@@ -182,4 +182,4 @@ def _instance(name: str, scope: str, file: str) -> str:
 def _connections(kind: Classification) -> int:
     if kind.level is Level.NONE and not kind.footprint.connects:
         return 0
-    return max(kind.footprint.connections, 1)
+    return max(kind.footprint.connections + kind.footprint.processes, 1)

@@ -59,8 +59,8 @@ class Child:
         self._setting_up: list[str] = []
         #: What the test did to the database, without what fixtures wider than it did meanwhile.
         self._seen: Changes | None = None
-        #: Connections that it opened, counted likewise.
-        self._opened = 0
+        #: Connections that it opened, and processes that may have, counted likewise.
+        self._opened = tenant.take_connections()
         #: Whether the last look failed.
         self._blind = False
         self._running: Fed | None = None
@@ -149,7 +149,7 @@ class Child:
         self._reports = []
         self._built.clear()
         self._seen = None
-        self._opened = 0
+        self._opened.clear()
         self._failed = False
         self._tenant.take_connections()
         self._leaks.begin()
@@ -217,7 +217,7 @@ class Child:
 
     def _report(self, fed: Fed) -> None:
         reports = self._reports
-        fields: dict[str, Any] = {"test": fed.index, "connections": self._opened}
+        fields: dict[str, Any] = {"test": fed.index, "connections": 0, **self._opened}
         if leaks := self._leaks.found(passed=not any(report.failed for report in reports)):
             fields["leaks"] = leaks
         if self._seen is not None:

@@ -180,7 +180,7 @@ class Ledger:
             return False
         test, outcome = fields["test"], fields["outcome"]
         sent = self.stand_in(worker)
-        used = bool(sent or fields["connections"])
+        used = bool(sent or fields["connections"] or fields.get("processes"))
         if not used and (not self._levels[test] or outcome == Outcome.SKIPPED.value):
             return False
         reason = f"{outcome} against a stand-in for PostgreSQL"
@@ -303,6 +303,7 @@ class Ledger:
                 changes=changes,
                 coloured=coloured,
                 connections=seen.get("connections", 0),
+                processes=seen.get("processes", 0),
                 built=seen.get("built", {}),
                 observed="connections" in seen and not seen.get("unseen", False),
                 leaks=tuple(seen.get("leaks", ())),

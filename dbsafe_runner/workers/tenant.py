@@ -6,6 +6,7 @@ worker whose tests never connect costs no server. Which tests run when is not kn
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import threading
@@ -82,8 +83,10 @@ class Tenant:
         self.discreet = False
         #: Connections that the suite has opened, and programs and children that may have opened some.
         self.opened = 0
-        #: How many of them `take_connections` has told of.
-        self._taken = 0
+        #: How many of them were programs and children.
+        self._processes = 0
+        #: What of both `take_connections` has told of.
+        self._taken = (0, 0)
 
     @property
     def leased(self) -> bool:
@@ -180,7 +183,7 @@ class Tenant:
             return
         with contextlib.suppress(NoNamespaceError, ChannelClosedError):
             self.ensure()
-            self.opened += 1
+            self._count_process()
 
     def connected(self, _target: redirect.Target) -> None:
         """Count a connection that the suite opened."""
@@ -189,12 +192,19 @@ class Tenant:
 
     def started_program(self, _arguments: Sequence[str]) -> None:
         """Count a program that was led to the namespace: whether it connects is not seen here."""
-        self.opened += 1
+        self._count_process()
 
-    def take_connections(self) -> int:
-        """Connections opened since the last call, and children that may have opened some."""
-        count, self._taken = self.opened - self._taken, self.opened
-        return count
+    def _count_process(self) -> None:
+        self.opened += 1
+        self._processes += 1
+
+    def take_connections(self) -> collections.Counter[str]:
+        """What came since the last call: `connections`, and `processes` that may have opened some."""
+        now = self.opened - self._processes, self._processes
+        connections, processes = now[0] - self._taken[0], now[1] - self._taken[1]
+        self._taken = now
+        # Without zeros: what is not there costs no room in a message.
+        return +collections.Counter(connections=connections, processes=processes)
 
     def look(self) -> Changes | None:
         """What the database went through since the last look; None while there is no namespace.

@@ -273,4 +273,5 @@ def test_a_plan_says_what_each_test_is_expected_to_cost(project):
         "test_shop.py", "import psycopg\ndef test_a(): psycopg.connect('').execute('select 1')\n"
     )
     (test,) = planned(project, "--static")["tests"]
-    assert test["cost"] == {"connections": 1, "processor": "light", "memory": "light"}
+    cost = {"connections": 1, "processes": 0, "processor": "light", "memory": "light"}
+    assert test["cost"] == cost

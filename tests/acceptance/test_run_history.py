@@ -106,6 +106,31 @@ def test_a_marker_that_says_too_little_is_told_and_still_holds(project):
     assert (test["level"], test["source"]) == (0, "marker")
 
 
+def test_a_process_is_not_told_as_a_connection(tmp_path):
+    project = Project(tmp_path).write(
+        test_one="""
+            import os, subprocess
+            import psycopg
+            def test_forks():
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(0)
+                os.waitpid(pid, 0)
+            def test_starts_a_program(): subprocess.run(["true"], check=True)
+        """
+    )
+    ran = project.dbsafe("--source", "postgresql://shop@localhost/shop")
+    assert ran.code == 0, ran.out
+    found = {test["nodeid"]: test for test in plan(project)["tests"]}
+    # Whether it has connected is not seen, so it is taken for one that has.
+    assert {test["level"] for test in found.values()} == {1}
+    assert {test["cost"]["processes"] for test in found.values()} == {1}
+    assert {test["cost"]["connections"] for test in found.values()} == {0}
+    told = [one["message"] for one in ran.results["notices"] if one["code"] == "level-too-low"]
+    assert all("starts 1 process, which may have connected" in text for text in told), told
+    assert len(told) == 2
+
+
 def test_a_damaged_history_costs_a_warning(project):
     folder = project.root / ".dbsafe"
     folder.mkdir()

@@ -81,6 +81,15 @@ def test_observations_merge_upward():
     assert merge([merged, calm]).remaining == ROWS
 
 
+def test_a_process_that_may_have_connected_counts_as_one_that_has():
+    seen = observe(Outcome.PASSED, Changes(), 0, processes=1)
+    assert seen is not None
+    assert derive_level(footprint(seen), Privacy.SERVER) is Level.READ_ONLY
+    assert (footprint(seen).connections, footprint(seen).processes) == (0, 1)
+    assert merge([seen, Observation(processes=3)]).processes == 3
+    assert observation_of(facts_of(seen)) == seen
+
+
 def test_merging_nothing_is_an_empty_observation():
     assert merge([]) == Observation()
 
@@ -108,6 +117,9 @@ def test_evidence_says_what_was_observed_the_gravest_first():
     [
         (Observation(), ["opens no connection"]),
         (Observation(connections=2), ["opens 2 connections and writes nothing"]),
+        (Observation(connections=1, processes=1), ["opens 1 connection and writes nothing"]),
+        (Observation(processes=1), ["starts 1 process, which may have connected"]),
+        (Observation(processes=2), ["starts 2 processes, which may have connected"]),
         (Observation(used=True), ["uses an open session and writes nothing"]),
         (
             Observation(sequences=SEQUENCE),
