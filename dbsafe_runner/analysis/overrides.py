@@ -198,22 +198,24 @@ def _contradictions(rules: Sequence[Rule], matches: dict[str, list[int]]) -> lis
     for nodeid, numbers in matches.items():
         for position, one in enumerate(numbers):
             for other in numbers[position + 1 :]:
-                clash = _clash(rules[one], rules[other])
+                clash, holds = _clash(rules[one], rules[other])
                 if clash and (one, other) not in notes:
                     message = (
                         f"{_name(rules, one)} and {_name(rules, other)} contradict each other: {clash}"
                     )
-                    hint = f"Both match {nodeid}. Narrow one of them; until then the stronger holds."
+                    hint = f"Both match {nodeid}. Narrow one of them; until then {holds}."
                     notes[one, other] = Note("contradictory-rules", message, hint, nodeid)
     return list(notes.values())
 
 
-def _clash(one: Rule, other: Rule) -> str:
+def _clash(one: Rule, other: Rule) -> tuple[str, str]:
+    """What two rules contradict each other about, and what holds; "" where they agree."""
+    found = []
     if one.level is not None and other.level is not None and one.level is not other.level:
-        return f"{one.level.name} against {other.level.name}"
+        found.append((f"{one.level.name} against {other.level.name}", "the stronger level holds"))
     if one.group and other.group and one.group != other.group:
-        return f'group "{one.group}" against "{other.group}"'
-    return ""
+        found.append((f'group "{one.group}" against "{other.group}"', "the group of the first holds"))
+    return ", ".join(clash for clash, _ in found), " and ".join(holds for _, holds in found)
 
 
 def _matches(rule: Rule, test: Test) -> bool:

@@ -66,7 +66,17 @@ def _chain(plan: Plan) -> Bound:
             best, longest = length, batch
     if behind.get(longest.id):
         return Bound(best, f"the longest chain of batches, which starts with batch {longest.id}")
-    return Bound(best, f"the longest batch that cannot be split (batch {longest.id}: {longest.why})")
+    return Bound(best, _longest_words(longest, plan.workers))
+
+
+def _longest_words(batch: Batch, workers: int) -> str:
+    """What keeps the longest batch from being shorter: of one that may be split, its longest test."""
+    if not batch.splittable or not batch.seconds:
+        return f"the longest batch that cannot be split (batch {batch.id}: {batch.why})"
+    if max(batch.seconds) < batch.total_seconds / max(workers, 1):
+        return f"the fixtures of batch {batch.id}, which every part of it has to build"
+    fixtures = " and the fixtures that it needs" if batch.setup_seconds else ""
+    return f"the longest test{fixtures} (in batch {batch.id})"
 
 
 def _packing(plan: Plan, rest: Sequence[Batch]) -> list[Bound]:

@@ -75,18 +75,26 @@ def _batches(builder: Builder, drafts: list[Draft], after: dict[int, set[int]]) 
 
 def predict(plan: Plan, request: PlanRequest, simulate: Simulate) -> Plan:
     """The plan with its predicted wall time, also for other numbers of workers."""
-    wall = simulate(plan)
+    wall = _at_least(plan, simulate(plan))
     if 0 < sum(batch.exclusive for batch in plan.batches) < len(plan.batches):
         first = dataclasses.replace(plan, exclusive_first=True)
-        wall_first = simulate(first)
+        wall_first = _at_least(first, simulate(first))
         if wall_first < wall * (1 - LEAST_GAIN):
             plan, wall = first, wall_first
     alternatives = {}
     for workers in request.alternatives:
         caps = request.strategy.caps(workers, request.namespace_kind)
         other = dataclasses.replace(plan, workers=workers, caps=caps)
-        alternatives[workers] = wall if workers == plan.workers else simulate(other)
+        alternatives[workers] = wall if workers == plan.workers else _at_least(other, simulate(other))
     return dataclasses.replace(plan, predicted_wall=wall, alternatives=alternatives)
+
+
+def _at_least(plan: Plan, wall: float) -> float:
+    """A simulated wall time, which is never shown as less than the lower bound.
+
+    Both add up the same seconds, but not in the same order, so they may differ in the last digits.
+    """
+    return max(wall, lower_bound(plan).seconds)
 
 
 def _much_alone(plan: Plan, names: Mapping[int, str]) -> list[str]:

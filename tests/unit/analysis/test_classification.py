@@ -185,6 +185,24 @@ def test_contradictory_rules_are_told_once_and_the_stronger_holds() -> None:
         'rule 1 (nodeid "*") and rule 2 (mark "slow") contradict each other: NONE against SCHEMA_CHANGES'
     ]
     assert "t.py::test_0" in notes[0].hint
+    assert notes[0].hint.endswith("until then the stronger level holds.")
+
+
+def test_of_contradictory_groups_the_first_holds_and_the_hint_says_so() -> None:
+    rules = [RuleValue(nodeid="*", group="a"), RuleValue(mark="slow", group="b")]
+    _, notes = classify([make("t.py::test_one", Mark("slow"))], {}, {}, rules)
+    assert notes[0].message.endswith('contradict each other: group "a" against "b"')
+    assert notes[0].hint.endswith("until then the group of the first holds.")
+
+
+def test_rules_may_contradict_each_other_about_both() -> None:
+    rules = [
+        RuleValue(nodeid="*", level=Level.NONE, group="a"),
+        RuleValue(mark="slow", level=Level.SCHEMA_CHANGES, group="b"),
+    ]
+    _, notes = classify([make("t.py::test_one", Mark("slow"))], {}, {}, rules)
+    assert notes[0].message.endswith('NONE against SCHEMA_CHANGES, group "a" against "b"')
+    assert notes[0].hint.endswith("the stronger level holds and the group of the first holds.")
 
 
 @pytest.mark.parametrize(

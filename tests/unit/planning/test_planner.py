@@ -546,6 +546,15 @@ def test_lower_bounds(seconds, given, expected, words):
     assert plan.limited_by == words
 
 
+def test_a_prediction_is_not_less_than_the_lower_bound_for_the_order_of_a_sum():
+    suite = Suite()
+    suite.add("test_a.py", "a", seconds=3.2500001)
+    request = suite.request(workers=2, alternatives=(1, 2, 4))
+    plan = make_plan(request, lambda plan: 3.249999)
+    assert plan.predicted_wall == plan.lower_bound
+    assert set(plan.alternatives.values()) == {plan.lower_bound}
+
+
 def test_exclusive_work_comes_on_top():
     suite = Suite()
     for number in range(4):
