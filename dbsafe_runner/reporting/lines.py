@@ -6,6 +6,7 @@ from typing import Final
 
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.outcome import Outcome, Verdict
+from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.reporting.closing import closing_lines
 from dbsafe_runner.reporting.formatting import counted, elided, seconds_text
 from dbsafe_runner.reporting.printer import Printer, StyledLine
@@ -135,11 +136,21 @@ def plan_lines(progress: Progress) -> list[StyledLine]:
     if plan is None or collected is None or not collected.tests:
         return []
     lines: list[StyledLine] = [[("warn", f"note: {note}")] for note in plan.notes]
-    batches = counted(len(plan.batches), "batch", "batches")
-    text = f"{counted(collected.tests, 'test')} in {batches} on {counted(plan.workers, 'worker')}"
+    workers = counted(plan.workers, "worker")
+    text = f"{counted(collected.tests, 'test')} in {_batches(plan)} on {workers}"
     if progress.durations_known:
         text += f", predicted {seconds_text(plan.predicted_wall)}"
     return [*lines, [("dim", text)]]
+
+
+def _batches(plan: Plan) -> str:
+    """How many batches there are; where they are fewer than workers, what keeps the others busy."""
+    text = counted(len(plan.batches), "batch", "batches")
+    split = sum(batch.splittable for batch in plan.batches)
+    if not split or len(plan.batches) >= plan.workers:
+        return text
+    every = split == len(plan.batches)
+    return f"{text} that may be split," if every else f"{text}, of which {split} may be split,"
 
 
 def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLine:
