@@ -74,7 +74,9 @@ class RunSettings(Table):
         Key(
             "--grouping",
             '"dependency", "performance", "file" or "test"',
-            "What keeps tests together in a batch.",
+            "What keeps tests together in a batch. `performance` and `test` take files apart before "
+            "anything is known of their tests, so a test that needs another one of its file, or is "
+            "disturbed by it, may end otherwise than in a serial run.",
             metavar="KIND",
         ),
     ] = "dependency"
