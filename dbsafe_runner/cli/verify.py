@@ -56,7 +56,11 @@ def verify(
         def say(text: str) -> None:
             printer.line([("bold", text)])
 
-        found = verifying.verify(config, request, build_sinks(config, request), say)
+        def tell(text: str) -> None:
+            printer.line([("dim", text)])
+
+        sinks = build_sinks(config, request)
+        found = verifying.verify(config, request, sinks, say, tell if request.verbosity >= 0 else None)
     for line in verification_lines(found):
         printer.line(line)
     raise typer.Exit(found.exit_code)
@@ -65,11 +69,20 @@ def verify(
 def verification_lines(found: Verification) -> list[StyledLine]:
     """What to say of a verification: each difference, the times, and the verdict last."""
     lines = [line for difference in found.differences for line in _difference_lines(difference)]
-    if found.partial:
+    if found.interrupted:
+        lines.insert(0, [("warn", "warning[interrupted]"), ("", f": {_interrupted(found)}")])
+    elif found.partial:
         lines.append([("warn", _PARTIAL)])
     if found.tests:
         lines.append([("dim", _times(found))])
     return [*lines, _verdict(found)]
+
+
+def _interrupted(found: Verification) -> str:
+    during = f"Interrupted during the {found.interrupted}"
+    if found.serial_exit_code is None:
+        return f"{during}, so that the suite was not run serially."
+    return f"{during}: only the tests that had ended in both runs are compared."
 
 
 def _difference_lines(difference: Difference) -> list[StyledLine]:
@@ -93,6 +106,8 @@ def _times(found: Verification) -> str:
 
 def _verdict(found: Verification) -> StyledLine:
     tests = counted(found.tests, "test")
+    if found.interrupted and not found.tests:
+        return [("bad", "Nothing to compare: no test had ended in both runs.")]
     if found.serial_exit_code is None:
         code = found.parallel_exit_code
         return [("bad", f"Nothing to compare: the run with dbsafe could not begin (exit code {code}).")]
@@ -101,6 +116,8 @@ def _verdict(found: Verification) -> StyledLine:
     if found.differences:
         differ = "differs" if len(found.differences) == 1 else "differ"
         return [("bad", f"{len(found.differences):,} of {tests} {differ}.")]
+    if found.interrupted:
+        return [("good", f"No difference so far: {tests} ended the same in both runs.")]
     if found.exit_code:
         codes = f"{found.serial_exit_code} serially, {found.parallel_exit_code} with dbsafe"
         return [("bad", f"The outcomes of {tests} agree, but not the exit codes: {codes}.")]

@@ -13,13 +13,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.session.parts import allowed_hosts, make_provider
-from dbsafe_runner.workers.launch import RECORD, TEACHER
+from dbsafe_runner.session.serial_progress import Record, Tell, progress_told
+from dbsafe_runner.workers.launch import RECORD, TEACHER, kill_group
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import serial_environment
 from dbsafe_runner.workers.run_directory import run_directory
@@ -27,6 +29,9 @@ from dbsafe_runner.workers.shuffling import SEED
 
 #: Makes a role and a database exist in the namespace.
 _Learn = Callable[[str, str], None]
+#: Seconds that an interrupted run has for its teardown, whose results nobody waits for.
+_PATIENCE: Final = 1.0
+_INTERRUPTED: Final = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,8 +45,20 @@ class SerialRun:
     reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+class SerialInterrupted(KeyboardInterrupt):
+    """The user or the system ended dbsafe during a serial run; `run` is what had ended of it."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.run = SerialRun({}, 0.0, code)
+
+
 def run_serially(
-    config: Config, request: RunRequest, sources: tuple[Target, ...], processes: int = 0
+    config: Config,
+    request: RunRequest,
+    sources: tuple[Target, ...],
+    processes: int = 0,
+    tell: Tell | None = None,
 ) -> SerialRun:
     """Run plain pytest on one fresh namespace. Its output is not shown.
 
@@ -51,9 +68,13 @@ def run_serially(
         sources: what the suite connects to, as configured or learned. Where there are none, the run
             learns them as a worker does.
         processes: not 0: that many of pytest-xdist, which share the namespace.
+        tell: told now and then, in words, what the run is at.
+
+    Raises:
+        UserError: the run ends before any test.
+        SerialInterrupted: a signal says that dbsafe is to end.
     """
-    provider = make_provider(config, fresh=False)
-    try:
+    with _signals_raised(), contextlib.closing(make_provider(config, fresh=False)) as provider:
         provider.prepare(lambda _step: None)
         namespace = provider.acquire("serial")
         for source in sources:
@@ -65,9 +86,12 @@ def run_serially(
                 pupil = stack.enter_context(
                     _taught(lambda role, database: provider.learn(role, database, namespace))
                 )
-            return _pytest(request, environment, directory, processes, pupil)
-    finally:
-        provider.close()
+            command = _command(request, environment, processes)
+            told = _told(request, environment, directory / "record", pupil)
+            run = _pytest(request, command, told, directory, pupil, tell)
+            if not run.outcomes and not processes and run.exit_code not in {0, 2, 4, 5}:
+                raise _serial_failed(directory / "log", run.exit_code)
+            return run
 
 
 def has_xdist(request: RunRequest, environment: Mapping[str, str]) -> bool:
@@ -102,40 +126,84 @@ def _teach(connection: socket.socket, learn: _Learn) -> None:
             connection.sendall(b"\n")
 
 
-def _pytest(
-    request: RunRequest,
-    environment: Mapping[str, str],
-    directory: Path,
-    processes: int,
-    pupil: int | None,
-) -> SerialRun:
-    record, log = directory / "record", directory / "log"
+def _command(request: RunRequest, environment: Mapping[str, str], processes: int) -> list[str]:
     arguments = list(request.pytest_arguments)
     if has_xdist(request, environment):
         # The suite's own addopts may ask for several processes.
         arguments += ["-n", str(processes)]
-    command = [sys.executable, "-m", "pytest", "-p", "dbsafe_runner.workers.recorder", *arguments]
-    started = time.monotonic()
-    with log.open("wb") as output:
+    return [sys.executable, "-m", "pytest", "-p", "dbsafe_runner.workers.recorder", *arguments]
+
+
+@contextlib.contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Within the block, the first signal that ends dbsafe is raised, so that what runs is ended, too.
+
+    Further ones change nothing, as the end takes a second or two.
+    """
+    raised = False
+
+    def handle(number: int, _frame: object) -> None:
+        nonlocal raised
+        if not raised:
+            raised = True
+            raise SerialInterrupted(_INTERRUPTED if number == signal.SIGINT else 128 + number)
+
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, handle) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _pytest(
+    request: RunRequest,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    pupil: int | None,
+    tell: Tell | None,
+) -> SerialRun:
+    """Run pytest to its end, or to that of dbsafe."""
+    record, started = directory / "record", time.monotonic()
+    with (directory / "log").open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=request.invocation_dir,
-            env=_told(request, environment, record, pupil),
+            env=environment,
             pass_fds=() if pupil is None else (pupil,),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # Ctrl-C in a terminal is to reach it once, from here.
+            process_group=0,
         )
         try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait()
+            with progress_told(record, tell):
+                code = process.wait()
+        except SerialInterrupted as interrupted:
+            # What ends from here on may have ended so because of the interrupt.
+            interrupted.run = _run_of(record, started, interrupted.run.exit_code)
             raise
+        finally:
+            _end(process)
+    return _run_of(record, started, code)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a run that goes on, with a moment for its teardown."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+        kill_group(process.pid)
+        process.wait()
+
+
+def _run_of(record: Path, started: float, code: int) -> SerialRun:
     seconds = time.monotonic() - started
     outcomes, reasons = _read_record(record)
-    if not outcomes and not processes and code not in {0, 2, 4, 5}:
-        raise _serial_failed(log, code)
     return SerialRun(outcomes, seconds, code, reasons)
 
 
@@ -155,8 +223,8 @@ def _read_record(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Outcomes and reasons by node id."""
     outcomes: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
-    for nodeid, outcome, _, reason in map(json.loads, lines):
+    ended = (line for line in map(json.loads, Record(path).new_lines()) if isinstance(line, list))
+    for nodeid, outcome, _, reason in ended:
         outcomes[nodeid] = outcome
         if reason:
             reasons[nodeid] = reason

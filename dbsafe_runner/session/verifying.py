@@ -14,7 +14,8 @@ from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.errors import ExitCode
 from dbsafe_runner.reporting.sink import Sink
 from dbsafe_runner.session.running import run_pool
-from dbsafe_runner.session.serial_run import run_serially
+from dbsafe_runner.session.serial_progress import Tell
+from dbsafe_runner.session.serial_run import SerialInterrupted, SerialRun, run_serially
 from dbsafe_runner.workers.pool import Pool
 from dbsafe_runner.workers.redirect import Target
 
@@ -45,12 +46,16 @@ class Verification:
     #: None: there was no serial run, as the one with dbsafe could not begin.
     serial_exit_code: int | None
     parallel_exit_code: int
-    #: Whether --maxfail has ended a run, so that only tests that ran in both were compared.
+    #: Whether --maxfail or a signal has ended a run, so that only tests that ran in both were compared.
     partial: bool = False
+    #: The run during which the user or the system ended dbsafe, in words; "" where nobody did.
+    interrupted: str = ""
 
     @property
     def exit_code(self) -> int:
         """0 when the verdicts agree, pytest's code when there was nothing to compare, else DIFFERENT."""
+        if self.interrupted and self.serial_exit_code is not None:
+            return self.serial_exit_code
         if self.serial_exit_code is None:
             return self.parallel_exit_code
         if self.differences or self.serial_exit_code != self.parallel_exit_code:
@@ -63,6 +68,7 @@ def verify(
     request: RunRequest,
     sinks: Sequence[Sink],
     say: Callable[[str], None] = lambda _text: None,
+    tell: Tell | None = None,
 ) -> Verification:
     """Run the suite with dbsafe, then serially on a fresh namespace, and compare.
 
@@ -71,6 +77,7 @@ def verify(
         request: what to run.
         sinks: read the events of the parallel run.
         say: told each step in words.
+        tell: told now and then what the serial run is at.
 
     Raises:
         UserError: as `run`; also when the serial run ends without running the tests.
@@ -84,19 +91,37 @@ def verify(
     parallel = outcomes.by_nodeid
     if code == _USAGE_ERROR and not parallel:
         return Verification((), 0, 0.0, seconds, None, code)
+    if pool.endings.was_interrupted and code != ExitCode.OUT_OF_TIME:
+        return Verification((), 0, 0.0, seconds, None, code, interrupted="run with dbsafe")
     say("Running the suite serially with plain pytest, on a fresh namespace.")
-    serial = run_serially(config, request, tuple(Target(*source) for source in pool.tenancy.sources))
-    partial = was_cut_short(_maxfail(pool), serial.outcomes, parallel)
+    serial, interrupted = _serially(config, request, pool, tell)
+    partial = bool(interrupted) or was_cut_short(_maxfail(pool), serial.outcomes, parallel)
+    return _compared(
+        serial,
+        parallel,
+        Verification((), 0, serial.seconds, seconds, serial.exit_code, code, partial, interrupted),
+    )
+
+
+def _serially(
+    config: Config, request: RunRequest, pool: Pool, tell: Tell | None
+) -> tuple[SerialRun, str]:
+    """The serial run; in words, too, where it is the one that was interrupted."""
+    sources = tuple(Target(*source) for source in pool.tenancy.sources)
+    try:
+        return run_serially(config, request, sources, tell=tell), ""
+    except SerialInterrupted as ended:
+        return ended.run, "serial run"
+
+
+def _compared(serial: SerialRun, parallel: Mapping[str, str], found: Verification) -> Verification:
+    """`found` with the tests that differ, and how many were compared."""
     common = serial.outcomes.keys() & parallel.keys()
-    found = compare(serial.outcomes, parallel, serial.reasons)
-    return Verification(
-        tuple(one for one in found if not partial or one.nodeid in common),
-        tests=len(common if partial else serial.outcomes.keys() | parallel.keys()),
-        serial_seconds=serial.seconds,
-        parallel_seconds=seconds,
-        serial_exit_code=serial.exit_code,
-        parallel_exit_code=code,
-        partial=partial,
+    differences = compare(serial.outcomes, parallel, serial.reasons)
+    return dataclasses.replace(
+        found,
+        differences=tuple(one for one in differences if not found.partial or one.nodeid in common),
+        tests=len(common if found.partial else serial.outcomes.keys() | parallel.keys()),
     )
 
 

@@ -1,9 +1,11 @@
 """A pytest plugin for a plain serial run: writes down how each test ended.
 
-Loaded with `-p dbsafe_runner.workers.recorder`; the file is named by the variable DBSAFE_RECORD. Each
-line is a JSON list: node id, outcome, seconds, reason. It changes nothing but the order of plugins that
-shuffle tests: DBSAFE_SEED holds the seed of the run that this one is compared with. Where nobody knows
-yet what the suite connects to, DBSAFE_TEACHER names the descriptor on which it is told.
+Loaded with `-p dbsafe_runner.workers.recorder`; the file is named by the variable DBSAFE_RECORD. A line
+that is a JSON list tells how a test ended: node id, outcome, seconds, reason. One that is an object
+tells what the run is at: {"collected": number of tests}, {"started": node id}. It changes nothing but
+the order of plugins that shuffle tests: DBSAFE_SEED holds the seed of the run that this one is compared
+with. Where nobody knows yet what the suite connects to, DBSAFE_TEACHER names the descriptor on which it
+is told.
 """
 
 from __future__ import annotations
@@ -28,6 +30,16 @@ class Recorder:
         self._owner = os.getpid()
         self._reports: dict[str, list[pytest.TestReport]] = {}
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Write down how many tests there are."""
+        self._write({"collected": len(session.items)})
+
+    @pytest.hookimpl
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Write down which test runs: it may be the one that hangs."""
+        self._write({"started": nodeid})
+
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep a report."""
@@ -35,11 +47,14 @@ class Recorder:
 
     @pytest.hookimpl
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Write the test down. A process that a test forked writes nothing."""
+        """Write the test down."""
         reports = self._reports.pop(nodeid, [])
+        seconds = sum(report.duration for report in reports)
+        self._write([nodeid, outcome_of(reports).value, seconds, reason_of(reports)])
+
+    def _write(self, line: object) -> None:
+        """Write a line. A process that a test forked writes nothing."""
         if os.getpid() == self._owner:
-            seconds = sum(report.duration for report in reports)
-            line = [nodeid, outcome_of(reports).value, seconds, reason_of(reports)]
             self._file.write(json.dumps(line) + "\n")
 
 

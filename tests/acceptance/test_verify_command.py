@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,73 @@ def test_nothing_is_said_of_speed_where_nothing_ran(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stdout
     assert "both runs ended with exit code 2" in done.stdout
     assert "times as fast" not in done.stdout
+
+
+#: With dbsafe it is quick; serially the second test says that it runs, and hangs.
+HANGS = """
+    import os, pathlib, time
+    def test_1(): pass
+    def test_2():
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            pathlib.Path("started").write_text("x")
+            try:
+                time.sleep(60)
+            except BaseException as error:
+                raise AssertionError("interrupted") from error
+    def test_3(): pass
+"""
+#: Tells what the serial run is at more often than one would read it.
+OFTEN = """
+from dbsafe_runner.session import serial_progress
+serial_progress.EVERY = 0.3
+from dbsafe_runner.cli.main import main
+main()
+"""
+
+
+def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
+    """Start `dbsafe verify`, and come back when its test has said that it runs."""
+    words = ["verify" if word == "run" else word for word in project.command()]
+    words[words.index("-c") + 1] = OFTEN
+    process = subprocess.Popen(
+        [*words, "--no-confirm", *arguments],
+        cwd=project.root,
+        env=project.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (project.root / "started").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)])
+def test_an_interrupted_serial_run_says_so_and_compares_what_has_ended(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(Project(tmp_path).write(test_one=HANGS))
+    time.sleep(1.0)
+    process.send_signal(number)
+    signalled = time.monotonic()
+    out, _ = process.communicate(timeout=60)
+    assert time.monotonic() - signalled < 5
+    assert process.returncode == code, out
+    assert "[ 33%] 1 of 3 tests serially" in out
+    assert "test_one.py::test_2" in out
+    assert "warning[interrupted]: Interrupted during the serial run" in out
+    assert out.endswith("No difference so far: 1 test ended the same in both runs.\n")
+
+
+def test_an_interrupt_of_the_run_with_dbsafe_ends_the_comparison(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(test_one=HANGS.replace("not in", "in"))
+    process = start(project)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, out
+    assert "Interrupted during the run with dbsafe, so that the suite was not run serially." in out
+    assert "Running the suite serially" not in out

@@ -78,7 +78,8 @@ class Project:
         command = [self.python, "-m", "pytest", "-p", "dbsafe_runner.workers.recorder", *self.loading()]
         done = self._run([*command, *arguments], {"DBSAFE_RECORD": str(record)})
         lines = record.read_text().splitlines() if record.exists() else []
-        outcomes = {nodeid: outcome for nodeid, outcome, *_ in map(json.loads, lines)}
+        ended = (line for line in map(json.loads, lines) if isinstance(line, list))
+        outcomes = {nodeid: outcome for nodeid, outcome, *_ in ended}
         return Run(done.returncode, done.stdout, outcomes, {})
 
     def dbsafe(self, *arguments: str, workers: int = 2) -> Run:

@@ -55,6 +55,29 @@ def test_a_run_that_could_not_begin(snapshot: SnapshotAssertion) -> None:
     assert found.exit_code == 4
 
 
+def test_an_interrupted_serial_run_is_compared_as_far_as_it_came(snapshot: SnapshotAssertion) -> None:
+    found = Verification((), 26, 12.0, 3.0, 2, 0, partial=True, interrupted="serial run")
+    assert shown(found) == snapshot
+    assert found.exit_code == 2
+    differences = (Difference("t.py::test_a", "passed", "failed"),)
+    found = Verification(differences, 26, 12.0, 3.0, 143, 0, partial=True, interrupted="serial run")
+    assert shown(found).endswith("1 of 26 tests differs.")
+    assert found.exit_code == 143
+
+
+def test_without_a_test_that_ended_in_both_runs_nothing_agrees(snapshot: SnapshotAssertion) -> None:
+    found = Verification((), 0, 1.0, 3.0, 2, 0, partial=True, interrupted="serial run")
+    assert shown(found) == snapshot
+
+
+def test_after_an_interrupt_of_the_run_with_dbsafe_there_is_no_serial_one(
+    snapshot: SnapshotAssertion,
+) -> None:
+    found = Verification((), 0, 0.0, 3.0, None, 2, interrupted="run with dbsafe")
+    assert shown(found) == snapshot
+    assert found.exit_code == 2
+
+
 def test_what_maxfail_cuts_short() -> None:
     passed, failed = {"a": "passed", "b": "passed"}, {"a": "passed", "b": "failed"}
     assert was_cut_short(1, failed, failed)
