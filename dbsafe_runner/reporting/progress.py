@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dbsafe_runner.domain import events
@@ -16,6 +16,8 @@ from dbsafe_runner.domain.plan import Plan
 
 #: Outcomes that make a run fail.
 BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
+#: Seconds by which a test may take longer than expected before that says anything.
+_NOTICED = 1.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -144,21 +146,53 @@ class Progress:
     def remaining(self, now: float) -> float | None:
         """Seconds that the tests will still take; None while nothing can be said.
 
-        What the plan predicts counts less, and what has been seen counts more, the more is done.
+        What the plan predicts counts less, and what has been seen counts more, the more is done. A test
+        that has run longer than predicted will end nobody knows when: as soon as it has done so by more
+        than all that is left, no number would be better than a guess.
         """
-        if self.first_start is None or not self.total:
+        running = [view for view in self.workers.values() if view.nodeid]
+        if self.first_start is None or not self.total or (self.being_confirmed and not running):
             return None
-        elapsed = max(0.0, now - self.first_start)
         known = self._predicted_all > 0 and self.durations_known
-        part = self._predicted_done / self._predicted_all if known else self.done / self.total
-        part = min(1.0, part)
-        if known and self.plan is not None:
-            by_plan = self.plan.predicted_wall
-            by_rate = elapsed / part if part else by_plan
-            return max(0.0, (1 - part) * ((1 - part) * by_plan + part * by_rate))
-        if part < 0.05 and self.done < 20:
+        estimate = self._planned_rest(now, running) if known else self._counted_rest(now, running)
+        if estimate is None:
             return None
-        return elapsed * (1 - part) / part
+        overrun = max((now - view.since - self._expected(view) for view in running), default=0.0)
+        return estimate if overrun <= max(estimate, _NOTICED) else None
+
+    def _planned_rest(self, now: float, running: Sequence[WorkerView]) -> float:
+        """What is left by the plan, with that part of the running tests which they have behind them."""
+        assert self.first_start is not None
+        assert self.plan is not None
+        done = self._predicted_done
+        done += sum(min(max(0.0, now - view.since), self._expected(view)) for view in running)
+        part = min(1.0, done / self._predicted_all)
+        by_plan = self.plan.predicted_wall
+        by_rate = max(0.0, now - self.first_start) / part if part else by_plan
+        return max(0.0, (1 - part) * ((1 - part) * by_plan + part * by_rate))
+
+    def _counted_rest(self, now: float, running: Sequence[WorkerView]) -> float | None:
+        """The same by the number of tests, once enough have ended to say so."""
+        assert self.first_start is not None
+        if not self.done or (self.done < 0.05 * self.total and self.done < 20):
+            return None
+        mean = self._mean or 1.0
+        done = self.done + sum(min(1.0, max(0.0, now - view.since) / mean) for view in running)
+        part = min(1.0, done / self.total)
+        return max(0.0, now - self.first_start) * (1 - part) / part
+
+    def _expected(self, view: WorkerView) -> float:
+        """Seconds that a worker's test should take: as predicted, else as tests took on average."""
+        if self.plan is not None and self.durations_known and 0 <= view.batch < len(self.plan.batches):
+            predicted = self.plan.batches[view.batch].seconds
+            if view.position < len(predicted):
+                return predicted[view.position]
+        return self._mean
+
+    @property
+    def _mean(self) -> float:
+        """Seconds that a test took on average; 0 before any has ended."""
+        return self.test_seconds / self.done if self.done else 0.0
 
     def _run_started(self, event: events.RunStarted) -> None:
         self.run = event

@@ -7,7 +7,11 @@ import pytest
 from fakes.event_stream import Scenario, make_run
 
 from dbsafe_runner.domain import events
-from dbsafe_runner.domain.outcome import Outcome
+from dbsafe_runner.domain.batch import Batch
+from dbsafe_runner.domain.isolation import Isolation, ResetPolicy
+from dbsafe_runner.domain.level import Level
+from dbsafe_runner.domain.outcome import Outcome, Result
+from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.reporting.progress import Progress
 
 
@@ -68,6 +72,83 @@ def test_what_remains_is_told_well_before_the_end(planned: bool) -> None:
             assert remaining is not None
             # Batches are not equal, so an estimate is within a part of the run, not exact.
             assert remaining == pytest.approx(end - event.at, abs=0.15 * end)
+
+
+def started(seconds: tuple[float, ...], *, known: bool = True) -> Progress:
+    """A run in which each test is a batch, and the first two tests run on two workers since 0 s."""
+    batches = tuple(
+        Batch(
+            id=number,
+            tests=(number,),
+            seconds=(length,),
+            level=Level.NONE,
+            isolation=Isolation.SERVER,
+            reset=ResetPolicy.AFTER_BATCH,
+            durations_known=known,
+        )
+        for number, length in enumerate(seconds)
+    )
+    plan = Plan(batches, 2, "balanced", {}, predicted_wall=sum(seconds) / 2)
+    run: list[events.RunEvent] = [
+        events.Collected(0.0, len(seconds), 1, 0, 0.1, "9.0"),
+        events.PlanFixed(0.0, plan, {}),
+    ]
+    for number in (0, 1):
+        run.append(events.WorkerStarted(0.0, f"gw{number}", 1, "fork"))
+        run.append(events.BatchStarted(0.0, f"gw{number}", number))
+        run.append(events.TestStarted(0.0, f"t.py::test_{number}", f"gw{number}"))
+    return follow(run)
+
+
+def finish(progress: Progress, number: int, at: float) -> None:
+    result = Result(f"t.py::test_{number}", Outcome.PASSED, {"call": at}, f"gw{number}", 0.0)
+    progress.on(events.TestFinished(at, result, "server", 0))
+
+
+def test_what_a_running_test_has_behind_it_is_not_left() -> None:
+    progress = started((10.0, 10.0))
+    assert progress.remaining(0.0) == pytest.approx(10.0)
+    assert progress.remaining(4.0) == pytest.approx(6.0)
+    assert progress.remaining(9.0) == pytest.approx(1.0)
+
+
+def test_nothing_is_told_about_the_rest_when_a_test_has_overrun_by_more_than_that() -> None:
+    progress = started((0.04, 0.04))
+    assert progress.remaining(0.02) == pytest.approx(0.02)
+    for now in (2.0, 10.0, 30.0):
+        assert progress.remaining(now) is None
+    finish(progress, 0, 30.0)
+    assert progress.remaining(30.0) is None
+    finish(progress, 1, 30.1)
+    assert progress.remaining(30.1) == 0.0
+
+
+def test_a_test_that_has_overrun_by_less_than_the_rest_changes_little() -> None:
+    progress = started((1.0, 40.0, *[10.0] * 6))
+    remaining = progress.remaining(5.0)
+    assert remaining is not None
+    assert 40 < remaining < 60
+
+
+def test_without_predictions_a_test_is_compared_with_those_that_ended() -> None:
+    progress = started((1.0,) * 4, known=False)
+    assert progress.remaining(1.0) is None
+    finish(progress, 0, 2.0)
+    # The other test is counted in full, as long as those that ended take.
+    assert progress.remaining(2.0) == pytest.approx(2.0)
+    # It has run for 58 s longer, and 2 more tests are left at that pace.
+    assert progress.remaining(60.0) == pytest.approx(60.0)
+    finish(progress, 2, 3.0)
+    finish(progress, 3, 4.0)
+    assert progress.remaining(60.0) is None
+
+
+def test_nothing_is_told_about_the_rest_while_only_failures_are_run_again() -> None:
+    progress = started((10.0, 10.0))
+    finish(progress, 0, 10.0)
+    result = Result("t.py::test_1", Outcome.FAILED, {"call": 10.0}, "gw1", 0.0)
+    progress.on(events.TestUnconfirmed(10.0, result))
+    assert progress.remaining(11.0) is None
 
 
 def test_nothing_is_told_about_the_rest_before_the_first_test() -> None:
