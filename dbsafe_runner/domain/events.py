@@ -180,6 +180,23 @@ class TestFinished(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class TrialStarted(RunEvent):
+    """A process of its own was started to run a test again, behind `behind` others; `kind` as below."""
+
+    worker: str
+    nodeid: str
+    kind: str
+    behind: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrialStopped(RunEvent):
+    """The process of a trial is gone, whether or not the trial has shown anything."""
+
+    worker: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TrialEnded(RunEvent):
     """A test was run again to find out what its outcome hangs on, behind `behind` others.
 

@@ -174,6 +174,7 @@ def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLin
 
 
 def longest_running(progress: Progress) -> WorkerView | None:
-    """The worker whose test started first."""
+    """The worker whose test started first; a trial of a failed test counts where no other test runs."""
     running = [view for view in progress.workers.values() if view.nodeid]
+    running = running or list(progress.trials.values())
     return min(running, key=lambda view: view.since, default=None)

@@ -146,7 +146,8 @@ class LiveConsole:
         width = self._console.width - 1
         if self.progress.first_start is None:
             return self._waiting_lines(now, width)
-        views = sorted(self.progress.workers.values(), key=lambda view: _place(view.name))
+        everybody = [*self.progress.workers.values(), *self.progress.trials.values()]
+        views = sorted(everybody, key=lambda view: _place(view.name))
         busy = [view for view in views if view.nodeid]
         shown = busy[: max(1, self._console.height - 4)]
         lines = [self._bar_line(now, width), *(self._worker_line(view, now, width) for view in shown)]
@@ -188,6 +189,8 @@ class LiveConsole:
         took = f" {seconds_text(seconds)}" if seconds >= 1 else ""
         isolation, level = self.progress.level_of(view)
         about = f" {isolation} {level}" if level and width >= _WIDE else ""
+        if view.again:
+            about = f" run again {view.again}" if width >= _VERY_WIDE else " run again"
         if width >= _VERY_WIDE and view.namespace and view.namespace != view.name:
             about += f" {view.namespace}"
         vitals = self.progress.vitals

@@ -32,6 +32,8 @@ class WorkerView:
     #: The batch that it works on, and how many of the batch's tests it has finished.
     batch: int = -1
     position: int = 0
+    #: Of a process that runs a failed test again: behind what, in words.
+    again: str = ""
 
 
 class Progress:
@@ -48,6 +50,8 @@ class Progress:
         #: The step that goes on before the first test.
         self.step = ""
         self.workers: dict[str, WorkerView] = {}
+        #: The processes that run failed tests again now.
+        self.trials: dict[str, WorkerView] = {}
         self.outcomes: collections.Counter[Outcome] = collections.Counter()
         self.verdicts: collections.Counter[Verdict] = collections.Counter()
         self.done = 0
@@ -95,6 +99,8 @@ class Progress:
             events.TestStarted: self._test_started,
             events.TestSlow: self._test_slow,
             events.TestUnconfirmed: self._test_unconfirmed,
+            events.TrialStarted: self._trial_started,
+            events.TrialStopped: self._trial_stopped,
             events.TestFinished: self._test_finished,
             events.NamespaceReset: self._namespace_reset,
             events.Notice: self._noticed,
@@ -242,6 +248,13 @@ class Progress:
     def _test_unconfirmed(self, event: events.TestUnconfirmed) -> None:
         self.unconfirmed.add(event.result.nodeid)
         self._leave(event.result)
+
+    def _trial_started(self, event: events.TrialStarted) -> None:
+        view = WorkerView(event.worker, event.nodeid, event.at, again=event.kind)
+        self.trials[event.worker] = view
+
+    def _trial_stopped(self, event: events.TrialStopped) -> None:
+        self.trials.pop(event.worker, None)
 
     def _test_slow(self, event: events.TestSlow) -> None:
         self.slow[event.nodeid] = event.seconds

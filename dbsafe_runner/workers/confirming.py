@@ -199,6 +199,7 @@ class Confirming:
         """Its worker is gone: a trial that it did not live to report counts as failed."""
         attempt = self._running.pop(slot.name, None)
         del self._pool.slots[slot.name]
+        self._findings.tell_stop(slot.name)
         if attempt is None:
             return
         if attempt.trial.kind is Kind.SERIAL:
@@ -335,6 +336,7 @@ class Confirming:
         parts = collections.deque(self._parts(suspect, trial))
         about = {one.test: one for one in (*together, suspect)}
         self._running[slot.name] = Attempt(suspect, trial, parts, self._pool.now(), about)
+        self._findings.tell_start(slot.name, suspect, trial)
         self._pool.births.worker(slot)
 
     def _parts(self, suspect: Suspect, trial: Trial) -> Iterable[tuple[list[int], ResetPolicy]]:

@@ -48,6 +48,15 @@ class Findings:
                 nodeid=nodeid,
             )
 
+    def tell_start(self, worker: str, suspect: Suspect, trial: Trial) -> None:
+        """Tell that the process of a trial is being started."""
+        nodeid, behind = self._ledger.nodeid(suspect.test), len(trial.company)
+        self._pool.emit(events.TrialStarted(self._pool.now(), worker, nodeid, trial.kind.value, behind))
+
+    def tell_stop(self, worker: str) -> None:
+        """Tell that it is gone."""
+        self._pool.emit(events.TrialStopped(self._pool.now(), worker))
+
     def tell_trial(self, suspect: Suspect, trial: Trial, *, passed: bool) -> None:
         """Tell that a trial has ended."""
         nodeid, behind = self._ledger.nodeid(suspect.test), len(trial.company)

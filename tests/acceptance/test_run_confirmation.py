@@ -360,3 +360,36 @@ def test_a_crash_in_the_run_that_settles_others_costs_only_itself(project: Proje
     ended = outcomes(run)
     assert {name for name, (outcome, _) in ended.items() if outcome != "passed"} == {"test_wrong"}
     assert ended["test_last"] == ("passed", "brittle")
+
+
+def test_a_test_that_is_run_again_is_named_while_that_goes_on(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        test_one="""
+            import pathlib, time
+            def test_fails():
+                first = not pathlib.Path("ran").exists()
+                pathlib.Path("ran").write_text("x")
+                if not first:
+                    time.sleep(1.5)
+                assert not "always"
+        """
+    )
+    often = "from dbsafe_runner.reporting import console; console.QUIET_FOR = 0.3; "
+    command = project.command()
+    place = command.index("-c") + 1
+    command[place] = often + command[place]
+    done = subprocess.run(
+        command,
+        cwd=project.root,
+        env={**project.environment(), "COLUMNS": "120"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if "1 being run again" in line]
+    assert any("test_one.py::test_fails" in line for line in lines), done.stdout
+    # Nobody knows how long that takes.
+    assert not any(" left" in line for line in lines)

@@ -7,6 +7,8 @@ import pytest
 from fakes.event_stream import Scenario, make_run
 
 from dbsafe_runner.domain import events
+from dbsafe_runner.domain.outcome import Outcome, Result
+from dbsafe_runner.reporting.lines import going_on_line
 from dbsafe_runner.reporting.live import LiveConsole
 from dbsafe_runner.reporting.printer import ConsoleStyle
 
@@ -87,6 +89,34 @@ def test_a_worker_line_tells_test_seconds_level_and_namespace(monkeypatch: pytes
     assert "test_checkout_is_kept_after_commit[0]" in line
     assert "12.3 s server " in line
     assert line.rstrip().endswith("server-0")
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"), [(140, "run again alone, with nothing beside it"), (80, "run again")]
+)
+def test_a_test_that_is_run_again_has_a_line_while_that_goes_on(
+    monkeypatch: pytest.MonkeyPatch, columns: int, words: str
+) -> None:
+    resize(monkeypatch, columns, 30)
+    failed = Result("t.py::test_fails", Outcome.FAILED, {"call": 0.1}, "gw0", 0.0)
+    sink, raw = play(
+        [
+            events.Collected(0.0, 6, 1, 0, 0.1, "9.0"),
+            events.WorkerStarted(0.5, "gw0", 1, "fork"),
+            events.TestStarted(1.0, "t.py::test_fails", "gw0"),
+            events.TestUnconfirmed(1.1, failed),
+            events.TrialStarted(1.2, "gw4", "t.py::test_fails", "alone, with nothing beside it", 0),
+        ]
+    )
+    sink.tick(13.5)
+    line = next(line for line in frames(raw)[-1] if line.startswith("gw"))
+    assert line.startswith("gw4 t.py::test_fails ")
+    assert line.rstrip().endswith(f" 12.3 s {words}")
+    assert "12.3 s" in "".join(text for _, text in going_on_line(sink.progress, 13.5, sink._printer))
+    sink.on(events.TrialStopped(14.0, "gw4"))
+    sink.tick(15.0)
+    assert not any(line.startswith("gw") for line in frames(raw)[-1])
     sink.close()
 
 
