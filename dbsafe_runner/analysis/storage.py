@@ -20,7 +20,7 @@ from dbsafe_runner.domain.footprint import Footprint, Weight
 from dbsafe_runner.domain.test import Test
 
 #: Grows whenever the analysis may find something else for the same sources.
-VERSION = 4
+VERSION = 5
 _GRAPH = "graph"
 
 
@@ -163,6 +163,7 @@ _PLAIN = (
     "schema_changes",
     "alone",
     "connections",
+    "processes",
     "confidence",
     "cpu",
     "memory",
