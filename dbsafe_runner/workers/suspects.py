@@ -32,6 +32,11 @@ class Suspect:
     #: A namespace in which it failed is kept.
     kept: bool = False
 
+    @property
+    def seconds(self) -> float:
+        """How long the test took when it failed; 0 without a failure."""
+        return sum(self.message["seconds"].values()) if self.message is not None else 0.0
+
 
 @dataclasses.dataclass(slots=True)
 class Attempt:

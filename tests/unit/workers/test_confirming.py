@@ -11,6 +11,7 @@ import pytest
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.scheduling.confirmation import Confirmation, Kind, Trial
 from dbsafe_runner.workers.confirming import Confirming
+from dbsafe_runner.workers.protocol import Message
 from dbsafe_runner.workers.slot import Slot, State
 from dbsafe_runner.workers.suspects import Attempt, Suspect
 
@@ -55,6 +56,24 @@ def test_a_quiet_trial_runs_with_nothing_beside_it() -> None:
     assert not may_run(server, over=False, trial=quiet)
     assert not may_run(server, over=True, beside_another=True, trial=quiet)
     assert may_run(server, over=True, trial=quiet)
+
+
+def test_what_failed_quickly_is_tried_first() -> None:
+    pool: Any = SimpleNamespace(
+        endings=SimpleNamespace(stopping=""),
+        feeding=SimpleNamespace(something_left=False),
+        desk=SimpleNamespace(kind=NamespaceKind.SERVER.value),
+        settings=SimpleNamespace(trials_below=9),
+        slots={},
+        ledger=SimpleNamespace(seconds={}),
+    )
+    made, started = made_for(pool), []
+    made._start = lambda suspect, _trial: started.append(suspect.test)  # type: ignore[method-assign]
+    for test, seconds in enumerate((3.0, 0.1, 20.0, 0.1)):
+        failure = Message("done", {"outcome": "failed", "seconds": {"call": seconds}})
+        made._waiting.append(Suspect(test, Confirmation(test), failure))
+    made.pump()
+    assert started == [1, 3, 0, 2]
 
 
 @pytest.mark.parametrize(("at_work", "room"), [(0, True), (1, True), (2, False), (4, False)])
