@@ -110,7 +110,8 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
         (totals.not_run, "not run", "bad"),
     ]
     tiles = [(f"{count:,}", title, style) for count, title, style in counts if count]
-    tiles.append((seconds_text(run.span), "from first to last test", ""))
+    if report.tests:
+        tiles.append((seconds_text(run.span), "from first to last test", ""))
     work = sum(test.seconds for test in report.tests)
     if run.span > 0 and work > 0:
         tiles.append((f"{work / run.span:.1f}", f"tests at a time, {seconds_text(work)} of tests", ""))

@@ -127,6 +127,8 @@ def test_the_error_that_ended_the_run_comes_first_and_once() -> None:
     assert page.texts["h2"][0] == "Error"
     assert text.count("It exited with 3.") == text.count("<pre>no &lt;x&gt;</pre>") == 1
     assert "Something else." in text
+    # Nothing has run, so there is no time to tell.
+    assert "from first to last test" not in text
 
 
 def test_very_many_failures_are_cut_short_and_counted() -> None:
