@@ -145,7 +145,7 @@ POLLUTED = {
 }
 
 
-@pytest.mark.parametrize("kind", POLLUTED)
+@pytest.mark.parametrize("kind", ["database rows", pytest.param("module state", marks=pytest.mark.long)])
 def test_a_victim_of_a_test_in_its_file(project: Project, kind: str) -> None:
     head, pollutes, suffers = POLLUTED[kind]
     more = "\n".join(f"def test_{i}(): pass" for i in range(9))

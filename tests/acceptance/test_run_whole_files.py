@@ -68,7 +68,9 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize(
+    "how", [*list(HOW)[::3], *(pytest.param(how, marks=pytest.mark.long) for how in list(HOW)[1:3])]
+)
 def test_tests_that_are_written_elsewhere_run_with_their_file(project: Project, how: str) -> None:
     project.file("contract.py", CONTRACT)
     project.write(test_one=ALONE.format(how=HOW[how]), test_two=ALONE.format(how=HOW[how]))
@@ -84,11 +86,11 @@ def test_tests_that_are_written_elsewhere_run_with_their_file(project: Project, 
     "before",
     [
         (("-k", "victim"), ("-k", "not victim")),
-        (("-x",),),
         (("--no-confirm",),),
-        (("--confirm-budget", "0"),),
+        pytest.param((("-x",),), marks=pytest.mark.long),
+        pytest.param((("--confirm-budget", "0"),), marks=pytest.mark.long),
     ],
-    ids=["selected", "stopped", "unconfirmed", "no-budget"],
+    ids=["selected", "unconfirmed", "stopped", "no-budget"],
 )
 def test_what_was_observed_of_the_database_alone_takes_no_file_apart(
     project: Project, before: tuple[tuple[str, ...], ...]
