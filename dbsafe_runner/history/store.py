@@ -326,36 +326,9 @@ class HistoryStore:
     def _tidy(self, number: int) -> None:
         """Delete what is beyond the bounds."""
         execute = self._connection.execute
-        execute(
-            """
-            delete from result where (test, run) in (
-                select test, run
-                  from (select test, run, row_number() over (partition by test order by run desc) as age
-                          from result)
-                 where age > ?)
-            """,
-            (KEPT_RESULTS,),
-        )
-        execute(
-            """
-            delete from observation where (test, own_code, all_code) in (
-                select test, own_code, all_code
-                  from (select *, row_number() over (partition by test order by run desc) as age
-                          from observation)
-                 where age > ?)
-            """,
-            (KEPT_CODES,),
-        )
-        execute(
-            """
-            delete from whole_file where (file, tests, code) in (
-                select file, tests, code
-                  from (select *, row_number() over (partition by file order by run desc) as age
-                          from whole_file)
-                 where age > ?)
-            """,
-            (KEPT_CODES,),
-        )
+        self._keep_newest("result", "test, run", KEPT_RESULTS, of="test")
+        self._keep_newest("observation", "test, own_code, all_code", KEPT_CODES, of="test")
+        self._keep_newest("whole_file", "file, tests, code", KEPT_CODES, of="file")
         execute("delete from run where id <= ? ", (number - KEPT_RUNS,))
         execute("delete from run where id < ? and id not in (select run from result)", (number,))
         execute(
@@ -363,6 +336,14 @@ class HistoryStore:
             delete from test where id not in (select test from result)
                and id not in (select other from dependency)
             """
+        )
+
+    def _keep_newest(self, table: str, key: str, kept: int, *, of: str) -> None:
+        """Delete the older rows of each `of`, all but so many. The names are our own."""
+        ranked = f"select *, row_number() over (partition by {of} order by run desc) as age from {table}"  # noqa: S608
+        self._connection.execute(
+            f"delete from {table} where ({key}) in (select {key} from ({ranked}) where age > ?)",  # noqa: S608
+            (kept,),
         )
 
 

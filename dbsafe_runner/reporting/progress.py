@@ -55,15 +55,12 @@ class Progress:
         self.outcomes: collections.Counter[Outcome] = collections.Counter()
         self.verdicts: collections.Counter[Verdict] = collections.Counter()
         self.done = 0
-        #: Seconds of all finished tests together.
-        self.test_seconds = 0.0
-        #: Seconds of the longest test.
-        self.longest = 0.0
+        #: Seconds of all finished tests together, and of the longest.
+        self.test_seconds = self.longest = 0.0
         self.first_start: float | None = None
         self.last_end = 0.0
         self.namespaces: set[str] = set()
-        self.replaced = 0
-        self.crashes = 0
+        self.replaced = self.crashes = 0
         self.reset_seconds: list[float] = []
         self.leaks: list[tuple[str, str]] = []
         #: The latest sample of what the run takes.
@@ -80,8 +77,7 @@ class Progress:
         #: Failures that stand as they were reported; there was no time to look into all when `hasty`.
         self.unexamined: list[str] = []
         self.hasty = False
-        self._predicted_done = 0.0
-        self._predicted_all = 0.0
+        self._predicted_done = self._predicted_all = 0.0
         self._handlers = self._make_handlers()
 
     def _make_handlers(self) -> dict[type[Any], Callable[[Any], None]]:

@@ -31,7 +31,7 @@ from dbsafe_runner.session.analysis_cache import AnalysisCache
 from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.code_state import code_of
 from dbsafe_runner.session.sources import SourceFiles
-from dbsafe_runner.session.whole_files import may_part, whole_files
+from dbsafe_runner.session.whole_files import known_whole, may_part, whole_files
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ def gather(
     classifications = {one.nodeid: one for one in found}
     dependencies, conflicts = found_out(remembered, codes, tests)
     files_of_tests = whole_files(tests, codes)
-    before = {(one.file, one.tests) for one in remembered.whole}
-    once_whole = frozenset(one.file for one in files_of_tests if (one.file, one.tests) in before)
+    whole, once_whole = known_whole(files_of_tests, remembered.whole)
     return Knowledge(
         tests=tests,
         static=static,
@@ -122,7 +121,7 @@ def gather(
         forecasts=forecast(tests, remembered.timings),
         independent=independent_files(tests, classifications, observed),
         files=files_of_tests,
-        whole=frozenset(one.file for one in files_of_tests if one in remembered.whole),
+        whole=whole,
         once_whole=once_whole,
         dependencies=dependencies,
         conflicts=conflicts,

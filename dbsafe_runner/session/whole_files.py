@@ -19,6 +19,17 @@ def whole_files(tests: Sequence[Test], codes: Mapping[str, Code]) -> list[WholeF
     return [_whole(file, nodeids, codes) for file, nodeids in found.items()]
 
 
+def known_whole(
+    files: Sequence[WholeFile], remembered: Collection[WholeFile]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The files that have run whole: with all code as it is now, and with that of their tests alone."""
+    once = {(one.file, one.tests) for one in remembered}
+    return (
+        frozenset(one.file for one in files if one in remembered),
+        frozenset(one.file for one in files if (one.file, one.tests) in once),
+    )
+
+
 def may_part(
     files: Sequence[WholeFile],
     forecasts: Mapping[str, Forecast],

@@ -39,18 +39,8 @@ def verdict(run: Run, name: str) -> tuple[str, str, str]:
 
 
 def assert_a_serial_run_agrees(project: Project) -> None:
-    command = ["verify" if word == "run" else word for word in project.command(1)]
-    done = subprocess.run(
-        command,
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = project.other("verify")
+    assert done.returncode == 0, done.stdout
 
 
 def kept_dependencies(project: Project) -> set[tuple[str, str, str]]:

@@ -254,15 +254,7 @@ def test_threads_and_daemons_left_behind_do_not_keep_the_run(project: Project) -
 
 
 def started(project: Project, *arguments: str, workers: int = 2) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*project.command(workers), *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return project.start([*project.command(workers), *arguments])
 
 
 def wait_for_file(path: Path, process: subprocess.Popen[str], seconds: float = 30.0) -> str:

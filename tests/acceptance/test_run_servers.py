@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -128,15 +127,7 @@ def test_no_server_outlives_a_run_that_is_ended(project: Project, number: signal
                 time.sleep(40)
         """
     )
-    process = subprocess.Popen(
-        project.command(),
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = project.start(project.command())
     deadline = time.monotonic() + 60
     while not (project.root / "started").exists():
         assert process.poll() is None, process.communicate()[0]

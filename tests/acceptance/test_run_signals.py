@@ -55,16 +55,7 @@ def project(tmp_path: Path, temporary: Path) -> Project:
 
 
 def launch(project: Project, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*project.command(), *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **options,
-    )
+    return project.start([*project.command(), *arguments], **options)
 
 
 def start(project: Project, *arguments: str, **options: Any) -> subprocess.Popen[str]:

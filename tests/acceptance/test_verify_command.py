@@ -142,15 +142,7 @@ def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
     """Start `dbsafe verify`, and come back when its test has said that it runs."""
     words = ["verify" if word == "run" else word for word in project.command()]
     words[words.index("-c") + 1] = OFTEN
-    process = subprocess.Popen(
-        [*words, "--no-confirm", *arguments],
-        cwd=project.root,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = project.start([*words, "--no-confirm", *arguments])
     deadline = time.monotonic() + 60
     while not (project.root / "started").exists():
         assert process.poll() is None, process.communicate()[0]

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,19 @@ class Project:
     def command(self, workers: int = 2) -> list[str]:
         """The command line of `dbsafe run`, for tests that start it themselves."""
         return [self.python, *DBSAFE[1:], "run", "--workers", str(workers), *self.loading()]
+
+    def start(self, words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """Start a command in the folder; all that it prints is in `stdout`."""
+        return subprocess.Popen(
+            words,
+            cwd=self.root,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
 
     def other(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command than `dbsafe run` on the suite; all that it printed is in `stdout`."""
