@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
+from collections.abc import Mapping
 from typing import Protocol
 
 #: Characters; a longer file is taken for generated code or data and is not parsed.
@@ -33,6 +35,14 @@ class Project(Protocol):
         `module` starts with dots for a relative import, as written in `from_file`.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rests:
+    """What findings rest on: answers by file and by what was asked, and hashes of what was read."""
+
+    asked: Mapping[str, Mapping[str, str | None]] = dataclasses.field(default_factory=dict)
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class SourceTree:
@@ -87,6 +97,21 @@ class SourceTree:
         self.digest(path)
         self._texts.pop(path, None)
         self._trees.pop(path, None)
+
+    def rests(self) -> Rests:
+        """Return what was asked for and read so far."""
+        read = {*self._texts, *self._digests}
+        return Rests(self.asked, {path: self.digest(path) for path in read})
+
+    def learn(self, rests: Rests) -> None:
+        """Take over what another tree of the same project asked for and read.
+
+        A file that the two have read differently was changed meanwhile, and has the hash of none.
+        """
+        for path, answers in rests.asked.items():
+            self.asked.setdefault(path, {}).update(answers)
+        for path, digest in rests.digests.items():
+            self._digests[path] = digest if self._digests.get(path, digest) == digest else ""
 
     def problem(self, path: str) -> str:
         """Return why the file has no tree, in words; "" when it has one."""

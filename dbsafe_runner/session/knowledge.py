@@ -28,8 +28,10 @@ from dbsafe_runner.history.records import Code, Remembered, WholeFile
 from dbsafe_runner.hooks import Plugins
 from dbsafe_runner.planning.request import Conflict, Found, PlanRequest
 from dbsafe_runner.session.analysis_cache import AnalysisCache
+from dbsafe_runner.session.analysis_processes import spread
 from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.code_state import code_of
+from dbsafe_runner.session.parts import usable_cores
 from dbsafe_runner.session.sources import SourceFiles
 from dbsafe_runner.session.whole_files import known_whole, may_part, whole_files
 
@@ -156,7 +158,7 @@ def footprints_of(
     cache = AnalysisCache(cache_path)
     notes: list[Note] = []
     try:
-        found = analyse(tests, files, cache)
+        found = analyse(tests, files, cache, spread(files, usable_cores()))
     except Exception:  # noqa: BLE001 - a defect of the analysis is no reason not to run the tests.
         found = {}
         groups: dict[str, list[Test]] = {}

@@ -200,6 +200,9 @@ class Pool:
 
     def from_worker(self, peer: Peer, message: Message) -> None:
         """A worker says something."""
+        if self.fatal is not None:
+            # What it sent before it heard of the end belongs to nothing any more.
+            return
         if message.kind == "hello":
             self._hello(peer, message)
             return
@@ -258,10 +261,9 @@ class Pool:
         slot.peer, slot.pid, slot.state = peer, message["pid"], State.IDLE
         assert self.feeding is not None
         assert self.collected is not None
-        digest = message["digest"]
         if slot.process is not None:
             self.outputs.release(slot.process)
-        if digest and digest != self.collected["digest"]:
+        if (digest := message["digest"]) and digest != self.collected["digest"]:
             self.fail(collected_differently(slot.name))
             return
         if slot.confirms:
@@ -274,12 +276,11 @@ class Pool:
     def _collected(self, message: Message) -> None:
         self.collected = message
         suite = suite_of(message, self.now())
-        tests = suite.tests
-        files = collections.Counter(test.file for test in tests)
+        files = collections.Counter(test.file for test in suite.tests)
         self.emit(
             events.Collected(
                 self.now(),
-                len(tests),
+                len(suite.tests),
                 len(files),
                 message["deselected"],
                 message["seconds"],

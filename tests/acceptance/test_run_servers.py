@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -26,7 +27,13 @@ def project(tmp_path: Path) -> Project:
 
 
 def servers_of(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children(recursive=True) if "postgres" in child.name()]
+    found = []
+    for child in process.children(recursive=True):
+        # A server's helpers come and go between the listing and the look at their names.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "postgres" in child.name():
+                found.append(child)
+    return found
 
 
 #: Ends the worker's own server by its postmaster, as a crash would.

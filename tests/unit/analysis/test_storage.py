@@ -9,6 +9,7 @@ import dataclasses
 import pytest
 
 from dbsafe_runner.analysis import storage
+from dbsafe_runner.analysis.project import SourceTree
 from dbsafe_runner.domain.footprint import Footprint
 
 FILES = {
@@ -157,3 +158,19 @@ def test_files_of_sql_that_are_read_are_named_also_where_nothing_is_followed_aga
     assert names("test_it") == names("test_again") == ({"own.sql", "here.sql"}, set())
     assert names("test_helped") == ({"own.sql"}, {"there.sql"})
     assert names("test_kept") == ({"own.sql"}, {"all.sql", "some.sql"})
+
+
+def test_a_file_that_two_have_read_differently_is_taken_for_changed(suite) -> None:
+    old, new = (
+        suite({"test_a.py": "def test_it(): pass\n"}),
+        suite({"test_a.py": "def test_it(): ...\n"}),
+    )
+    tree = SourceTree(new.project)
+    tree.digest("/suite/test_a.py")
+    other = SourceTree(old.project)
+    other.digest("/suite/test_a.py")
+    same = tree.rests()
+    tree.learn(same)
+    assert tree.rests() == same
+    tree.learn(other.rests())
+    assert tree.rests().digests == {"/suite/test_a.py": ""}

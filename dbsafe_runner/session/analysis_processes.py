@@ -1,0 +1,108 @@
+"""Processes of the analysis: what has to be followed anew is spread over the machine's processors.
+
+Each process is a new interpreter, not a fork: the dispatcher has threads by then, and a fork could
+inherit a lock that one of them holds. They get their orders, and leave what they found, in unnamed
+files, so that nobody waits for a pipe that is full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from dbsafe_runner.analysis.analysis import Findings, Follow, follow_files
+from dbsafe_runner.domain.test import Test
+from dbsafe_runner.session.sources import SourceFiles
+
+Groups = dict[str, list[Test]]
+
+#: Test files for which a process is worth its start: following one takes about 10 ms, a start 300 ms.
+_LEAST_FILES = 60
+_PR_SET_PDEATHSIG = 1
+#: The path comes first: the interpreter may need it to find dbsafe.
+_CHILD = """
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from dbsafe_runner.session.analysis_processes import child
+child()
+"""
+
+
+def spread(files: SourceFiles, cores: int) -> Follow:
+    """Follow test files of `files` in up to `cores` processes, this one among them."""
+
+    def follow(groups: Groups) -> Iterator[Findings]:
+        parts = _parts(groups, min(cores, len(groups) // _LEAST_FILES))
+        with contextlib.ExitStack() as stack:
+            helpers = [_Helper(files, part, stack) for part in parts[1:]]
+            yield follow_files(parts[0], files)
+            for helper in helpers:
+                found = helper.findings()
+                # A defect that ended the process shows again here, where it can be told.
+                yield follow_files(helper.groups, files) if found is None else found
+
+    return follow
+
+
+def _parts(groups: Groups, count: int) -> list[Groups]:
+    """Deal out files in turn: neighbours are alike, and take alike long."""
+    items = list(groups.items())
+    return [dict(items[n :: max(count, 1)]) for n in range(max(count, 1))]
+
+
+class _Helper:
+    """A process that follows some test files, until `stack` is closed at the latest."""
+
+    def __init__(self, files: SourceFiles, groups: Groups, stack: contextlib.ExitStack) -> None:
+        self.groups = groups
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it.
+        stack.callback(self._output.close)
+        with tempfile.TemporaryFile() as orders:
+            pickle.dump(sys.path, orders)
+            pickle.dump((files, groups), orders)
+            orders.seek(0)
+            self._process = _started(orders, self._output)
+        if self._process is not None:
+            stack.callback(_end, self._process)
+
+    def findings(self) -> Findings | None:
+        """Wait for what it finds; None if it could not do its work."""
+        if self._process is None or self._process.wait():
+            return None
+        self._output.seek(0)
+        found: Findings = pickle.load(self._output)  # noqa: S301 - nobody else can write to it.
+        return found
+
+
+def _started(orders: IO[bytes], output: IO[bytes]) -> subprocess.Popen[bytes] | None:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD],
+            stdin=orders,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            # What interrupts dbsafe is dbsafe's to deal with.
+            process_group=0,
+        )
+    except OSError:
+        return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def child() -> None:
+    """Follow what standard input says, and write what was found to standard output."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    files, groups = pickle.load(sys.stdin.buffer)  # noqa: S301 - dbsafe itself has written it.
+    pickle.dump(follow_files(groups, files), sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
