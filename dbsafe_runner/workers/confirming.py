@@ -76,9 +76,11 @@ class Confirming:
 
     def takes(self, slot: Slot, message: Message) -> bool:
         """Keep a failure until its trials have told what it hangs on; False when it stands as it is."""
+        test = message["test"]
+        if message.kind == "crashed":
+            self._prefixes.ended_its_process(test)
         if not self._may_take(message):
             return False
-        test = message["test"]
         batches = {ran: batch for batch, ran in slot.ran if ran != test}
         confirmation = self._confirmation(message)
         batch = slot.assignment.batch if slot.assignment is not None else None
@@ -208,11 +210,14 @@ class Confirming:
             return
         self._budget.spent += self._pool.now() - attempt.started
         suspect, report = attempt.suspect, attempt.report
-        if suspect.repeats < _MOST_REPEATS and self._says_nothing(slot, attempt):
+        died = slot.running if report is None else None
+        before = died if died != suspect.test else None
+        if died is not None:
+            self._prefixes.ended_its_process(died)
+        if before is not None and (self._prefixes.is_deadly(before) or suspect.repeats >= _MOST_REPEATS):
+            suspect.inquiry.leave_out(before)
+        elif suspect.repeats < _MOST_REPEATS and self._says_nothing(slot, attempt):
             suspect.repeats += 1
-        elif report is None and slot.running not in {None, suspect.test}:
-            assert slot.running is not None
-            suspect.inquiry.leave_out(slot.running)
         else:
             self._enter(suspect, attempt.trial, report)
         self._go_on(suspect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterable
 
 from dbsafe_runner.workers.ledger import Ledger
@@ -11,6 +12,8 @@ from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
 #: and one behind those that left something in the database, or share state, less than this.
 _LONGEST_WHOLE_PREFIX = 3.0
 _LONGEST_PREFIX = 20.0
+#: A test that has ended so many processes ends every process: nothing can be tried behind it.
+_DEATHS = 2
 
 
 class Prefixes:
@@ -33,31 +36,44 @@ class Prefixes:
         }
         self._alone = planned.stands_alone
         self._ledger = ledger
+        self._deaths: collections.Counter[int] = collections.Counter()
+
+    def ended_its_process(self, test: int) -> None:
+        """Note that a process has not survived a test."""
+        self._deaths[test] += 1
+
+    def is_deadly(self, test: int) -> bool:
+        """Whether no process survives a test."""
+        return self._deaths[test] >= _DEATHS
 
     def in_file(self, test: int) -> tuple[int, ...]:
-        """The tests before it in its file."""
+        """The tests before it in its file, but those that no process survives."""
         file = self._tests[test].file
         first = test
         while first > 0 and self._tests[first - 1].file == file:
             first -= 1
-        return tuple(range(first, test))
+        return self._survived(range(first, test))
 
     def that_may_matter(self, test: int, in_file: tuple[int, ...]) -> tuple[int, ...]:
         """The tests before it that it may need, those of its file among them.
 
-        None of another file where an earlier run has shown that it needs none. Else all, or, where
-        that takes too long, those that left something in the database or share state in the process.
+        None that no process survives, and none of another file where an earlier run has shown that it
+        needs none. Else all, or, where that takes too long, those that left something in the database
+        or share state in the process.
         """
         if test in self._alone:
             return in_file
         ledger = self._ledger()
         left = ledger.left if ledger is not None else set()
-        every = tuple(range(test))
+        every = self._survived(range(test))
         if self.seconds(every) < _LONGEST_WHOLE_PREFIX:
             return every
         near = set(in_file)
         some = tuple(t for t in every if t in near or t in left or t in self._shares)
         return some if self.seconds(some) < _LONGEST_PREFIX else in_file
+
+    def _survived(self, tests: Iterable[int]) -> tuple[int, ...]:
+        return tuple(test for test in tests if not self.is_deadly(test))
 
     def seconds(self, tests: Iterable[int]) -> float:
         """How long they took in this run, as far as they have ended."""

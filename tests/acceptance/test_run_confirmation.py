@@ -383,3 +383,22 @@ def test_a_test_that_is_run_again_is_named_while_that_goes_on(tmp_path: Path) ->
     assert any("test_one.py::test_fails" in line for line in lines), done.stdout
     # Nobody knows how long that takes.
     assert not any(" left" in line for line in lines)
+
+
+def test_nothing_is_tried_time_and_again_behind_what_ends_its_process(project: Project) -> None:
+    project.write(
+        test_one="def test_before(): pass",
+        test_two="""
+            import os
+            def test_exits():
+                with open("exits", "a") as file: file.write("x")
+                os._exit(3)
+            def test_between(): pass
+            def test_fails(): raise ValueError
+        """,
+    )
+    run = project.dbsafe()
+    assert verdict(run, "test_exits") == ("failed", "failed", "")
+    assert verdict(run, "test_fails") == ("failed", "failed", "")
+    # In the run, alone, behind the other file, and at most once before the test that fails behind it.
+    assert len((project.root / "exits").read_text()) <= 4
