@@ -27,7 +27,7 @@ def main() -> None:
             outcome = play(where, options.rounds, _tell)
             text, bad = outcome.text(3), bool(outcome.collisions or outcome.left_over)
         else:
-            verifying = Verifying(where, _tell, options.state)
+            verifying = Verifying(where, _tell, options.state, options.confirm_budget)
             workers = [int(count) for count in options.workers.split(",")]
             verifying.play(options.kinds.split(","), workers, options.rounds, options.seed)
             text, bad = verifying.table(), any(verifying.differences.values())
@@ -58,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", default="1,4,8")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", type=Path, help="keep what came out here, and go on from there")
+    parser.add_argument("--confirm-budget", default="", help="seconds; as of `dbsafe run`")
     parser.add_argument("--into", type=Path)
     return parser.parse_args()
 

@@ -22,8 +22,11 @@ _ONE_HISTORY = 4
 class Verifying:
     """What came out so far: (kind, workers) -> (runs, differences). Kept in a file when there is one."""
 
-    def __init__(self, place: Place, say: Say, state: Path | None = None) -> None:
+    def __init__(
+        self, place: Place, say: Say, state: Path | None = None, confirm_budget: str = ""
+    ) -> None:
         self._place = place
+        self._more = ["--confirm-budget", confirm_budget] if confirm_budget else []
         self._say = say
         self._state = state
         self.runs: collections.Counter[tuple[str, int]] = collections.Counter()
@@ -104,6 +107,7 @@ class Verifying:
         output = Path(place.root, f"{kind}-{workers}-{number}")
         history = place.root / f"{kind}-{workers}-{number // _ONE_HISTORY}.db"
         options = [*place.options(kind), "--workers", str(workers), "--history", str(history)]
+        options += self._more
         found, code = place.run(output, *options, DBSAFE_BATCH_ORDER=str(order))
         differences = different(expected, found)
         self.runs[kind, workers] += 1
