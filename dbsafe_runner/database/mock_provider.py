@@ -63,11 +63,11 @@ class MockProvider:
             server_version=0,
         )
 
-    def take_statements(self, namespace: Namespace) -> list[str]:
-        """What was sent to a stand-in since the last call, oldest first."""
+    def take_statements(self, namespace: Namespace, until: float) -> list[str]:
+        """What was sent to a stand-in up to a time, since that of the last call, oldest first."""
         with self._lock:
             living = self._living.get(namespace.name)
-        return living.take_statements() if living is not None else []
+        return living.take_statements(until) if living is not None else []
 
     def warm(self, count: int) -> None:
         """Nothing: they are made in no time."""

@@ -10,6 +10,7 @@ import contextlib
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -38,7 +39,8 @@ class StandIn:
     """One stand-in, on a Unix socket in the directory `home`, until `close`."""
 
     def __init__(self, home: Path) -> None:
-        self._statements: list[str] = []
+        #: When each came, and what it was.
+        self._statements: list[tuple[float, str]] = []
         self._lock = threading.Lock()
         self.home = home
         record = self._record
@@ -56,10 +58,14 @@ class StandIn:
         )
         self._thread.start()
 
-    def take_statements(self) -> list[str]:
-        """What was sent to it since the last call, oldest first."""
+    def take_statements(self, until: float) -> list[str]:
+        """What was sent to it up to a time (of `time.time`), since that of the last call, oldest first.
+
+        Whoever asks hears of the end of a test when the next one may have begun.
+        """
         with self._lock:
-            taken, self._statements = self._statements, []
+            taken = [statement for came, statement in self._statements if came <= until]
+            self._statements = [(came, text) for came, text in self._statements if came > until]
         return taken
 
     def close(self) -> None:
@@ -70,7 +76,7 @@ class StandIn:
     def _record(self, statement: str) -> None:
         with self._lock:
             if len(self._statements) < _MOST:
-                self._statements.append(statement)
+                self._statements.append((time.time(), statement))
 
 
 class _Session:

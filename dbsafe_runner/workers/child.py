@@ -90,8 +90,7 @@ class Child:
             self._loop()
             self._cut_short = False
         except KeyboardInterrupt:
-            running = self._running
-            where = f" in {self._session.items[running.index].nodeid}" if running is not None else ""
+            where = f" in {self._session.items[self._running.index].nodeid}" if self._running else ""
             internal_errors.halt(self._channel, why="interrupt", message=f"KeyboardInterrupt{where}")
         except Exit as error:
             code = error.returncode
@@ -218,6 +217,7 @@ class Child:
     def _report(self, fed: Fed) -> None:
         reports = self._reports
         fields: dict[str, Any] = {"test": fed.index, "connections": 0, **self._opened}
+        fields["ended"] = reports[-1].stop
         if leaks := self._leaks.found(passed=not any(report.failed for report in reports)):
             fields["leaks"] = leaks
         if self._seen is not None:

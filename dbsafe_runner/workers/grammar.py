@@ -30,8 +30,8 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     # To the dispatcher.
     "hello": {"worker": str, "pid": int, "digest": str},
     "need": {"idle": bool},
-    "ok": {**_ENDED, "seconds": list},
-    "done": _REPORTED,
+    "ok": {**_ENDED, "ended": _NUMBER, "seconds": list},
+    "done": {**_REPORTED, "ended": _NUMBER},
     "late": {**_REPORTED, "since": int},
     "warn": {"when": str, "nodeid": str},
     "reset": {"report": dict},

@@ -162,10 +162,12 @@ class LeaseDesk:
         provider = self._provider
         return provider.take_strays() if isinstance(provider, UserServerProvider) else []
 
-    def statements(self, namespace: Namespace) -> list[str]:
-        """What was sent to a stand-in for PostgreSQL since the last call."""
+    def statements(self, namespace: Namespace, until: float) -> list[str]:
+        """What was sent to a stand-in for PostgreSQL up to a time, since that of the last call."""
         provider = self._provider
-        return provider.take_statements(namespace) if isinstance(provider, MockProvider) else []
+        if not isinstance(provider, MockProvider):
+            return []
+        return provider.take_statements(namespace, until)
 
     def trouble(self, namespace: Namespace) -> str:
         """Why a namespace is no longer usable, in words; "" when it is."""

@@ -56,7 +56,7 @@ class Ledger:
         self.failures = 0
         self._replay = bytearray()
         #: Where there is no PostgreSQL: gives what a worker has sent to its stand-in since it was asked.
-        self.stand_in: Callable[[str], list[str]] | None = None
+        self.stand_in: Callable[[str, float], list[str]] | None = None
         self.first = 0.0
         self.last = 0.0
 
@@ -179,7 +179,7 @@ class Ledger:
         if self.stand_in is None:
             return False
         test, outcome = fields["test"], fields["outcome"]
-        sent = self.stand_in(worker)
+        sent = self.stand_in(worker, fields["ended"])
         used = bool(sent or fields["connections"] or fields.get("processes"))
         if not used and (not self._levels[test] or outcome == Outcome.SKIPPED.value):
             return False

@@ -136,12 +136,12 @@ class Tenancy:
                 nodeid=ledger.nodeid(running) if ledger is not None and running is not None else "",
             )
 
-    def statements(self, worker: str) -> list[str]:
-        """What a worker sent to its stand-in for PostgreSQL since the last call."""
+    def statements(self, worker: str, until: float) -> list[str]:
+        """What a worker sent to its stand-in for PostgreSQL between the last call's time and `until`."""
         slot = self._pool.slots.get(worker)
         if slot is None or slot.namespace is None:
             return []
-        return self._pool.desk.statements(slot.namespace)
+        return self._pool.desk.statements(slot.namespace, until)
 
     def end(self, slot: Slot) -> None:
         """Take a worker's namespace back, or keep it for a look at what a failed test has left."""

@@ -15,7 +15,9 @@ def test_all_that_has_come_is_read_without_an_end_of_the_connection() -> None:
     closed: list[Peer] = []
     with selectors.DefaultSelector() as selector, theirs:
         peer = Peer(ours, selector, lambda _, message: heard.append(message.kind), closed.append)
-        theirs.sendall(encode("ok", {"test": 1, "connections": 0, "seconds": [], "started": 0.0}))
+        theirs.sendall(
+            encode("ok", {"test": 1, "connections": 0, "seconds": [], "started": 0.0, "ended": 0.0})
+        )
         theirs.sendall(encode("bye", {}) + b"dbsf")
         peer.exhaust()
         assert heard == ["ok", "bye"]

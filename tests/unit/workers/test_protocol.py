@@ -39,7 +39,7 @@ def test_a_stream_is_read_back_however_it_is_cut(messages, data) -> None:
         b"dbsf\0\0\0\2\0\0\0\0[]",
         encode("need", {}),
         encode("need", {"idle": 1}),
-        encode("ok", {"test": True, "connections": 0, "seconds": [], "started": 0.0}),
+        encode("ok", {"test": True, "connections": 0, "seconds": [], "started": 0.0, "ended": 0.0}),
         encode("run", {"batch": 1, "tests": None, "reset": "each-test"}),
     ],
     ids=[

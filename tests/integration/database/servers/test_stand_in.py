@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 
 def test_psycopg(stand_in: StandIn) -> None:
+    before = time.time()
     with psycopg.connect(host=str(stand_in.home), user="me", dbname="shop") as connection:
         cursor = connection.execute("select id, name as title from items where id = %s", [3])
         assert [column.name for column in cursor.description or ()] == ["id", "title"]
@@ -36,9 +38,10 @@ def test_psycopg(stand_in: StandIn) -> None:
         with connection.transaction(), connection.pipeline():
             connection.execute("select 1")
             connection.execute("update items set id = 2")
-    sent = stand_in.take_statements()
+    assert stand_in.take_statements(before) == []
+    sent = stand_in.take_statements(time.time())
     assert "insert into items values (1) returning id" in sent
-    assert stand_in.take_statements() == []
+    assert stand_in.take_statements(time.time()) == []
 
 
 def test_psycopg2(stand_in: StandIn) -> None:
