@@ -44,14 +44,14 @@ def bisect(project: Project, *arguments: str) -> str:
 @pytest.mark.parametrize(
     "name",
     [
-        "test_b.py::test_victim",
+        pytest.param("test_b.py::test_victim", marks=pytest.mark.long),
         "test_victim_of_two",
         "test_brittle",
         "test_fails",
-        "test_passes",
+        pytest.param("test_passes", marks=pytest.mark.long),
         "test_behind_it",
-        "test_victims",
-        "test_many",
+        pytest.param("test_victims", marks=pytest.mark.long),
+        pytest.param("test_many", marks=pytest.mark.long),
     ],
 )
 def test_what_is_found(project: Project, name: str, snapshot: SnapshotAssertion) -> None:
@@ -66,6 +66,7 @@ def test_the_command_that_it_prints_shows_it(project: Project) -> None:
     assert len(run.outcomes) == 3
 
 
+@pytest.mark.long
 def test_the_order_of_the_last_run_counts(project: Project) -> None:
     # With nothing known of them, the file with more tests goes first.
     project.write(

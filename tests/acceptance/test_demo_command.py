@@ -17,7 +17,7 @@ PROJECT = Path(dbsafe_runner.__file__).parent / "demo_project"
 
 
 #: Some of the demo's tests, of all levels: the whole is what `scripts/demo` runs.
-PART = "test_money or test_locks or test_schema_changes"
+PART = "test_money or test_schema_changes"
 
 
 def run(

@@ -247,6 +247,7 @@ def test_what_a_failure_hung_on_is_in_the_next_plan_and_does_not_fail_again(proj
     assert second.test("test_brittle")["verdict"] == "clear", second.out
 
 
+@pytest.mark.long
 def test_state_of_the_process_that_tests_share_keeps_them_together(project):
     project.write(
         test_shop="""

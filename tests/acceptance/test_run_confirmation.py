@@ -79,7 +79,8 @@ FLAKY = """
 
 
 @pytest.mark.parametrize(
-    ("option", "outcome", "code"), [((), "passed", 0), (("--flaky", "fail"), "failed", 1)]
+    ("option", "outcome", "code"),
+    [((), "passed", 0), pytest.param(("--flaky", "fail"), "failed", 1, marks=pytest.mark.long)],
 )
 def test_a_flaky_test(project: Project, option: tuple[str, ...], outcome: str, code: int) -> None:
     project.write(test_one=FLAKY)
@@ -99,6 +100,7 @@ def test_nothing_is_tried_again_without_confirmation(project: Project) -> None:
     assert run.code == 1
 
 
+@pytest.mark.long
 def test_retries_without_confirmation(project: Project) -> None:
     project.write(test_one=FLAKY)
     run = project.dbsafe("--no-confirm", "--retries", "2")

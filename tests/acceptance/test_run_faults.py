@@ -51,7 +51,12 @@ def wait_until_none_is_left(project: Project, seconds: float = 5.0) -> None:
 @pytest.mark.parametrize(
     ("start", "body", "cause"),
     [
-        ("fork", "    def test_it(): import os; os._exit(0)", "exited with status 0"),
+        pytest.param(
+            "fork",
+            "    def test_it(): import os; os._exit(0)",
+            "exited with status 0",
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             "fork",
             "    def test_it(): import os; os._exit(7)",
@@ -110,7 +115,10 @@ def test_the_stacks_of_a_crash_are_shown(project: Project) -> None:
     [
         "import time; time.sleep(60)",
         "import ctypes; ctypes.CDLL(None).sleep(60)",
-        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); __import__('time').sleep(60)",
+        pytest.param(
+            "from signal import *; pthread_sigmask(SIG_BLOCK, [15]); __import__('time').sleep(60)",
+            marks=pytest.mark.long,
+        ),
         pytest.param("import subprocess; subprocess.run(['sleep', '60'])", marks=pytest.mark.long),
     ],
     ids=["python", "c", "c-without-term", "program"],
@@ -266,7 +274,9 @@ def wait_for_file(path: Path, process: subprocess.Popen[str], seconds: float = 3
     return path.read_text()
 
 
-@pytest.mark.parametrize("where", ["call", "teardown", pytest.param("idle", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "where", ["call", *(pytest.param(where, marks=pytest.mark.long) for where in ("teardown", "idle"))]
+)
 def test_a_worker_killed_from_outside_is_replaced(project: Project, where: str) -> None:
     wait = "open({name!r}, 'w').write(str(os.getpid())); time.sleep(1.5)"
     bodies = {

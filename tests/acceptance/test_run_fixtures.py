@@ -72,7 +72,7 @@ def diaries(project: Project) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
 def test_wide_fixtures_live_as_in_a_serial_run(project: Project, start: str) -> None:
     project.write(diary=DIARY, test_one=SCOPES)
     project.pytest()
@@ -246,8 +246,8 @@ def test_temporary_directories_of_passed_tests_can_be_removed(project: Project) 
             marks=pytest.mark.long,
         ),
         ("def test_one(): raise KeyboardInterrupt", 2),
-        ("def test_one(): raise SystemExit(0)", 1),
-        ("def test_one(): raise BaseException('odd')", None),
+        pytest.param("def test_one(): raise SystemExit(0)", 1, marks=pytest.mark.long),
+        pytest.param("def test_one(): raise BaseException('odd')", None, marks=pytest.mark.long),
     ],
 )
 def test_a_test_that_ends_the_session(project: Project, body: str, code: int | None) -> None:

@@ -106,6 +106,7 @@ def test_a_marker_that_says_too_little_is_told_and_still_holds(project):
     assert (test["level"], test["source"]) == (0, "marker")
 
 
+@pytest.mark.long
 def test_a_process_is_not_told_as_a_connection(tmp_path):
     project = Project(tmp_path).write(
         test_one="""

@@ -43,7 +43,7 @@ def spread(project: Project, teardown: str) -> None:
     project.write(test_a=SPREAD.format(teardown=teardown), test_b="def test_other(): pass")
 
 
-@pytest.mark.parametrize("confirm", ["--confirm", "--no-confirm"])
+@pytest.mark.parametrize("confirm", ["--confirm", pytest.param("--no-confirm", marks=pytest.mark.long)])
 def test_an_error_comes_once_at_the_last_test(project: Project, confirm: str) -> None:
     spread(project, 'raise ValueError("down")')
     serial = project.pytest()

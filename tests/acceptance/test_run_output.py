@@ -74,7 +74,15 @@ def counts(run: Run) -> str:
     return str(found[-1])
 
 
-@pytest.mark.parametrize("arguments", [["-rA"], ["-rfEX", "--tb=short"], ["-rsx", "--tb=line"], ["-q"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-rA"],
+        pytest.param(["-rfEX", "--tb=short"], marks=pytest.mark.long),
+        pytest.param(["-rsx", "--tb=line"], marks=pytest.mark.long),
+        ["-q"],
+    ],
+)
 def test_summaries_are_those_of_pytest(project: Project, arguments: list[str]) -> None:
     project.write(test_one=CAPTURED)
     serial, parallel = project.same(*arguments)
@@ -113,7 +121,14 @@ def test_without_pytests_terminal_plugin(project: Project) -> None:
     assert "Traceback" not in parallel.out
 
 
-@pytest.mark.parametrize("style", ["long", "short", "native", "line", "no", "auto"])
+@pytest.mark.parametrize(
+    "style",
+    [
+        *(pytest.param(style, marks=pytest.mark.long) for style in ("long", "short", "native", "line")),
+        "no",
+        "auto",
+    ],
+)
 def test_failures_look_as_in_pytest(project: Project, style: str) -> None:
     project.write(test_one="def test_bad():\n    x = {'a': 1}\n    assert x == {'a': 2}\n")
     serial = project.pytest(f"--tb={style}", "-p", "no:terminal-progress")
@@ -263,7 +278,14 @@ def test_subtests_and_doctests_are_summed_up_as_by_pytest(project: Project) -> N
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["-s"], ["--start", "spawn"], ["--capture=sys"]], ids=["fd", "s", "spawn", "sys"]
+    "arguments",
+    [
+        [],
+        pytest.param(["-s"], marks=pytest.mark.long),
+        pytest.param(["--start", "spawn"], marks=pytest.mark.long),
+        pytest.param(["--capture=sys"], marks=pytest.mark.long),
+    ],
+    ids=["fd", "s", "spawn", "sys"],
 )
 def test_nothing_of_a_trial_is_printed_or_logged(project: Project, arguments: list[str]) -> None:
     project.write(

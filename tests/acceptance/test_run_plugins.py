@@ -115,7 +115,7 @@ def lines_covered(project: Project, name: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
 def test_coverage_is_that_of_a_serial_run(tmp_path: Path, start: str) -> None:
     project = Project(tmp_path, plugins=("pytest_cov",))
     for name, text in MEASURED.items():
@@ -147,7 +147,7 @@ def test_coverage_run_by_coverage_itself(tmp_path: Path) -> None:
         "-n auto",
         pytest.param("--numprocesses=3 --dist loadfile", marks=pytest.mark.long),
         pytest.param("-n2 --dist=loadgroup --maxprocesses=2", marks=pytest.mark.long),
-        "--dist loadscope --tx 2*popen",
+        pytest.param("--dist loadscope --tx 2*popen", marks=pytest.mark.long),
     ],
 )
 def test_what_the_suite_asks_of_xdist_does_not_interfere(tmp_path: Path, options: str) -> None:

@@ -122,7 +122,9 @@ def test_a_crashed_worker_is_replaced_server_included(project: Project) -> None:
     assert before != after
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["int", "kill"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL], ids=["int", "kill"]
+)
 def test_no_server_outlives_a_run_that_is_ended(project: Project, number: signal.Signals) -> None:
     project.write(
         test_one="""
@@ -148,6 +150,7 @@ def test_no_server_outlives_a_run_that_is_ended(project: Project, number: signal
     assert alive == []
 
 
+@pytest.mark.long
 def test_a_program_that_closes_nothing_and_a_pool_of_threads(project: Project) -> None:
     project.write(
         test_one="""

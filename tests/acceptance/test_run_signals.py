@@ -83,7 +83,11 @@ def assert_gone(processes: list[psutil.Process], seconds: float = 5.0) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 2), (signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)],
+    [
+        (signal.SIGINT, 2),
+        (signal.SIGTERM, 128 + 15),
+        pytest.param(signal.SIGHUP, 128 + 1, marks=pytest.mark.long),
+    ],
     ids=["int", "term", "hup"],
 )
 def test_the_first_signal_ends_the_run_in_order(

@@ -108,6 +108,7 @@ def test_a_run_that_cannot_begin_is_not_compared(tmp_path: Path) -> None:
     assert "times as fast" not in done.stdout
 
 
+@pytest.mark.long
 def test_nothing_is_said_of_speed_where_nothing_ran(tmp_path: Path) -> None:
     project = Project(tmp_path).write(test_one="import no_such_module")
     done = verify(project)
@@ -151,7 +152,10 @@ def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 2), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)],
+)
 def test_an_interrupted_serial_run_says_so_and_compares_what_has_ended(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

@@ -52,6 +52,7 @@ def test_endless_code_is_given_up(footprint) -> None:
     assert found.confidence < 0.5
 
 
+@pytest.mark.long
 def test_endless_code_inside_of_a_context_manager_is_given_up(footprint) -> None:
     lines = "\n".join(f"        f{number}()" for number in range(40_000))
     manager = "import contextlib\n@contextlib.contextmanager\ndef around():\n    yield\n"

@@ -100,13 +100,15 @@ def _work(session: psycopg.Connection[Any], dice: random.Random) -> None:
             pass
 
 
-@pytest.mark.parametrize("reset_after", [1, pytest.param(3, marks=pytest.mark.long)])
-def test_random_workloads_leave_nothing(place: Any, reset_after: int) -> None:
+@pytest.mark.parametrize(
+    ("reset_after", "seeds"), [(1, 50), *(pytest.param(n, 120, marks=pytest.mark.long) for n in (1, 3))]
+)
+def test_random_workloads_leave_nothing(place: Any, reset_after: int, seeds: int) -> None:
     place.suite.execute(SCHEMA)
     before = place.everything()
     keeper = place.keeper
     second = place.connect()
-    for seed in range(120):
+    for seed in range(seeds):
         dice = random.Random(seed)
         for _ in range(reset_after):
             _work(place.suite, dice)
