@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import pickle
 import signal
 import subprocess
@@ -23,8 +24,8 @@ from dbsafe_runner.session.sources import SourceFiles
 
 Groups = dict[str, list[Test]]
 
-#: Test files for which a process is worth its start: following one takes about 10 ms, a start 300 ms.
-_LEAST_FILES = 60
+#: Test files that could be followed while a process starts: one takes about 10 ms, a start 300 ms.
+_FILES_OF_A_START = 30
 _PR_SET_PDEATHSIG = 1
 #: The path comes first: the interpreter may need it to find dbsafe.
 _CHILD = """
@@ -39,7 +40,7 @@ def spread(files: SourceFiles, cores: int) -> Follow:
     """Follow test files of `files` in up to `cores` processes, this one among them."""
 
     def follow(groups: Groups) -> Iterator[Findings]:
-        parts = _parts(groups, min(cores, len(groups) // _LEAST_FILES))
+        parts = _parts(groups, min(cores, len(groups) // (2 * _FILES_OF_A_START)))
         with contextlib.ExitStack() as stack:
             helpers = [_Helper(files, part, stack) for part in parts[1:]]
             yield follow_files(parts[0], files)
@@ -52,9 +53,14 @@ def spread(files: SourceFiles, cores: int) -> Follow:
 
 
 def _parts(groups: Groups, count: int) -> list[Groups]:
-    """Deal out files in turn: neighbours are alike, and take alike long."""
-    items = list(groups.items())
-    return [dict(items[n :: max(count, 1)]) for n in range(max(count, 1))]
+    """Deal out files in turn, since neighbours are alike: the first part begins before the others."""
+    items, ahead = list(groups.items()), _FILES_OF_A_START
+    if count < 2:
+        return [groups]
+    return [
+        dict(items[:ahead] + items[ahead::count]),
+        *(dict(items[ahead + n :: count]) for n in range(1, count)),
+    ]
 
 
 class _Helper:
@@ -104,5 +110,7 @@ def child() -> None:
     """Follow what standard input says, and write what was found to standard output."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Neither here nor behind it is there anything that a look for garbage would be worth.
+    gc.disable()
     files, groups = pickle.load(sys.stdin.buffer)  # noqa: S301 - dbsafe itself has written it.
     pickle.dump(follow_files(groups, files), sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)

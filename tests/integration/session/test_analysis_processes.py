@@ -30,7 +30,7 @@ SHOP = "def change(connection): connection.execute('INSERT INTO item_{n} (name) 
 
 @pytest.fixture
 def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CollectedSuite:
-    monkeypatch.setattr(analysis_processes, "_LEAST_FILES", 3)
+    monkeypatch.setattr(analysis_processes, "_FILES_OF_A_START", 1)
     for number in range(9):
         (tmp_path / f"test_{number}.py").write_text(TEST.format(n=number % 4))
         (tmp_path / f"shop{number % 4}.py").write_text(SHOP.format(n=number % 4))
