@@ -74,7 +74,7 @@ class Walker:
         walk = Walk()
         file = self._machine.sources.absolute(test.code_file)
         walk.files.add(file)
-        walk.after_flush = functools.partial(self._after_flush, walk)
+        walk.after_flush = functools.partial(self._after_flush, walk.files)
         space = self._space(file, walk)
         cls = (
             locating.class_named(self._machine, space, test.cls)
@@ -106,10 +106,10 @@ class Walker:
             walk.problems[file] = self._machine.sources.problem(file)
         return space
 
-    def _after_flush(self, walk: Walk) -> list[Action]:
+    def _after_flush(self, files: set[str]) -> list[Action]:
         """Return what the project does behind a flush; the test rests on the settings from now on."""
         if self._apps.settings is not None:
-            walk.files.add(self._apps.settings)
+            files.add(self._apps.settings)
         return self._apps.after_migration()
 
     def remembered(self, file: str, key: object, make: Callable[[], FixtureResult]) -> FixtureResult:

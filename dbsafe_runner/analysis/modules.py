@@ -39,6 +39,12 @@ class ModuleSpace:
         self._definitions: dict[str, list[tuple[Definition, ast.ClassDef | None]]] | None = None
         self._yields: list[int] | None = None
 
+    def let_go(self) -> None:
+        """Drop the tree, to which the circle of names that refer to their module would hold on."""
+        self.env.names.clear()
+        self.tree = ast.Module([], [])
+        self._definitions = None
+
     def may_yield(self, node: Definition) -> bool:
         """Return whether the word yield stands in a function: cheaper than walking its tree."""
         if self._yields is None:
@@ -92,9 +98,7 @@ class ModuleIndex:
         """Let go of a module that nothing else is likely to ask for: a file of tests."""
         space = self._spaces.pop(path, None)
         if space is not None:
-            # Functions and classes refer to their module: the circle would keep the tree.
-            space.env.names.clear()
-            space.tree = ast.Module([], [])
+            space.let_go()
         self._machine.sources.forget(path)
 
     def find(self, dotted: str, from_file: str) -> Value:
