@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agreeing.place import Place, different, outcomes_in
@@ -34,10 +34,16 @@ class Outcome:
         return "\n".join([summary, *(f"- {text}" for text in self.collisions + self.left_over)])
 
 
-def play(place: Place, rounds: int, say: Callable[[str], None], at_once: int = 3) -> Outcome:
+def play(
+    place: Place,
+    rounds: int,
+    say: Callable[[str], None],
+    at_once: int = 3,
+    names: Sequence[str] = FILES,
+) -> Outcome:
     """Start `at_once` runs together, `rounds` times; the first run of all, alone, says what is right."""
     outcome = Outcome()
-    files = [f"tests/test_{name}.py" for name in FILES]
+    files = [f"tests/test_{name}.py" for name in names]
     options = [*place.options("database"), "--workers", "2", *files]
     expected, code = place.run(place.root / "alone", *options)
     if code or not expected:

@@ -45,7 +45,7 @@ def bisect(project: Project, *arguments: str) -> str:
     "name",
     [
         pytest.param("test_b.py::test_victim", marks=pytest.mark.long),
-        "test_victim_of_two",
+        pytest.param("test_victim_of_two", marks=pytest.mark.long),
         "test_brittle",
         "test_fails",
         pytest.param("test_passes", marks=pytest.mark.long),

@@ -64,6 +64,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     assert str(tmp_path / "file" / "shop") in ended.stderr
 
 
+@pytest.mark.long
 def test_the_suite_is_as_large_as_promised():
     ended = run(
         sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", cwd=PROJECT

@@ -116,7 +116,7 @@ def test_each_failed_test_keeps_its_own_rows(project: Project, servers: Path) ->
     assert len(servers_below(servers)) > 0
 
 
-@pytest.mark.parametrize("how", ["-x", "--no-confirm"])
+@pytest.mark.parametrize("how", ["-x", pytest.param("--no-confirm", marks=pytest.mark.long)])
 def test_without_trials_the_worker_leaves_its_own(project: Project, how: str) -> None:
     run = project.dbsafe("--keep-failed", how, "-k", "before or fails", workers=1)
     names = kept(run.out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import pytest
 from fakes.projects import Project
 
 SLEEPS = """
@@ -34,6 +35,7 @@ def test_workers_come_while_processors_are_idle(tmp_path: Path) -> None:
         assert len({worker["name"] for worker in run.results["workers"]}) == max(sizes)
 
 
+@pytest.mark.long
 def test_a_number_that_was_asked_for_is_kept(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.write(**{f"test_{letter}": SLEEPS for letter in "abc"})

@@ -107,6 +107,7 @@ def test_retries_without_confirmation(project: Project) -> None:
     assert verdict(run, "test_flaky") == ("passed", "flaky", "")
 
 
+@pytest.mark.long
 def test_retries_run_a_test_that_fails_alone_again(project: Project) -> None:
     counted = 'Path("seen").write_text("x" * (len(Path("seen").read_text()) + 1))'
     project.write(
@@ -345,6 +346,7 @@ def test_without_time_to_look_into_failures_they_still_end_as_serially(project: 
     assert "passes in the order of a serial run, which it did not have here" in run.out
 
 
+@pytest.mark.long
 def test_a_crash_in_the_run_that_settles_others_costs_only_itself(project: Project) -> None:
     crash = IN_ORDER.replace("assert count() == 17", "os.abort()")
     project.write(test_one=crash)
@@ -354,6 +356,7 @@ def test_a_crash_in_the_run_that_settles_others_costs_only_itself(project: Proje
     assert ended["test_last"] == ("passed", "brittle")
 
 
+@pytest.mark.long
 def test_a_test_that_is_run_again_is_named_while_that_goes_on(tmp_path: Path) -> None:
     project = Project(tmp_path).write(
         test_one="""

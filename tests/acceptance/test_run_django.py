@@ -118,6 +118,7 @@ def test_databases_are_migrated_once_for_all_workers(project):
     assert migrations(project) == 1
 
 
+@pytest.mark.long
 def test_spawned_workers_migrate_their_own_under_the_usual_name(project):
     assert_all_passed(project, "--start", "spawn")
     assert migrations(project) == 3

@@ -70,7 +70,12 @@ def wait_until_none_is_left(project: Project, seconds: float = 5.0) -> None:
             "was killed by SIGABRT",
             marks=pytest.mark.long,
         ),
-        ("fork", "    def test_it(): import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
+        pytest.param(
+            "fork",
+            "    def test_it(): import os; os.kill(os.getpid(), 9)",
+            "was killed by SIGKILL",
+            marks=pytest.mark.long,
+        ),
         ("fork", "    def test_it(): import os; os.kill(os.getpid(), 15)", "was killed by SIGTERM"),
         pytest.param(
             "spawn",
@@ -78,7 +83,12 @@ def wait_until_none_is_left(project: Project, seconds: float = 5.0) -> None:
             "exited with status 7",
             marks=pytest.mark.long,
         ),
-        ("spawn", "    def test_it(): import ctypes; ctypes.string_at(0)", "was killed by SIGSEGV"),
+        pytest.param(
+            "spawn",
+            "    def test_it(): import ctypes; ctypes.string_at(0)",
+            "was killed by SIGSEGV",
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["exit-0", "exit-7", "segfault", "abort", "kill", "term", "spawned-exit", "spawned-segfault"],
 )
@@ -354,6 +364,7 @@ def test_workers_that_do_not_live(project: Project) -> None:
     wait_until_none_is_left(project)
 
 
+@pytest.mark.long
 def test_spawned_workers_that_do_not_live_show_what_they_printed(project: Project) -> None:
     project.write(
         conftest="""

@@ -49,6 +49,7 @@ def test_a_fork_is_the_first_to_connect(tmp_path, imports):
     assert "Traceback" not in ran.out
 
 
+@pytest.mark.long
 def test_a_fork_imports_the_only_driver_of_a_run_with_a_source(tmp_path):
     project = Project(tmp_path).write(test_a=FORKS.replace("{imports}", ""), test_b=CLEAN)
     project.file("runner.toml", f'[database]\nsource = "{URL}"\n')

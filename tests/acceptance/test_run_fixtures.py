@@ -245,7 +245,7 @@ def test_temporary_directories_of_passed_tests_can_be_removed(project: Project) 
             1,
             marks=pytest.mark.long,
         ),
-        ("def test_one(): raise KeyboardInterrupt", 2),
+        pytest.param("def test_one(): raise KeyboardInterrupt", 2, marks=pytest.mark.long),
         pytest.param("def test_one(): raise SystemExit(0)", 1, marks=pytest.mark.long),
         pytest.param("def test_one(): raise BaseException('odd')", None, marks=pytest.mark.long),
     ],

@@ -205,6 +205,7 @@ CLASS_WIDE = """
 """
 
 
+@pytest.mark.long
 def test_what_a_class_has_set_up_in_an_open_transaction_is_no_tests_doing(tmp_path):
     project = Project(tmp_path).write(test_classes=CLASS_WIDE)
     done = project.dbsafe(workers=2)

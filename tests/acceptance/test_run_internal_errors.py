@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Project:
         ("pytest_runtest_protocol(item)", "fork"),
         pytest.param("pytest_runtest_protocol(item)", "spawn", marks=pytest.mark.long),
         pytest.param("pytest_runtest_makereport(item, call)", "fork", marks=pytest.mark.long),
-        ("pytest_runtest_logreport(report)", "fork"),
+        pytest.param("pytest_runtest_logreport(report)", "fork", marks=pytest.mark.long),
     ],
 )
 def test_a_hook_that_raises_in_workers_is_one_internal_error(

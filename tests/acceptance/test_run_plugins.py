@@ -257,6 +257,7 @@ def test_rerunfailures(tmp_path: Path, extra_plugins: Path) -> None:
     assert "1 failed, 2 passed, 3 rerun" in run.out
 
 
+@pytest.mark.long
 def test_rerunfailures_beside_xdist_does_not_keep_workers_from_being_forked(
     tmp_path: Path, extra_plugins: Path
 ) -> None:
@@ -301,6 +302,7 @@ def test_randomly(tmp_path: Path, extra_plugins: Path) -> None:
         assert len(run.outcomes) == 9
 
 
+@pytest.mark.long
 def test_faulthandler_of_pytest(project: Project) -> None:
     project.write(test_one="import time\ndef test_one(): time.sleep(1.2)")
     run = project.dbsafe("-o", "faulthandler_timeout=0.3")

@@ -47,7 +47,7 @@ CONNECTION = """
         (THREAD, "started 1 thread: poller"),
         pytest.param(POOL, "started 1 thread: ThreadPoolExecutor", marks=pytest.mark.long),
         pytest.param(QUEUE_LISTENER, "started 1 thread", marks=pytest.mark.long),
-        (CONNECTION, "left a connection open to 127.0.0.1"),
+        pytest.param(CONNECTION, "left a connection open to 127.0.0.1", marks=pytest.mark.long),
     ],
     ids=["thread", "pool", "log-listener", "connection"],
 )

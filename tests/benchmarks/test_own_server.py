@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fakes.projects import Project
 
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import TemplateRequest
@@ -21,6 +22,23 @@ from dbsafe_runner.database.user_servers import Choice, provider_for
 
 TABLES = 60
 ROWS = 50
+FILES, TESTS, TURNS = 10, 30, 3
+WRITING = f"""
+    import os, time
+    import psycopg, pytest
+
+    @pytest.fixture(autouse=True)
+    def clock():
+        yield
+        with open("clock", "a") as file: print(time.time(), file=file)
+
+    @pytest.mark.parametrize("number", range({TESTS}))
+    def test_writes(number):
+        with psycopg.connect(os.environ["SHOP_URL"], autocommit=True) as connection:
+            for table in (1, 2, 3):
+                name = f"{{__name__}} {{number}}"
+                connection.execute(f"insert into t{{table}} (name) values (%s)", [name])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +137,40 @@ def test_a_schema_is_cloned_and_dropped(url: str) -> None:
         provider.close()
     print(f"\nschema: read in {prepared:.2f} s, clone {milliseconds(cold)}, drop {milliseconds(gone)}")
     assert statistics.median(cold) < 1.0
+
+
+def test_isolation_costs_little_per_test(url: str, tmp_path: Path) -> None:
+    project = Project(tmp_path).write(**{f"test_{number}": WRITING for number in range(FILES)})
+    taken: dict[str, list[float]] = {}
+    for turn in range(TURNS):
+        with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
+            connection.execute(f"create database plain{turn} template shop")
+        project.variables["SHOP_URL"] = url.format(f"plain{turn}")
+        assert project.pytest("-q").code == 0
+        taken.setdefault("pytest, one database", []).append(per_test(project))
+        project.variables["SHOP_URL"] = url.format("shop")
+        for strategy in ("balanced", "conservative"):
+            ran = project.dbsafe(
+                "--database",
+                url.format("shop"),
+                "--isolation",
+                strategy,
+                "--history",
+                strategy,
+                workers=1,
+            )
+            assert ran.code == 0, ran.out
+            assert ran.results["run"]["namespace_kind"] == "database"
+            taken.setdefault(f"dbsafe, {strategy}", []).append(per_test(project))
+    print(f"\n{FILES * TESTS} tests that write to three tables, one worker, milliseconds per test:")
+    for way, seconds in taken.items():
+        print(f"{way}: {', '.join(f'{1000 * one:.1f}' for one in seconds)}")
+
+
+def per_test(project: Project) -> float:
+    """Seconds from the end of one test to the end of the next, in the mean."""
+    clock = project.root / "clock"
+    ended = sorted(float(line) for line in clock.read_text().split())
+    clock.unlink()
+    assert len(ended) == FILES * TESTS
+    return (ended[-1] - ended[0]) / (len(ended) - 1)

@@ -13,7 +13,7 @@ from agreeing.place import place
 
 def test_three_runs_at_once_do_not_meet() -> None:
     with place() as where:
-        outcome = play(where, 1, print)
+        outcome = play(where, 1, print, names=("audit", "page_views"))
     assert outcome.runs == 3
     assert outcome.collisions == []
     assert outcome.left_over == []

@@ -60,6 +60,7 @@ def test_endless_code_inside_of_a_context_manager_is_given_up(footprint) -> None
     assert footprint(manager + body).confidence < 0.5
 
 
+@pytest.mark.long
 def test_parameters_that_are_too_much_to_evaluate_are_left_out(footprint) -> None:
     table = "\n".join(f"    {{f{number}()}}," for number in range(40_000))
     source = (

@@ -363,7 +363,7 @@ def test_a_database_of_its_own_is_open():
 
 
 @ONE_VERSION
-@pytest.mark.parametrize("open_", [False, True])
+@pytest.mark.parametrize("open_", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_other_databases_of_the_server_are_closed_to_tests(user_server, tmp_path, open_):
     user_server.do("drop database if exists payroll", "create database payroll")
     user_server.do("create table wages as select 1 as wage", database="payroll")

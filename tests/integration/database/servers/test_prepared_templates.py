@@ -248,7 +248,7 @@ needs_both = pytest.mark.skipif(
 
 
 @needs_both
-@pytest.mark.parametrize("how", ["pgcrypto", "quietly_pgcrypto"])
+@pytest.mark.parametrize("how", ["pgcrypto", pytest.param("quietly_pgcrypto", marks=pytest.mark.long)])
 def test_a_missing_extension_is_had_from_an_installed_server(
     project: Path, own_cache: Path, provide: Provide, how: str
 ) -> None:
