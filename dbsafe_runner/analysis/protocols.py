@@ -57,12 +57,14 @@ def ask(
     machine: Machine, value: Value, names: tuple[str, ...], node: ast.AST, *args: Value
 ) -> Value | None:
     """Call the first of some methods that an object's class has; None when it has none of them."""
+    instances = [option for option in options(value) if isinstance(option, Instance)]
+    if not instances:
+        return None
     from dbsafe_runner.analysis.calling import Call
 
     result: Value | None = None
-    for option in options(value):
-        for name in names if isinstance(option, Instance) else ():
-            assert isinstance(option, Instance)
+    for option in instances:
+        for name in names:
             found = classes.member(machine, option.cls, name)
             if isinstance(found, Function):
                 call = Call(machine, list(args), {}, node, found.module.env)

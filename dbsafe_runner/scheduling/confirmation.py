@@ -69,6 +69,7 @@ class Confirmation:
         as_it_ran: what its process had run before it, in that order.
         others: tests that precede it in a serial run and may matter, those of its file included;
             empty when those of other files cannot matter, or would take too long.
+        known: tests that its outcome hung on in earlier runs.
         retries: how many more times it is run alone when it fails alone.
         waits: it takes so long that it may have waited in vain for what had no processor.
         alone_only: no other trials are wanted than running it alone.
@@ -80,6 +81,7 @@ class Confirmation:
     span: tuple[int, ...] = ()
     as_it_ran: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
+    known: tuple[int, ...] = ()
     retries: int = 0
     alone_only: bool = False
     waits: bool = False
@@ -176,7 +178,7 @@ class Confirmation:
 
     def _reduce(self, verdict: Verdict, company: tuple[int, ...]) -> Trial | Finding:
         self._verdict = verdict
-        self._reduction = Reduction(company)
+        self._reduction = Reduction(company, self.known)
         return self._search()
 
     def _search(self) -> Trial | Finding:

@@ -19,10 +19,12 @@ class Reduction:
 
     Args:
         items: a list that shows what is searched for. Parts of it are tried in its order.
+        guess: what may well be all that matters of it; tried first.
     """
 
-    def __init__(self, items: Sequence[int]) -> None:
+    def __init__(self, items: Sequence[int], guess: Sequence[int] = ()) -> None:
         self.found: _Part = tuple(items)
+        self._guess: _Part = tuple(item for item in items if item in guess)
         self._known: dict[_Part, bool] = {}
         self._walk = self._reduce()
         self.trial: _Part | None = None
@@ -42,6 +44,8 @@ class Reduction:
             answer = self._known[self.trial]
 
     def _reduce(self) -> Generator[_Part | None, bool, None]:
+        if self._guess and self._guess != self.found:
+            yield from self._first_that_shows([self._guess])
         parts = 2
         while len(self.found) > 1:
             chunks = _split(self.found, parts)

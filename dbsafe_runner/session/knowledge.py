@@ -273,3 +273,15 @@ def found_out(
         else:
             dependencies.setdefault(one.nodeid, []).append(Found(one.other, needs=brittle))
     return dependencies, conflicts
+
+
+def found_by_index(
+    tests: Sequence[Test], dependencies: Mapping[str, Sequence[Found]]
+) -> dict[int, tuple[int, ...]]:
+    """What was found out of tests, by their places in the order of collection."""
+    index = {test.nodeid: test.index for test in tests}
+    return {
+        index[nodeid]: tuple(index[one.other] for one in found if one.other in index)
+        for nodeid, found in dependencies.items()
+        if nodeid in index
+    }

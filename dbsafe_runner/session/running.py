@@ -200,7 +200,7 @@ class _Run:
             importlib.import_module(name)
 
     def _plan(self, suite: CollectedSuite) -> PlannedRun:
-        from dbsafe_runner.session.knowledge import gather
+        from dbsafe_runner.session.knowledge import found_by_index, gather
         from dbsafe_runner.session.planned import plan_of
         from dbsafe_runner.session.sources import SourceFiles
 
@@ -221,6 +221,7 @@ class _Run:
             plan,
             tuple(knowledge.classifications[test.nodeid] for test in suite.tests),
             frozenset(test.index for test in suite.tests if test.nodeid in stand_alone),
+            found_by_index(suite.tests, knowledge.dependencies),
             self._caps(),
         )
 

@@ -49,6 +49,7 @@ class Confirming:
     def __init__(self, pool: Pool, suite: CollectedSuite, planned: PlannedRun) -> None:
         self._pool = pool
         self._resets = {batch.id: batch.reset for batch in planned.plan.batches}
+        self._found = planned.found
         self._prefixes = Prefixes(suite, planned, lambda: pool.ledger)
         #: Tests that nothing may run beside.
         self._exclusive = {
@@ -130,6 +131,7 @@ class Confirming:
             in_file=self._prefixes.in_file(test),
             # Which of these matter is known when the run is over.
             others=tuple(range(test)),
+            known=self._found.get(test, ()),
             retries=settings.retries,
             alone_only=not settings.confirm,
             waits=sum(message["seconds"].values()) >= _LONG,

@@ -93,6 +93,8 @@ class PlannedRun:
     classifications: tuple[Classification, ...]
     #: Tests that earlier runs know to need no test of another file.
     stands_alone: frozenset[int] = frozenset()
+    #: What a test's outcome hung on in earlier runs: tests that come before it.
+    found: Mapping[int, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     #: Caps by the number of workers, where that may change.
     caps: Mapping[int, Mapping[Level, int]] = dataclasses.field(default_factory=dict)
     #: A test whose outcome is to be explained, beside the plan or instead of one.

@@ -142,21 +142,27 @@ POLLUTED = {
 def test_a_victim_of_a_test_in_its_file(project: Project, kind: str) -> None:
     head, pollutes, suffers = POLLUTED[kind]
     more = "\n".join(f"def test_{i}(): pass" for i in range(9))
+    # Not by Python, where the analysis would see a file that the test writes.
+    noted = '__import__("subprocess").run(["sh", "-c", "printf x >> tried"])'
     project.file(
         "test_one.py",
         f"{head}\n{more}\ndef test_polluter(): {pollutes}\ndef test_between(): pass\n"
-        f"def test_victim(): {suffers}\n",
+        f"def test_victim():\n    {noted}\n    {suffers}\n",
     )
     run = project.dbsafe()
     assert verdict(run, "test_victim") == ("failed", "victim", "test_one.py::test_polluter"), run.out
+    first = len((project.root / "tried").read_text())
     assert run.code == 1
     assert_a_serial_run_agrees(project)
     assert "test_one.py::test_polluter, which breaks it" in run.out
     assert kept_dependencies(project) == {
         ("test_one.py::test_victim", "test_one.py::test_polluter", "victim")
     }
+    (project.root / "tried").unlink()
     again = project.dbsafe()
     assert verdict(again, "test_victim") == verdict(run, "test_victim")
+    # In the run, alone, behind all before it, and behind the one that is known to break it.
+    assert len((project.root / "tried").read_text()) == 4 < first
 
 
 def test_a_brittle_test_whose_helper_is_in_its_file(project: Project) -> None:

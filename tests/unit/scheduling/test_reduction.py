@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +55,21 @@ def test_it_ends_whatever_the_answers_and_never_tries_anything_twice(
 def test_nothing_is_tried_of_a_single_item() -> None:
     assert Reduction((7,)).trial is None
     assert Reduction((7,)).found == (7,)
+
+
+@pytest.mark.parametrize(
+    ("guess", "first"), [((5,), (5,)), ((5, 99), (5,)), ((2, 4), (2, 4)), ((), (4, 5, 6, 7, 8))]
+)
+def test_a_guess_is_tried_first(guess: tuple[int, ...], first: tuple[int, ...]) -> None:
+    reduction = Reduction(tuple(range(9)), guess)
+    tried = []
+    while reduction.trial is not None:
+        tried.append(reduction.trial)
+        reduction.enter(shows=5 in reduction.trial)
+    assert reduction.found == (5,)
+    assert tried[0] == first
+    assert len(tried) == 1 or first != (5,)
+
+
+def test_a_guess_of_everything_is_none() -> None:
+    assert Reduction((1, 2), (1, 2)).trial == (2,)

@@ -18,7 +18,7 @@ from dbsafe_runner.workers.suspects import Attempt, Suspect
 
 def made_for(pool: Any) -> Confirming:
     planned: Any = SimpleNamespace(
-        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
+        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset(), found={}
     )
     suite: Any = SimpleNamespace(tests=())
     pool.settings = getattr(pool, "settings", SimpleNamespace())

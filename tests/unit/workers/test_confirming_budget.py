@@ -26,7 +26,7 @@ def confirming(*, busy: float, spent: float, seconds: dict[int, float]) -> Confi
     pool.notice = lambda kind, code, message, hint: pool.told.append(code)
     suite: Any = SimpleNamespace(tests=())
     planned: Any = SimpleNamespace(
-        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset()
+        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset(), found={}
     )
     made = Confirming(pool, suite, planned)
     made._budget.spent = spent
