@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import IO
 
 from dbsafe_runner.analysis.analysis import Findings, Follow, follow_files
 from dbsafe_runner.domain.test import Test
@@ -68,15 +67,27 @@ class _Helper:
 
     def __init__(self, files: SourceFiles, groups: Groups, stack: contextlib.ExitStack) -> None:
         self.groups = groups
+        self._process: subprocess.Popen[bytes] | None = None
+        # Where there is no room for files, or for processes, the work is done here.
+        with contextlib.suppress(OSError):
+            self._start(files, stack)
+
+    def _start(self, files: SourceFiles, stack: contextlib.ExitStack) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it.
         stack.callback(self._output.close)
         with tempfile.TemporaryFile() as orders:
             pickle.dump(sys.path, orders)
-            pickle.dump((files, groups), orders)
+            pickle.dump((files, self.groups), orders)
             orders.seek(0)
-            self._process = _started(orders, self._output)
-        if self._process is not None:
-            stack.callback(_end, self._process)
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _CHILD],
+                stdin=orders,
+                stdout=self._output,
+                stderr=subprocess.DEVNULL,
+                # What interrupts dbsafe is dbsafe's to deal with.
+                process_group=0,
+            )
+        stack.callback(_end, self._process)
 
     def findings(self) -> Findings | None:
         """Wait for what it finds; None if it could not do its work."""
@@ -85,20 +96,6 @@ class _Helper:
         self._output.seek(0)
         found: Findings = pickle.load(self._output)  # noqa: S301 - nobody else can write to it.
         return found
-
-
-def _started(orders: IO[bytes], output: IO[bytes]) -> subprocess.Popen[bytes] | None:
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD],
-            stdin=orders,
-            stdout=output,
-            stderr=subprocess.DEVNULL,
-            # What interrupts dbsafe is dbsafe's to deal with.
-            process_group=0,
-        )
-    except OSError:
-        return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

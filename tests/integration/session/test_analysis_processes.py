@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,11 @@ def test_the_work_of_a_process_that_ends_is_done_here(
     for program in ("/bin/false", "/there/is/none"):
         monkeypatch.setattr(sys, "executable", program)
         assert analyse(suite.tests, sources(suite), None, spread(sources(suite), cores=3)) == alone
+
+
+def test_without_room_for_files_the_work_is_done_here(
+    suite: CollectedSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = analyse(suite.tests, sources(suite))
+    monkeypatch.setattr(tempfile, "tempdir", "/there/is/none")
+    assert analyse(suite.tests, sources(suite), None, spread(sources(suite), cores=3)) == alone
