@@ -217,7 +217,7 @@ class Child:
     def _report(self, fed: Fed) -> None:
         reports = self._reports
         fields: dict[str, Any] = {"test": fed.index, "connections": 0, **self._opened}
-        fields["ended"] = reports[-1].stop
+        fields["ended"] = reports[-1].stop if reports else time.time()  # A plugin may report nothing.
         if leaks := self._leaks.found(passed=not any(report.failed for report in reports)):
             fields["leaks"] = leaks
         if self._seen is not None:

@@ -308,3 +308,18 @@ def test_faulthandler_of_pytest(project: Project) -> None:
     run = project.dbsafe("-o", "faulthandler_timeout=0.3")
     assert run.code == 0
     assert "Timeout (0:00:00.3" in run.out or "most recent call first" in run.out
+
+
+def test_a_test_that_a_plugin_runs_without_a_report_has_no_outcome(tmp_path: Path) -> None:
+    project = Project(tmp_path).write(
+        conftest="""
+            def pytest_runtest_protocol(item):
+                return True if "quiet" in item.name else None
+        """,
+        test_one="def test_first(): pass\ndef test_quiet(): pass\ndef test_last(): pass",
+    )
+    serial, parallel = project.pytest(), project.dbsafe()
+    assert parallel.code == serial.code == 0
+    assert serial.outcomes == {"test_one.py::test_first": "passed", "test_one.py::test_last": "passed"}
+    assert parallel.outcomes == {**serial.outcomes, "test_one.py::test_quiet": "not-run"}
+    assert "2 passed, 1 not run" in parallel.out
