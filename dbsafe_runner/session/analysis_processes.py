@@ -25,6 +25,8 @@ Groups = dict[str, list[Test]]
 
 #: Test files that could be followed while a process starts: one takes about 10 ms, a start 300 ms.
 _FILES_OF_A_START = 30
+#: Each process reads all modules that tests call anew: further ones would cost more than they gain.
+_MOST_PROCESSES = 8
 _PR_SET_PDEATHSIG = 1
 #: The path comes first: the interpreter may need it to find dbsafe.
 _CHILD = """
@@ -39,7 +41,8 @@ def spread(files: SourceFiles, cores: int) -> Follow:
     """Follow test files of `files` in up to `cores` processes, this one among them."""
 
     def follow(groups: Groups) -> Iterator[Findings]:
-        parts = _parts(groups, min(cores, len(groups) // (2 * _FILES_OF_A_START)))
+        count = min(cores, len(groups) // (2 * _FILES_OF_A_START), _MOST_PROCESSES)
+        parts = _parts(groups, count)
         with contextlib.ExitStack() as stack:
             helpers = [_Helper(files, part, stack) for part in parts[1:]]
             yield follow_files(parts[0], files)
