@@ -28,6 +28,10 @@ DEAR_SECONDS = 0.05
 NOTICED_SECONDS = 0.01
 
 
+#: The one thing that sessions of a database have in common of which no test does anything unseen.
+_LOCKS = frozenset({"advisory locks"})
+
+
 @dataclasses.dataclass(slots=True)
 class Draft:
     """A batch in the making: positions of its tests, in collection order."""
@@ -49,8 +53,9 @@ def runs_alone(request: PlanRequest, kind: Classification) -> bool:
     if kind.footprint.alone or strongest(kind) in {Source.MARKER, Source.RULE}:
         return True
     if kind.footprint.signals and not kind.footprint.cluster:
-        # Such tests disturb each other alone, and the level's cap keeps them apart.
-        return False
+        # Those that take advisory locks disturb each other alone, and the level's cap keeps them apart.
+        # What is notified may come from anywhere: a trigger on a table that any test may write to.
+        return kind.footprint.signals != _LOCKS
     return request.namespace_kind is not NamespaceKind.SERVER or request.strategy.keep_caps
 
 

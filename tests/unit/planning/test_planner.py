@@ -443,15 +443,18 @@ def test_what_changes_the_cluster_runs_alone_unless_the_server_is_its_own():
     assert alone(strategy="conservative") == [True] * 4
 
 
-def test_what_signals_to_others_runs_one_at_a_time_beside_the_rest():
+def test_what_takes_advisory_locks_runs_one_at_a_time_and_what_hears_notifications_alone():
     suite = Suite()
-    signals = frozenset({"notifications"})
-    suite.add("test_a.py", "a", level=5, signals=signals)
-    suite.add("test_b.py", "b", level=5, signals=signals)
-    suite.add("test_c.py", "c", level=5, signals=signals, source=Source.MARKER)
+    locks, heard = frozenset({"advisory locks"}), frozenset({"notifications"})
+    suite.add("test_a.py", "a", level=5, signals=locks)
+    suite.add("test_b.py", "b", level=5, signals=locks)
+    suite.add("test_c.py", "c", level=5, signals=locks, source=Source.MARKER)
     suite.add("test_d.py", "d", level=1)
+    suite.add("test_e.py", "e", level=5, signals=heard)
+    suite.add("test_f.py", "f", level=5, signals=heard | locks)
     plan = suite.plan(namespace_kind=NamespaceKind.SCHEMA)
-    assert [batch.exclusive for batch in plan.batches] == [False, False, True, False]
+    exclusive = {suite.tests[batch.tests[0]].file: batch.exclusive for batch in plan.batches}
+    assert [exclusive[f"test_{name}.py"] for name in "abcdef"] == [False, False, True, False, True, True]
     assert plan.caps[Level.SEQUENTIAL_ONLY] == 1
 
 
