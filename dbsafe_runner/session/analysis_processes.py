@@ -23,7 +23,7 @@ from dbsafe_runner.session.sources import SourceFiles
 
 Groups = dict[str, list[Test]]
 
-#: Test files that could be followed while a process starts: one takes about 10 ms, a start 300 ms.
+#: Test files that one process follows while another one starts (18 ms each on a slow machine).
 _FILES_OF_A_START = 30
 #: Each process reads all modules that tests call anew: further ones would cost more than they gain.
 _MOST_PROCESSES = 8

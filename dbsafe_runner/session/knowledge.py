@@ -102,14 +102,8 @@ def gather(
     codes = code_of(tests, files, static)
     observed = observed_footprints(remembered, codes, static)
     said = said_by(plugins, tests)
-    found, notes = classify(
-        tests,
-        static,
-        observed,
-        config.rules,
-        plugins=said,
-        privacy=circumstances.privacy,
-    )
+    rules, privacy = config.rules, circumstances.privacy
+    found, notes = classify(tests, static, observed, rules, plugins=said, privacy=privacy)
     classifications = {one.nodeid: one for one in found}
     dependencies, conflicts = found_out(remembered, codes, tests)
     files_of_tests = whole_files(tests, codes)

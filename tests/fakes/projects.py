@@ -108,17 +108,7 @@ class Project:
     def other(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command than `dbsafe run` on the suite; all that it printed is in `stdout`."""
         words = [command if word == "run" else word for word in self.command()]
-        return subprocess.run(
-            [*words, *arguments],
-            cwd=self.root,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return self._run([*words, *arguments], {})
 
     def read_results(self) -> tuple[dict[str, str], dict[str, Any]]:
         """Outcomes, and all of results.json; empty when the run got nowhere."""
