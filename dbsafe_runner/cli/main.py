@@ -111,6 +111,7 @@ def exit_code_of(arguments: Sequence[str]) -> int:
     except _UsageProblem as problem:
         return error_rendering.show(error_rendering.of_usage(problem, COMMANDS))
     except (KeyboardInterrupt, typer.Abort):
+        print("Interrupted.", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return error_rendering.leave_broken_pipe()

@@ -97,11 +97,12 @@ def benchmark(
 
     Raises:
         UserError: as `run`; also when the suite cannot be run at all.
+        KeyboardInterrupt: a signal has ended a run, and the reports of that run are written.
     """
     # One order for all contenders and turns, wherever a plugin shuffles the tests.
     request = dataclasses.replace(request, seed=secrets.randbits(32))
     say("A first run with dbsafe, which does not count: it makes the template and learns.")
-    code, pool = run_pool(config, request, [Outcomes()])
+    code, pool = _run(config, request, Outcomes())
     if code not in _RAN:
         raise _not_run(code)
     ways = _ways(config, request, pool, say)
@@ -156,5 +157,13 @@ def _dbsafe(config: Config, request: RunRequest) -> tuple[float, Mapping[str, st
     started = time.monotonic()
     # Ours is running already; what starting it takes is measured, so that nobody is favoured.
     subprocess.run([sys.executable, "-c", "import dbsafe_runner.session"], check=True)
-    run_pool(config, request, [outcomes])
+    _run(config, request, outcomes)
     return time.monotonic() - started, outcomes.by_nodeid
+
+
+def _run(config: Config, request: RunRequest, outcomes: Outcomes) -> tuple[int, Pool]:
+    """Run the suite with dbsafe; a signal that ends the run ends the benchmark."""
+    code, pool = run_pool(config, request, [outcomes])
+    if pool.endings.was_interrupted and code != ExitCode.OUT_OF_TIME:
+        raise KeyboardInterrupt
+    return code, pool

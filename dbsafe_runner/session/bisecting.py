@@ -14,7 +14,7 @@ from dbsafe_runner.domain.plan import Plan
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.scheduling.bisection import Bisection
 from dbsafe_runner.session.parts import make_provider, pool_settings
-from dbsafe_runner.session.prospect import CollectionEnded
+from dbsafe_runner.session.prospect import CollectionEnded, collection_ended
 from dbsafe_runner.workers.pool import Pool
 from dbsafe_runner.workers.run_directory import run_directory
 from dbsafe_runner.workers.settings import CollectedSuite, PlannedRun
@@ -60,7 +60,7 @@ def bisect(
         pool = Pool(settings, provider, search.plan, search.on, lambda: None)
         code = pool.run()
     if not search.chosen:
-        return CollectionEnded(code, "".join(search.output))
+        return collection_ended(pool, code, search.output)
     return search.result(interrupted=pool.endings.was_interrupted)
 
 

@@ -107,11 +107,17 @@ def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Pr
             pool = Pool(settings, provider, collector.plan, collector.on, lambda: None)
             code = pool.run()
         if collector.suite is None:
-            return CollectionEnded(code, "".join(collector.output))
+            return collection_ended(pool, code, collector.output)
         suite = collector.suite
     circumstances = Circumstances(strategy, workers, kind, grouping)
     planned = _planned(config, suite, circumstances, static=static)
     return dataclasses.replace(planned, notes=[*unreadable, *planned.notes])
+
+
+def collection_ended(pool: Pool, code: int, output: Sequence[str]) -> CollectionEnded:
+    """What to tell of a collection that ended without a suite; pytest may have had no time to say it."""
+    told = [*output, "Interrupted.\n"] if pool.endings.was_interrupted else output
+    return CollectionEnded(code, "".join(told))
 
 
 def _declared_kind(config: Config) -> NamespaceKind:
