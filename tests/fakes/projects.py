@@ -8,13 +8,17 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 DBSAFE = (sys.executable, "-c", "from dbsafe_runner.cli.main import main; main()")
 #: Variables that would change what a run does.
 _PREFIXES = ("DBSAFE_", "PYTEST_", "COV_", "COVERAGE_", "PG")
+_URL = "postgresql://shop:secret@localhost:5432/shop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,3 +143,49 @@ class Project:
             timeout=120,
             check=False,
         )
+
+
+def project_with_table(root: Path) -> Project:
+    """A project whose set-up makes the table `item`; its module `dbhelp` runs SQL in the database."""
+    project = Project(root)
+    project.write(
+        dbhelp=f"""
+            import psycopg
+            def run(sql):
+                with psycopg.connect({_URL!r}, autocommit=True) as c:
+                    found = c.execute(sql)
+                    return found.fetchall() if found.description else []
+        """,
+        prepare="from dbhelp import run\nrun('create table item (n int)')",
+    )
+    project.file(
+        "runner.toml",
+        f'[database]\nsource = ["{_URL}"]\nsetup = "python prepare.py"\ninputs = ["prepare.py"]\n',
+    )
+    return project
+
+
+def verdict(run: Run, name: str) -> tuple[str, str, str]:
+    """Outcome, verdict and the other test."""
+    found = run.test(name)
+    return found["outcome"], found["verdict"], found["other"]
+
+
+def left_over(project: Project) -> list[str]:
+    """Processes that still work in the project's folder."""
+    found = []
+    for process in psutil.process_iter(["pid", "name"]):
+        try:
+            if process.cwd() == str(project.root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.pid} {process.cmdline()}")
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until_none_is_left(project: Project, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while left_over(project) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = left_over(project)
+    assert not left, left

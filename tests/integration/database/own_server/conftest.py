@@ -32,6 +32,8 @@ FURTHER = os.environ.get("DBSAFE_TEST_SERVERS", "").split(os.pathsep)
 FURTHER = [directory for directory in FURTHER if directory]
 PASSWORD = "s3cret word/@:"
 QUOTED = "s3cret%20word%2F%40%3A"
+#: Files of tests on whole databases, which the server itself copies.
+WHOLE_DATABASES = ("test_databases", "test_databases_reset")
 
 ROLES = f"""
 create role maker login createdb createrole password '{PASSWORD}';
@@ -128,7 +130,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         further = (
             getattr(item, "callspec", None) and item.callspec.params.get("user_server", "18") != "18"
         )
-        whole = item.get_closest_marker("whole_run") or item.path.stem == "test_databases"
+        whole = item.get_closest_marker("whole_run") or item.path.stem in WHOLE_DATABASES
         if further and whole:
             item.add_marker(pytest.mark.long)
 

@@ -36,6 +36,30 @@ print(json.dumps({"homes": homes, "reused": info.reused, "version": info.server_
 sys.stdin.read()
 made.close()
 """
+#: The module of a project, with set-up functions.
+MODULE = """
+import os, psycopg
+
+def prepare():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("create table made_by as select user as who, %s as cwd", [os.getcwd()])
+    with open("ran", "a") as file:
+        file.write("x")
+
+def pgcrypto():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("create extension pgcrypto")
+
+def quietly_pgcrypto():
+    try:
+        pgcrypto()
+    except psycopg.Error:
+        raise SystemExit("something went wrong")
+
+def impossible():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("create extension no_such_thing")
+"""
 
 
 def _area() -> Path:
@@ -74,6 +98,15 @@ def own_cache(area: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache for this test alone."""
     monkeypatch.setenv("DBSAFE_CACHE_DIR", str(area / "cache"))
     return area / "cache"
+
+
+@pytest.fixture
+def project(area: Path) -> Path:
+    """A project directory with a module that has set-up functions."""
+    root = area / "project"
+    root.mkdir()
+    (root / "preparing.py").write_text(MODULE)
+    return root
 
 
 class Providers:

@@ -13,15 +13,13 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from fakes.templates import Provide, Servers, ask
 
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import ProviderClosedError, TemplateRequest
 from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
-
-Provide = Callable[..., EmbeddedProvider]
-Servers = Callable[[Path], list[int]]
 
 SOURCE = parse_source("postgresql://app:secret@localhost:5433/shop")
 
@@ -36,12 +34,6 @@ def shop(area: Path, provide: Provide) -> EmbeddedProvider:
     provider = provide(TemplateRequest(root=area, sources=(SOURCE,)))
     provider.prepare(silent)
     return provider
-
-
-def ask(dsn: str, query: str) -> object:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute(query).fetchone()  # type: ignore[call-overload]
-        return row[0] if row else None
 
 
 def run(dsn: str, *statements: str) -> None:

@@ -14,18 +14,16 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from fakes.templates import Provide, Servers
 
 from dbsafe_runner.database.account import server_account
 from dbsafe_runner.database.binaries import WHEEL, choose, inspect, installed_bindirs, wheel_bindir
 from dbsafe_runner.database.cluster import initialise
-from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.janitor import find_runs, remove_leftovers
 from dbsafe_runner.database.provider import TemplateRequest
 from dbsafe_runner.database.server import Installation
 from dbsafe_runner.errors import ExitCode, UserError
 
-Provide = Callable[..., EmbeddedProvider]
-Servers = Callable[[Path], list[int]]
 Start = Callable[..., Any]
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
