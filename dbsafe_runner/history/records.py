@@ -97,8 +97,6 @@ class Remembered:
     timings: Mapping[str, Sequence[Timing]] = dataclasses.field(default_factory=dict)
     seen: Mapping[str, Sequence[Seen]] = dataclasses.field(default_factory=dict)
     dependencies: Sequence[Dependency] = ()
-    #: Tests that have passed beside others, or were confirmed to fail: they need none of another file.
-    stand_alone: frozenset[str] = frozenset()
     #: Files that have run as in a serial run, with these tests, and every failure looked into.
     whole: frozenset[WholeFile] = frozenset()
 

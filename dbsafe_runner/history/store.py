@@ -65,8 +65,7 @@ class HistoryStore:
     def remembered(self) -> Remembered:
         """All that earlier runs say about the tests."""
         try:
-            tests = self._timings(), self._seen(), self._dependencies(), self._stand_alone()
-            return Remembered(*tests, self._whole())
+            return Remembered(self._timings(), self._seen(), self._dependencies(), self._whole())
         except sqlite3.Error as error:
             self._start_over(error)
             return Remembered()
@@ -236,19 +235,6 @@ class HistoryStore:
             """
         )
         return [Dependency(nodeid, other, Verdict(v), own) for nodeid, other, v, own in rows]
-
-    def _stand_alone(self) -> frozenset[str]:
-        rows = self._connection.execute(
-            """
-            select nodeid from test
-             where exists (
-                select 1 from result join run on run.id = result.run
-                 where result.test = test.id
-                   and test.id not in (select test from dependency)
-                   and (outcome = 'passed' and verdict = 'clear' and workers > 1 or verdict = 'failed'))
-            """
-        )
-        return frozenset(nodeid for (nodeid,) in rows)
 
     def _whole(self) -> frozenset[WholeFile]:
         return frozenset(

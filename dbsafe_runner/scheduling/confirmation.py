@@ -29,6 +29,8 @@ class Kind(enum.Enum):
     BEHIND_OTHERS = "behind the tests before it in a serial run"
     #: Some of those, to find out which of them matter.
     SEARCH = "behind some of them"
+    #: Alone, or behind those that were found: whether what the search amounts to holds a second time.
+    CHECK = "once more, to be sure"
     #: As a serial run has it, for all failures of a file at once: there is no time to look into each.
     SERIAL = "in the order of a serial run"
 
@@ -90,11 +92,16 @@ class Confirmation:
     _flaky: bool = False
     _verdict: Verdict | None = None
     _reduction: Reduction | None = None
+    #: How the trials went that repeat what was found: alone, and behind those that were found.
+    _checks: list[bool] = dataclasses.field(default_factory=list)
 
     def enter(self, trial: Trial, *, passed: bool) -> None:
         """Note how a trial went."""
         if self._reduction is not None and trial.kind is Kind.SEARCH:
             self._reduction.enter(shows=passed is (self._verdict is Verdict.BRITTLE))
+            return
+        if trial.kind is Kind.CHECK:
+            self._checks.append(passed)
             return
         if trial.kind is Kind.ALONE and trial.kind in self._passed:
             # Twice the same conditions, two outcomes: nothing else needs to be known.
@@ -105,6 +112,10 @@ class Confirmation:
 
     def leave_out(self, test: int) -> None:
         """Make no trial behind this test any more: no process lives on after it."""
+        if self._reduction is not None and self._reduction.trial is None:
+            # What was found stands: that another dies now says nothing against it.
+            self._checks.append(self._expected[len(self._checks)])
+            return
         self.in_file = tuple(other for other in self.in_file if other != test)
         self.span = tuple(other for other in self.span if other != test)
         self.as_it_ran = tuple(other for other in self.as_it_ran if other != test)
@@ -184,13 +195,28 @@ class Confirmation:
     def _search(self) -> Trial | Finding:
         assert self._reduction is not None
         trial = self._reduction.trial
-        return Trial(Kind.SEARCH, trial) if trial is not None else self._finding()
+        return Trial(Kind.SEARCH, trial) if trial is not None else self._checked()
+
+    def _checked(self) -> Trial | Finding:
+        """Try once more what was found: a test that fails now and then misleads every search."""
+        assert self._reduction is not None
+        if self._checks != self._expected[: len(self._checks)]:
+            return Finding(Verdict.FLAKY)
+        if len(self._checks) < len(self._expected):
+            return Trial(Kind.CHECK, self._reduction.found if self._checks else ())
+        return self._finding()
+
+    @property
+    def _expected(self) -> list[bool]:
+        """How it ends alone, and behind those that were found, if the search has not been misled."""
+        breaks = self._verdict is Verdict.VICTIM
+        return [breaks, not breaks]
 
     def _finding(self) -> Finding:
         assert self._verdict is not None
         assert self._reduction is not None
-        # A set that nobody could make smaller names no culprit.
-        known = self._reduction.trial is None
+        # A set that nobody could make smaller, or that was not tried again, names no culprit.
+        known = self._reduction.trial is None and len(self._checks) == len(self._expected)
         others = self._reduction.found if known else ()
         late = any(other > self.test for other in others)
         return Finding(self._verdict, others, only_out_of_order=late)

@@ -216,11 +216,10 @@ class _Run:
                 self._tell(note)
         planned = plan_of(self._config, knowledge, self._circumstances, suite)
         plan, self._circumstances = planned.plan, planned.circumstances
-        stand_alone, self._remembered = self._remembered.stand_alone, Remembered()
+        self._remembered = Remembered()
         return PlannedRun(
             plan,
             tuple(knowledge.classifications[test.nodeid] for test in suite.tests),
-            frozenset(test.index for test in suite.tests if test.nodeid in stand_alone),
             found_by_index(suite.tests, knowledge.dependencies),
             self._caps(),
         )

@@ -34,7 +34,6 @@ class Prefixes:
             for test, classification in enumerate(planned.classifications)
             if classification.footprint.shares
         }
-        self._alone = planned.stands_alone
         self._ledger = ledger
         self._deaths: collections.Counter[int] = collections.Counter()
 
@@ -57,12 +56,10 @@ class Prefixes:
     def that_may_matter(self, test: int, in_file: tuple[int, ...]) -> tuple[int, ...]:
         """The tests before it that it may need, those of its file among them.
 
-        None that no process survives, and none of another file where an earlier run has shown that it
-        needs none. Else all, or, where that takes too long, those that left something in the database
-        or share state in the process.
+        None that no process survives; else all, or, where that takes too long, those that left
+        something in the database or share state in the process. That it has passed in a run with
+        several workers says nothing: its worker may have run just what it needs.
         """
-        if test in self._alone:
-            return in_file
         ledger = self._ledger()
         left = ledger.left if ledger is not None else set()
         every = self._survived(range(test))

@@ -91,8 +91,6 @@ class PlannedRun:
 
     plan: Plan
     classifications: tuple[Classification, ...]
-    #: Tests that earlier runs know to need no test of another file.
-    stands_alone: frozenset[int] = frozenset()
     #: What a test's outcome hung on in earlier runs: tests that come before it.
     found: Mapping[int, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     #: Caps by the number of workers, where that may change.

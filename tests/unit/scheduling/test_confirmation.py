@@ -17,7 +17,7 @@ def judge(confirmation: Confirmation, passes: Callable[[Trial], bool]) -> tuple[
     """Make trials until there is a finding, and tell which kinds were made before the search."""
     made = []
     while isinstance(step := confirmation.step(), Trial):
-        if step.kind is not Kind.SEARCH:
+        if step.kind not in {Kind.SEARCH, Kind.CHECK}:
             made.append(step.kind)
         confirmation.enter(step, passed=passes(step))
     return step, made
@@ -117,6 +117,38 @@ def test_a_failure_that_every_trial_repeats_is_never_excused() -> None:
         confirmation = Confirmation(20, in_file, in_order, others=others, retries=retries)
         finding, _ = judge(confirmation, always(False))
         assert finding == Finding(Verdict.CONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("passes_alone", "again"), [(True, (False,)), (True, (True, True)), (False, (True,))]
+)
+def test_what_a_search_has_found_is_tried_once_more(passes_alone: bool, again: tuple[bool, ...]) -> None:
+    """A test that fails now and then seems to hang on whatever ran before it when it did."""
+    confirmation = Confirmation(20, FILE_OF_TEN)
+    checks = iter(again)
+
+    def passes(trial: Trial) -> bool:
+        if trial.kind is Kind.CHECK:
+            return next(checks)
+        return passes_alone is (13 not in trial.company)
+
+    finding, _ = judge(confirmation, passes)
+    assert finding == Finding(Verdict.FLAKY)
+    assert next(checks, None) is None
+
+
+def test_a_test_that_was_found_is_not_blamed_before_it_is_tried_once_more() -> None:
+    confirmation = Confirmation(20, (13,))
+    for passed in (True, False):
+        step = confirmation.step()
+        assert isinstance(step, Trial)
+        confirmation.enter(step, passed=passed)
+    assert confirmation.step() == Trial(Kind.CHECK)
+    assert confirmation.conclude() == Finding(Verdict.VICTIM)
+    confirmation.enter(Trial(Kind.CHECK), passed=True)
+    assert confirmation.step() == Trial(Kind.CHECK, (13,))
+    confirmation.leave_out(13)
+    assert confirmation.step() == Finding(Verdict.VICTIM, (13,))
 
 
 def test_a_search_that_is_broken_off_names_nobody() -> None:

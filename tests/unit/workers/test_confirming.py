@@ -17,9 +17,7 @@ from dbsafe_runner.workers.suspects import Attempt, Suspect
 
 
 def made_for(pool: Any) -> Confirming:
-    planned: Any = SimpleNamespace(
-        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset(), found={}
-    )
+    planned: Any = SimpleNamespace(plan=SimpleNamespace(batches=()), classifications=(), found={})
     suite: Any = SimpleNamespace(tests=())
     pool.settings = getattr(pool, "settings", SimpleNamespace())
     pool.settings.confirm_budget = 20.0

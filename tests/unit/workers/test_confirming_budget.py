@@ -25,9 +25,7 @@ def confirming(*, busy: float, spent: float, seconds: dict[int, float]) -> Confi
     )
     pool.notice = lambda kind, code, message, hint: pool.told.append(code)
     suite: Any = SimpleNamespace(tests=())
-    planned: Any = SimpleNamespace(
-        plan=SimpleNamespace(batches=()), classifications=(), stands_alone=frozenset(), found={}
-    )
+    planned: Any = SimpleNamespace(plan=SimpleNamespace(batches=()), classifications=(), found={})
     made = Confirming(pool, suite, planned)
     made._budget.spent = spent
     return made

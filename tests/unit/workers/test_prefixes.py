@@ -11,7 +11,7 @@ from dbsafe_runner.workers.prefixes import Prefixes
 def prefixes(*files: str, seconds: float = 0.1) -> Prefixes:
     """Of tests in these files."""
     suite: Any = SimpleNamespace(tests=[SimpleNamespace(file=file) for file in files])
-    planned: Any = SimpleNamespace(classifications=[], stands_alone=frozenset({4}))
+    planned: Any = SimpleNamespace(classifications=[])
     ledger = SimpleNamespace(left={1}, seconds=dict.fromkeys(range(len(files)), seconds))
     return Prefixes(suite, planned, lambda: cast(Any, ledger))
 
@@ -20,7 +20,6 @@ def test_what_precedes_a_test_in_its_file_and_elsewhere() -> None:
     some = prefixes("a", "a", "b", "b", "b")
     assert some.in_file(3) == (2,)
     assert some.that_may_matter(3, (2,)) == (0, 1, 2)
-    assert some.that_may_matter(4, (2, 3)) == (2, 3)
 
 
 def test_where_all_take_long_only_what_left_something_is_wanted() -> None:
