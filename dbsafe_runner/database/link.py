@@ -57,6 +57,11 @@ SUPERUSER_SETTINGS: Mapping[str, str] = {
 }
 
 
+#: When the server was started, and when it began to count anew, as it does when it recovers from a crash
+#: of one of its processes. https://www.postgresql.org/docs/current/monitoring-stats.html
+_UP_SINCE = """
+select pg_catalog.pg_postmaster_start_time(), (select stats_reset from pg_catalog.pg_stat_bgwriter)
+"""
 #: The server ended the session: an administrator did, it crashed or shuts down, or the session was idle.
 _ENDED = frozenset(("57P01", "57P02", "57P03", "57P05"))
 _ATTEMPTS = 3
@@ -129,6 +134,7 @@ class Link:
         database: connect to this one; "" for the one that `dsn` names.
         settings: made on the session from its start.
         patient: made besides these on a session whose predecessor ended before its first statement.
+        faithful: it is opened again only on a server that has been up ever since.
 
     Raises:
         LinkError: from every method, when the server refuses or cannot be reached.
@@ -140,6 +146,8 @@ class Link:
         database: str = "",
         settings: Mapping[str, str] = QUIET_SETTINGS,
         patient: Mapping[str, str] = MappingProxyType({}),
+        *,
+        faithful: bool = False,
     ) -> None:
         self._conninfo = connection_string(dsn, database, settings).encode()
         self._patient = connection_string(dsn, database, {**settings, **patient}).encode()
@@ -148,6 +156,7 @@ class Link:
         #: How often the session was opened: what belongs to a session has to be made again.
         self.generation = 0
         self._open()
+        self._up_since = self._query(_UP_SINCE, ()) if faithful else None
 
     def _open(self, *, patient: bool = False) -> None:
         self._conn = pq.PGconn.connect(self._patient if patient else self._conninfo)
@@ -219,7 +228,14 @@ class Link:
                     raise LinkError(str(error)) from error
             self._conn.finish()
             self._open(patient=attempt > 0)
+            self._find_same_server()
         return run()
+
+    def _find_same_server(self) -> None:
+        """Refuse a server that went down meanwhile, and may have lost what nobody wrote to disk."""
+        if self._up_since is not None and self._query(_UP_SINCE, ()) != self._up_since:
+            self.close()
+            raise LinkError("the server went down meanwhile")
 
     def _query(self, sql: str, params: Sequence[str | None]) -> list[Row]:
         result = self._conn.exec_params(sql.encode("utf-8", "surrogateescape"), _encode(params))

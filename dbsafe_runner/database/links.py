@@ -84,8 +84,8 @@ class Links:
         # What is read for watching must be on disk before it is read; see `wal_observation`.
         settings = {**settings, "synchronous_commit": "on"}
         if self._at_home:
-            return Link(self._dsn, "", settings)
+            return Link(self._dsn, "", settings, faithful=True)
         try:
-            return Link(self._dsn, "postgres", settings)
+            return Link(self._dsn, "postgres", settings, faithful=True)
         except LinkError:
-            return Link(self._dsn, "", settings)
+            return Link(self._dsn, "", settings, faithful=True)

@@ -6,6 +6,7 @@ import collections
 from typing import TYPE_CHECKING, Any
 
 from dbsafe_runner.domain import events
+from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.scheduling.schedule import Assignment, Schedule, Steal, Wait
 from dbsafe_runner.workers.catching_up import CatchingUp
@@ -116,14 +117,25 @@ class Feeding:
         self.schedule.finished(slot.name, test, now, now - slot.since)
         if test not in self._again and self._was_hit(message):
             ledger.in_place.discard(test)
-            self._again.add(test)
-            self._catching_up.interrupted(slot.assignment)
-            self.schedule.requeue([test])
+            self._run_again(slot, message)
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
         elif not confirming.takes(slot, message):
             self._reported(slot, message)
         self._go_on(slot)
+
+    def _run_again(self, slot: Slot, message: Message) -> None:
+        """Have a test run again that something else has hit, and what comes behind it in its file, too.
+
+        That may hang on what the test leaves behind, and this namespace does not have it. A worker whose
+        namespace is lost leaves by itself.
+        """
+        self._again.add(message["test"])
+        self._catching_up.interrupted(slot.assignment)
+        self.schedule.requeue([message["test"]])
+        whole = slot.assignment is not None and slot.assignment.batch.reset is ResetPolicy.AFTER_BATCH
+        if whole and (slot.fed or slot.unfed) and not message.fields.get("lost"):
+            self._replace(slot)
 
     def _caught_up(self, slot: Slot, message: Message) -> None:
         """A test that was only run again has ended: its outcome is known already."""

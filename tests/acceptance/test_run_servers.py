@@ -208,6 +208,44 @@ def test_a_test_whose_session_was_ended_is_run_again_once(project: Project) -> N
     assert run.test("test_each_time")["verdict"] == "failed"
 
 
+def test_what_a_test_that_was_hit_leaves_is_there_for_those_behind_it(project: Project) -> None:
+    project.write(
+        test_one="""
+            from pathlib import Path
+            from dbhelp import connect
+
+            def test_makes_a_table():
+                with connect() as c: c.execute("create table t (n int)")
+
+            def test_inserts():
+                with connect() as c:
+                    if not Path("once").exists():
+                        Path("once").touch()
+                        pid = c.info.backend_pid
+                        with connect() as other: other.execute(f"select pg_terminate_backend({pid})")
+                    c.execute("insert into t values (1)")
+
+            def test_needs_it():
+                with connect() as c: assert c.execute("select count(*) from t").fetchone() == (1,)
+
+            def test_goes_on():
+                with connect() as c: c.execute("insert into t values (1)")
+
+            def test_fails_serially_too():
+                with connect() as c: assert c.execute("select count(*) from t").fetchone() == (1,)
+        """
+    )
+    run = project.dbsafe(workers=1)
+    assert run.outcomes == {
+        "test_one.py::test_makes_a_table": "passed",
+        "test_one.py::test_inserts": "passed",
+        "test_one.py::test_needs_it": "passed",
+        "test_one.py::test_goes_on": "passed",
+        "test_one.py::test_fails_serially_too": "failed",
+    }, run.out
+    assert run.notices().count("test-hit") == 1
+
+
 TWO_URLS = """
     import time
     import psycopg
