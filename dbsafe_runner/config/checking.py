@@ -22,6 +22,17 @@ from dbsafe_runner.config.settings import Rule, Settings, lacking_halves
 
 _SHOWN = 60
 
+#: How a value begins that is a URL, a connection string or a mere word.
+_BEGINNING = re.compile(r"([A-Za-z][\w+.-]*)(://|[:=]|\Z)")
+
+#: A password in a URL, which may hold an "@" itself.
+_PASSWORD = re.compile(r"(://[^:/@\s\"]*:)([^\s\"]*)@")
+
+_URL_HINT = (
+    "A URL is postgresql://user:password@host:port/database, with special characters in the password as"
+    " %40 and the like."
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
@@ -37,6 +48,8 @@ class Problem:
 
     place: Place
     message: str
+    #: What to do, where the list of keys does not say enough.
+    hint: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,10 +81,11 @@ def check(layer: Layer) -> list[Problem]:
                 # all values are right.
                 continue
             path, message = _explain(details, layer.values)
+            hint = _URL_HINT if _is_url(path) else ""
             # A value that may be several things fails once for each of them.
             if path not in seen:
                 seen.add(path)
-                problems.append(Problem(layer.place(path), message))
+                problems.append(Problem(layer.place(path), message, hint))
     return sorted(problems, key=lambda problem: _natural(problem.place.text))
 
 
@@ -114,12 +128,19 @@ def _explain(
     setting = settings_by_name().get(name)
     value = _value_at(values, path)
     if setting is not None:
-        return path, f"{path[1]} must be {setting.key.expects}, not {show(value)}"
+        shown = show_start(value) if setting.key.is_url else show(value)
+        return path, f"{path[1]} must be {setting.key.expects}, not {shown}"
     if path[0] == "rules":
         return path, _bad_rule(path, value)
     if path[0] == "strategies" and len(path) == 2 and isinstance(path[1], str):
         return path, f"a strategy is a table, [strategies.{path[-1]}], not {show(value)}"
-    return path, f"{path[0]} must be a table, [{path[0]}], not {show(value)}"
+    shown = show_start(value) if path[0] == "database" else show(value)
+    return path, f"{path[0]} must be a table, [{path[0]}], not {shown}"
+
+
+def _is_url(path: tuple[str | int, ...]) -> bool:
+    setting = settings_by_name().get(".".join(str(part) for part in path[:2]))
+    return setting is not None and setting.key.is_url
 
 
 def _unknown(path: tuple[str | int, ...]) -> str:
@@ -163,5 +184,26 @@ def show(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:
         text = str(value)
-    text = re.sub(r"(://[^:/@\s\"]*):[^@\s\"]*@", r"\1:***@", text)
+    return _shortened(_PASSWORD.sub(r"\1***@", text))
+
+
+def show_start(value: object) -> str:
+    """As `show`, of a value that may hold a password anywhere: how its texts begin."""
+    if isinstance(value, str) and value:
+        match = _BEGINNING.match(value)
+        return f'"{_shortened(match[0]) if match else ""}{"" if match and match[0] == value else "…"}"'
+    if isinstance(value, list | tuple):
+        return _shortened(f"[{', '.join(show_start(one) for one in value)}]")
+    return "a table" if isinstance(value, Mapping) else show(value)
+
+
+def show_line(line: str) -> str:
+    """A line of a configuration file, its places kept, without the value of a key that is a URL."""
+    keys = [setting.name for setting in settings_by_name().values() if setting.key.is_url]
+    if match := re.match(rf"[\s\w.\"']*\b(?:database|{'|'.join(keys)})\b[\"'\s]*=\s*", line):
+        return f"{match[0]}…"
+    return _PASSWORD.sub(lambda found: f"{found[1]}{'*' * len(found[2])}@", line)
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

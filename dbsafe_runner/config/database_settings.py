@@ -63,6 +63,7 @@ class DatabaseSettings(Table):
             "set, the first URL that the suite uses is taken and reported.",
             TextForm.WORDS,
             metavar="URL",
+            is_url=True,
         ),
     ] = ()
     server: Annotated[
@@ -76,6 +77,7 @@ class DatabaseSettings(Table):
             "`embedded`. `--embedded` is short for `--database embedded`.",
             also=("--server",),
             metavar="URL",
+            is_url=True,
         ),
     ] = AUTO
     direct: Annotated[
@@ -87,6 +89,7 @@ class DatabaseSettings(Table):
             "The same server without the connection pooler that `server` leads through: dbsafe's own "
             "sessions go there, those of the tests through the pooler.",
             metavar="URL",
+            is_url=True,
         ),
     ] = ""
     deny: Annotated[

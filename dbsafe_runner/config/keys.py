@@ -33,6 +33,8 @@ class Key:
     #: Further spellings of the option.
     also: tuple[str, ...] = ()
     metavar: str = ""
+    #: It is the URL of a database: a wrong value is told without what may be its password.
+    is_url: bool = False
 
 
 _SWITCH_WORDS = {"true": True, "yes": True, "on": True, "1": True}

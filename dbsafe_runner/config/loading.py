@@ -15,7 +15,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dbsafe_runner.config.checking import Layer, Place, Problem, check, did_you_mean, show
+from dbsafe_runner.config.checking import (
+    Layer,
+    Place,
+    Problem,
+    check,
+    did_you_mean,
+    show,
+    show_line,
+    show_start,
+)
 from dbsafe_runner.config.database_settings import AUTO, DatabaseSettings
 from dbsafe_runner.config.keys import TextForm, value_of_text
 from dbsafe_runner.config.positions import find_lines, line_of
@@ -25,6 +34,7 @@ from dbsafe_runner.errors import ExitCode, UserError
 
 FILE_NAME: Final = "runner.toml"
 _PYPROJECT: Final = "pyproject.toml"
+_REFERENCE_HINT: Final = "docs/configuration.md lists every key with its option and its variable."
 
 
 def load_config(
@@ -132,7 +142,8 @@ def _toml_cause(file: Path, text: str, message: str) -> str:
     lines = text.split("\n")
     number = int(match[2]) if match[2] else len(text.rstrip("\n").split("\n"))
     column = int(match[3]) if match[3] else len(lines[number - 1]) + 1
-    shown = lines[number - 1].replace("\t", " ")
+    shown = show_line(lines[number - 1].replace("\t", " "))
+    column = min(column, len(shown) + 1)
     return f"{file.name}:{number}:{column}: {match[1]}\n  {shown}\n  {' ' * (column - 1)}^"
 
 
@@ -192,7 +203,8 @@ def _text_layer(
         try:
             read = _read(value, setting.key.form)
         except ValueError:
-            message = f"{setting.name} has a quote that is not closed: {show(value)}"
+            shown = show_start(value) if setting.key.is_url else show(value)
+            message = f"{setting.name} has a quote that is not closed: {shown}"
             problems.append(Problem(Place(name_of(setting)), message))
         else:
             values.setdefault(setting.section, {})[setting.name] = read
@@ -254,7 +266,9 @@ def _bad_configuration(problems: list[Problem], file: Path | None) -> UserError:
         "bad-configuration",
         f"The {subject} has {count}." if not in_file else f"{subject} has {count}.",
         cause="\n".join(f"{problem.place.text}: {problem.message}" for problem in problems),
-        hint="docs/configuration.md lists every key with its option and its variable.",
+        hint=" ".join(
+            dict.fromkeys((*(problem.hint for problem in problems if problem.hint), _REFERENCE_HINT))
+        ),
         exit_code=ExitCode.USAGE,
     )
 

@@ -127,7 +127,7 @@ a = 3
     assert error.cause.split("\n") == [
         'runner.toml:1: unknown section [databse] (did you mean "database"?)',
         'runner.toml:4: unknown key "sorce" in [database] (did you mean "source"?)',
-        f'runner.toml:5: server must be {server}, not "postgresqll://u:***@host/db"',
+        f'runner.toml:5: server must be {server}, not "postgresqll://…"',
         'runner.toml:6: inputs must be a file pattern or a list of file patterns, not ["a", 3]',
         'runner.toml:8: unknown key "timeout" in [database] (it belongs to [run])',
         'runner.toml:10: count must be a whole number from 1 to 1024, or "auto", not "many"',
@@ -142,6 +142,58 @@ a = 3
         """--pytest: pytest has a quote that is not closed: ["-k 'a"]""",
         '--setup-timeout: setup_timeout must be a number of seconds, 0 for no limit, not "x"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("host=127.0.0.1 password=sekrit", "host=…"),
+        ("password=sekrit host=127.0.0.1", "password=…"),
+        ("postgres:/foo:sekrit@h", "postgres:…"),
+        ("mysql://root@h/shop?password=sekrit", "mysql://…"),
+        ("postgresqll://u:p@sekrit@h", "postgresqll://…"),
+        ("//u:sekrit@h/shop", "…"),
+        ("embeded", "embeded"),
+    ],
+)
+@pytest.mark.parametrize("key", ["server", "direct"])
+def test_what_is_no_url_is_told_without_a_password(
+    tmp_path: Path, key: str, value: str, shown: str
+) -> None:
+    texts = {f"database.{key}": value}
+    for error in (
+        refusal(tmp_path, options=texts),
+        refusal(tmp_path, environment={f"DBSAFE_DATABASE_{key.upper()}": value}),
+        refusal(tmp_path, f'[database]\n{key} = "{value}"\n'),
+    ):
+        assert error.cause.endswith(f'a URL that starts with postgresql://, not "{shown}"')
+        assert "sekrit" not in error.cause + error.message + error.hint
+        assert "A URL is postgresql://user:password@host:port/database" in error.hint
+        (tmp_path / "runner.toml").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('source = "mysql://u:sekrit@h"', 'not "mysql://…"'),
+        ('source = ["sekrit/x", "mysql://u:sekrit@h"]', 'not ["…", "mysql://…"]'),
+        ('server = { host = "h", password = "sekrit" }', "not a table"),
+        ("server = host=h password=sekrit", "server = …"),
+        ("source = [\n'postgresql://u:se@krit@h' 3]", "'postgresql://u:*******@h' 3]"),
+    ],
+)
+def test_other_wrong_values_are_told_without_a_password(tmp_path: Path, text: str, cause: str) -> None:
+    error = refusal(tmp_path, f"[database]\n{text}\n")
+    assert cause in error.cause
+    assert "krit" not in error.cause + error.message + error.hint
+
+
+def test_a_section_or_a_quote_amiss_shows_no_password(tmp_path: Path) -> None:
+    error = refusal(tmp_path, 'database = "host=h password=sekrit"')
+    assert error.cause == 'runner.toml:1: database must be a table, [database], not "host=…"'
+    (tmp_path / "runner.toml").unlink()
+    error = refusal(tmp_path, options={"database.source": ["host=h password='sekrit"]})
+    assert error.cause == '--source: source has a quote that is not closed: ["host=…"]'
 
 
 def test_problems_of_a_file_are_told_in_the_order_of_its_lines(tmp_path: Path) -> None:
