@@ -10,9 +10,9 @@ import atheris
 
 with atheris.instrument_imports(include=["dbsafe_runner"]):
     from dbsafe_runner.config import load_config
-    from dbsafe_runner.database.sources import parse_source
     from dbsafe_runner.database.user_server import check_allowed
     from dbsafe_runner.errors import UserError
+    from dbsafe_runner.session.source_urls import parse_source
     from dbsafe_runner.workers.protocol import Decoder, ProtocolError, encode
     from dbsafe_runner.workers.redirect import Target
 

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+
+from dbsafe_runner.workers.redirect.urls import split_url
 
 #: Of /proc/self/stat, counted from the field behind the name of the program: where arguments begin.
 _ARGUMENTS_BEGIN: Final = 45
@@ -40,6 +41,8 @@ def blank_passwords(urls: Iterable[str]) -> None:
 
 def _secrets(url: str) -> list[tuple[str, str, str]]:
     """What is before, in and behind each password of a URL, as it is written there."""
-    parts = urlsplit(url)
-    found = [(name, value, "") for name, value in _IN_QUERY.findall(parts.query) if value]
+    if "://" not in url:
+        return []
+    parts = split_url(url)
+    found = [(name, value, "") for name, value in _IN_QUERY.findall(parts.query or "") if value]
     return [(":", parts.password, "@"), *found] if parts.password else found

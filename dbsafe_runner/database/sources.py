@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import getpass
 from collections.abc import Iterable
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.conninfo import conninfo_to_dict
 
 from dbsafe_runner.errors import ExitCode, UserError
 
@@ -24,65 +21,6 @@ class Source:
     password: str = dataclasses.field(default="", repr=False)
     host: str = ""
     port: int = 0
-
-
-def parse_source(text: str) -> Source:
-    """The parts of a URL (`postgresql://`, also with `+driver`) or of a libpq connection string.
-
-    Raises:
-        UserError: `bad-source` when it is neither.
-    """
-    try:
-        if "://" in text:
-            values = _url_parts(text)
-        else:
-            values = {name: str(value) for name, value in conninfo_to_dict(text).items() if value}
-        user = values.get("user") or getpass.getuser()
-        port = int(values.get("port", "0").split(",")[0] or 0)
-    except (ValueError, psycopg.Error, KeyError, OSError) as error:
-        # The URL itself stays out of it: it may hold a password.
-        what = str(error) if "://" in text else "It is neither a URL nor a libpq connection string."
-        raise bad_source(what) from None
-    return Source(
-        user=user,
-        database=values.get("dbname") or user,
-        password=values.get("password", ""),
-        host=values.get("host", ""),
-        port=port,
-    )
-
-
-def bad_source(cause: str) -> UserError:
-    """The error for a URL of the suite's that cannot be read; the URL must not be in `cause`."""
-    return UserError(
-        "bad-source",
-        "The database URL of the suite cannot be read.",
-        cause=cause,
-        hint="Write it as postgresql://user:password@host:port/database.",
-        exit_code=ExitCode.USAGE,
-    )
-
-
-def _url_parts(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    if parts.scheme.partition("+")[0] not in {"postgresql", "postgres", "postgis"}:
-        raise ValueError(f"its scheme is {parts.scheme!r}, not postgresql")
-    # asyncpg, SQLAlchemy and libpq all accept these also as parameters.
-    query = {name: given[-1] for name, given in parse_qs(parts.query).items()}
-    values: dict[str, str] = {}
-    for name in ("host", "port", "user", "password"):
-        if name in query:
-            values[name] = query[name]
-    values["dbname"] = unquote(parts.path[1:]) or query.get("dbname") or query.get("database", "")
-    if parts.username:
-        values["user"] = unquote(parts.username)
-    if parts.password:
-        values["password"] = unquote(parts.password)
-    if parts.hostname:
-        values["host"] = unquote(parts.hostname)
-    if parts.port:
-        values["port"] = str(parts.port)
-    return values
 
 
 def create_names(dsn: str, sources: Iterable[Source]) -> None:

@@ -19,11 +19,11 @@ from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.mock_provider import MockProvider
 from dbsafe_runner.database.passwords import masked_urls
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
-from dbsafe_runner.database.sources import bad_source, parse_source
 from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.session.source_urls import NEITHER, bad_source, parse_source
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import rewrite_command, serial_environment
 from dbsafe_runner.workers.settings import PoolSettings
@@ -58,7 +58,7 @@ def targets(config: Config) -> tuple[Target, ...]:
     try:
         return tuple(Target.parse(url) for url in dict.fromkeys(urls))
     except ValueError:
-        raise bad_source("It is neither a URL nor a libpq connection string.") from None
+        raise bad_source(NEITHER) from None
 
 
 def choice_of(config: Config) -> Choice | None:

@@ -13,8 +13,8 @@ import pytest
 from dbsafe_runner.database.cache import MARKER
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import TemplateInfo, TemplateRequest
-from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.errors import UserError
+from dbsafe_runner.session.source_urls import parse_source
 
 Provide = Callable[..., EmbeddedProvider]
 Servers = Callable[[Path], list[int]]

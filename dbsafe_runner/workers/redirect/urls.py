@@ -47,9 +47,12 @@ _SOCKET_FILE = re.compile(r"/?\.s\.PGSQL\.(\d+)$")
 _URL = re.compile(
     r"(?:postgres(?:ql)?|postgis|pgsql|timescale(?:gis)?|asyncpg|psycopg[23]?|pg8000)(?:\+\w+)?://"
 )
+#: As libpq and SQLAlchemy have it: the login ends at an "@" before the first "/", and "#" and "?" mean
+#: nothing in it. A further "@" belongs to the password: drivers that use urllib read it so.
 _URL_PARTS = re.compile(
-    r"(?P<scheme>[\w+]+)://(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
-    r"(?P<hosts>[^/?#]*)(?:/(?P<database>[^?#]*))?(?:\?(?P<query>[^#]*))?"
+    r"(?P<scheme>[\w+]+)://(?:(?P<login>[^@/]*(?:@[^@/?]*)*)@)?"
+    r"(?P<hosts>[^@/?]*)(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
 )
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>\d*))?$")
 _KEY_VALUE = re.compile(
@@ -160,22 +163,49 @@ def parse_conninfo(text: str) -> dict[str, str]:
     return parse_url(text) if is_url(text) else parse_key_value(text)
 
 
-def parse_url(url: str) -> dict[str, str]:
-    """Libpq parameters that a URL sets. Raises ValueError when it is none."""
+class UrlParts(NamedTuple):
+    """The parts of a URL as they are written there; None where it has no such part."""
+
+    scheme: str
+    user: str | None
+    password: str | None
+    hosts: str
+    database: str | None
+    query: str | None
+
+
+def split_url(url: str) -> UrlParts:
+    """Take a URL apart as libpq does. Raises ValueError, without its parts, when it is none."""
     match = _URL_PARTS.match(url)
     if match is None:
         msg = "not a PostgreSQL URL"
         raise ValueError(msg)
+    login = match.group("login")
+    user, colon, password = (login or "").partition(":")
+    return UrlParts(
+        match.group("scheme"),
+        None if login is None else user,
+        password if colon else None,
+        match.group("hosts"),
+        match.group("database"),
+        match.group("query"),
+    )
+
+
+def parse_url(url: str) -> dict[str, str]:
+    """Libpq parameters that a URL sets. Raises ValueError, without its parts, when it is none."""
+    parts = split_url(url)
     params: dict[str, str] = {}
-    for key, group in (("user", "user"), ("password", "password"), ("dbname", "database")):
-        if match.group(group):
-            params[key] = unquote(match.group(group))
-    hosts, ports = _split_hosts(match.group("hosts"))
+    named = (("user", parts.user), ("password", parts.password), ("dbname", parts.database))
+    for key, written in named:
+        if written:
+            params[key] = unquote(written)
+    hosts, ports = _split_hosts(parts.hosts)
     if any(hosts):
         params["host"] = ",".join(hosts)
     if any(ports):
         params["port"] = ",".join(ports)
-    for key, value in parse_qsl(match.group("query") or "", keep_blank_values=True):
+    for key, value in parse_qsl(parts.query or "", keep_blank_values=True):
         _add_query_parameter(params, key, value)
     params.pop(_REPEATED, None)
     return params
@@ -187,30 +217,27 @@ def with_parameters(url: str, params: Mapping[str, str]) -> str:
     A socket or another host goes into the query, where it overrides the host that stays in its place;
     a network address takes that place. Driver-specific scheme and password stay.
     """
-    match = _URL_PARTS.match(url)
-    if match is None:
-        msg = "not a PostgreSQL URL"
-        raise ValueError(msg)
+    parts = split_url(url)
     rest = dict(params)
-    hosts = match.group("hosts").split(",")[0]
+    hosts = parts.hosts.split(",")[0]
     if not is_socket(rest["host"]):
         host = rest.pop("host")
         hosts = f"[{host}]" if ":" in host else host
         hosts += ":" + rest.pop("port")
-    login = match.group("user") or ""
+    login = parts.user or ""
     if "user" in rest and rest.pop("user") != unquote(login):
         login = quote(params["user"], safe="")
-    password = match.group("password")
+    password = parts.password
     if "password" in rest and rest.pop("password") != unquote(password or ""):
         password = quote(params["password"], safe="")
     login += "" if password is None else ":" + password
-    database = match.group("database")
+    database = parts.database
     if "dbname" in rest and rest.pop("dbname") != unquote(database or ""):
         database = quote(params["dbname"], safe="")
     query = urlencode(rest, safe="/", quote_via=quote)
     return "".join(
         (
-            match.group("scheme"),
+            parts.scheme,
             "://",
             login and login + "@",
             hosts,

@@ -25,6 +25,7 @@ print(Path("/proc/self/cmdline").read_bytes().split(b"\\0")[-2].decode())
         ),
         ("postgresql://db/shop?sslpassword=key", "postgresql://db/shop?sslpassword=***"),
         ("postgresql://app@db/shop", "postgresql://app@db/shop"),
+        ("postgresql://app:h#r?@d@db/shop", "postgresql://app:******@db/shop"),
     ],
 )
 def test_passwords_of_arguments_are_blanked(url: str, left: str) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from dbsafe_runner.database.provider import TemplateRequest
-from dbsafe_runner.database.sources import Source, parse_source
+from dbsafe_runner.database.sources import Source
 from dbsafe_runner.database.templates import default_environment, input_digests, template_key
 from dbsafe_runner.domain.namespace import Endpoint
+from dbsafe_runner.session.source_urls import parse_source
 
 REQUEST = TemplateRequest(
     root=Path("/project"), setup="alembic upgrade head", sources=(Source("app", "shop", "pw"),)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from dbsafe_runner.config import Config, RunRequest, load_config
 from dbsafe_runner.config.reference import settings_by_name
-from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.database.user_server import check_allowed
 from dbsafe_runner.errors import UserError
 from dbsafe_runner.session.parts import make_provider, pool_settings
+from dbsafe_runner.session.source_urls import parse_source
 from dbsafe_runner.session.strategy import chosen_strategy, worker_count
 
 T = TypeVar("T")

@@ -33,6 +33,11 @@ def test_a_url_keeps_its_parts_and_gets_the_socket() -> None:
     assert parts.query == "host=/srv/w1&port=5432&application_name=x"
 
 
+def test_a_url_with_a_raw_password() -> None:
+    new = led({"URL": "postgresql://app:Mk#r?77@127.0.0.1:5432/shop"})["URL"]
+    assert new == "postgresql://app:Mk#r?77@127.0.0.1:5432/shop?host=/srv/w1&port=5432"
+
+
 def test_a_connection_string() -> None:
     new = led({"DSN": "host=localhost dbname=shop password='a b' sslmode=require"})["DSN"]
     assert new == "host='/srv/w1' dbname='shop' password='a b' port='5432'"

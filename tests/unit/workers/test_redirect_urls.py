@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from dbsafe_runner.workers.redirect import Target, urls
 
@@ -107,6 +108,25 @@ def test_any_name_survives_a_url(user: str, password: str, database: str) -> Non
     led = urls.with_parameters(url, {**params, "host": "/srv/pg dir", "port": "1"})
     assert urls.parse_url(led) == {**params, "host": "/srv/pg dir", "port": "1"}
     assert led.startswith(url)
+
+
+@given(
+    st.text("ab:#?=&,", min_size=1), st.sampled_from(["", "/shop", "/sh#op", "?user=me@x", "/?port=1"])
+)
+def test_a_login_is_read_as_libpq_does(login: str, rest: str) -> None:
+    url = f"postgresql://{login}@localhost{rest}"
+    params, theirs = urls.parse_url(url), conninfo_to_dict(url)
+    assert params == {key: value for key, value in theirs.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("login", "user", "password"),
+    [("app:a@b#c", "app", "a@b#c"), ("app@here:pw", "app@here", "pw"), ("app:@", "app", "@")],
+)
+def test_an_at_sign_belongs_to_the_login(login: str, user: str, password: str) -> None:
+    params = urls.parse_url(f"postgresql://{login}@db:6000/shop")
+    assert params["host"] == "db"
+    assert (params["user"], params["password"]) == (user, password)
 
 
 @given(st.text(max_size=60))

@@ -9,10 +9,10 @@ import pytest
 
 from dbsafe_runner.database import clones
 from dbsafe_runner.database.reset import Keeper
-from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import UserError
+from dbsafe_runner.session.source_urls import parse_source
 
 
 def test_tls_settings_go_into_every_connection(user_server, source, provide, monkeypatch, tmp_path):

@@ -17,9 +17,9 @@ from fakes.templates import Provide, Servers, ask
 
 from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.provider import ProviderClosedError, TemplateRequest
-from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
+from dbsafe_runner.session.source_urls import parse_source
 
 SOURCE = parse_source("postgresql://app:secret@localhost:5433/shop")
 

@@ -24,9 +24,9 @@ from fakes.templates import (
 )
 
 from dbsafe_runner.database.provider import ProviderClosedError, TemplateRequest
-from dbsafe_runner.database.sources import parse_source
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode
+from dbsafe_runner.session.source_urls import parse_source
 
 
 def test_a_callable_runs_once_and_is_kept(project: Path, own_cache: Path, provide: Provide) -> None:

@@ -355,7 +355,7 @@ def test_an_ordinary_user_needs_no_root(
 
 
 def test_the_password_is_in_no_process_list(area: Path, provide: Provide) -> None:
-    from dbsafe_runner.database.sources import parse_source
+    from dbsafe_runner.session.source_urls import parse_source
 
     source = parse_source("postgresql://app:hunter2@localhost/shop")
     provider = provide(TemplateRequest(root=area, sources=(source,), setup="sleep 0.3"))

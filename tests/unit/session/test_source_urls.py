@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from dbsafe_runner.database.sources import Source, parse_source
+from dbsafe_runner.database.sources import Source
 from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.session.source_urls import parse_source
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,11 @@ from dbsafe_runner.errors import ExitCode, UserError
             Source("app", "shop", "secret", "localhost", 5433),
         ),
         ("postgres://app@/shop", Source("app", "shop")),
+        (
+            "postgresql+psycopg2://app:Mk#r?s-77@127.0.0.1:5433/shop",
+            Source("app", "shop", "Mk#r?s-77", "127.0.0.1", 5433),
+        ),
+        ("postgresql://a:1,b:2/shop?user=app", Source("app", "shop", "", "a,b", 1)),
         ("postgresql+asyncpg://app:s%40cr%2Ft@db/shop", Source("app", "shop", "s@cr/t", "db")),
         ("postgresql://%61pp@localhost", Source("app", "app", "", "localhost")),
         ("postgresql://app@/shop?host=/run/pg&port=6000", Source("app", "shop", "", "/run/pg", 6000)),
@@ -52,3 +60,19 @@ def test_a_password_never_shows() -> None:
         parse_source("host=x password=hunter2 nonsense")
     assert "hunter2" not in f"{caught.value.message} {caught.value.cause} {caught.value.hint}"
     assert "hunter2" not in repr(parse_source("postgresql://app:hunter2@localhost/shop"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:sek/rit@localhost/shop",
+        "postgresql://app:sek:rit/@[localhost/shop",
+        "postgresql://app@localhost:sekrit/shop",
+        "postgresql://app@localhost:123456/shop?password=sekrit",
+    ],
+)
+def test_what_cannot_be_read_is_told_without_its_parts(url: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_source(url)
+    assert not {"sek", "rit", "localhost"} & set(re.findall(r"\w+", caught.value.cause))
+    assert "sek" not in caught.value.cause
