@@ -140,6 +140,15 @@ def check_allowed(url: str, deny: Sequence[str]) -> None:
                 )
 
 
+def check_url(url: str) -> None:
+    """Refuse what cannot be the URL of a server.
+
+    Raises:
+        UserError: `bad-server-url`.
+    """
+    _parse(url)
+
+
 def inspect_pooler(url: str) -> tuple[ServerAddress, ServerFacts]:
     """As `inspect`, where a pooler may be in between, which keeps its connections to a database.
 
@@ -269,16 +278,28 @@ def choose_kind(wanted: str, facts: ServerFacts) -> tuple[NamespaceKind, str]:
 
 def _parse(url: str) -> dict[str, Any]:
     try:
-        return conninfo_to_dict(url)
+        values = conninfo_to_dict(url)
     except psycopg.Error as error:
-        raise UserError(
-            "bad-server-url",
-            "The URL of the server cannot be read.",
-            # libpq quotes parts of the URL, and the password may be one of them.
-            cause=str(error).partition('"')[0].rstrip(" :\n"),
-            hint="Write it as postgresql://user:password@host:port/database.",
-            exit_code=ExitCode.USAGE,
-        ) from None
+        # libpq quotes parts of the URL, and the password may be one of them.
+        raise _bad_url(str(error).partition('"')[0].rstrip(" :\n")) from None
+    # libpq takes these, and would say so with what may be a piece of the password.
+    if any("@" in host[1:] for host in str(values.get("host", "")).split(",")):
+        raise _bad_url('There is an "@" in its host: one in a password is written %40.')
+    for port in str(values.get("port") or "").split(","):
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise _bad_url("Its port is no number below 65536: a / in a password is written %2F.")
+    return values
+
+
+def _bad_url(cause: str) -> UserError:
+    return UserError(
+        "bad-server-url",
+        "The URL of the server cannot be read.",
+        cause=cause,
+        hint="Write it as postgresql://user:password@host:port/database, with special characters in the "
+        "password as %40 and the like.",
+        exit_code=ExitCode.USAGE,
+    )
 
 
 def _address(connection: psycopg.Connection[Any], given: Mapping[str, Any]) -> ServerAddress:

@@ -19,6 +19,7 @@ from dbsafe_runner.database.embedded import EmbeddedProvider
 from dbsafe_runner.database.mock_provider import MockProvider
 from dbsafe_runner.database.passwords import masked_urls
 from dbsafe_runner.database.provider import NamespaceProvider, TemplateRequest
+from dbsafe_runner.database.user_server import check_url
 from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
@@ -48,11 +49,15 @@ def targets(config: Config) -> tuple[Target, ...]:
     """The servers that the suite means; the user's own is never connected to but by way of these.
 
     Raises:
-        UserError: `bad-source`.
+        UserError: `bad-server-url`, `bad-source`.
     """
     database = config.database
-    servers = () if database.server in {AUTO, EMBEDDED} else (database.server, database.direct)
-    urls = (*sources(config), *filter(None, servers))
+    named = () if database.server in {AUTO, EMBEDDED} else (database.server, database.direct)
+    servers = tuple(filter(None, named))
+    # Where the suite's URL is not configured it is the server's, and what is wrong is wrong there.
+    for url in servers:
+        check_url(url)
+    urls = (*sources(config), *servers)
     for url in urls:
         parse_source(url)
     try:
@@ -93,7 +98,8 @@ def obtain_provider(config: Config, *, fresh: bool) -> tuple[NamespaceProvider, 
     stands in for it, if it cannot be had, is told in notes.
 
     Raises:
-        UserError: `bad-source`, `namespace-needs-server`, and what `provider_for` raises.
+        UserError: `bad-server-url`, `bad-source`, `namespace-needs-server`, and what `provider_for`
+            raises.
     """
     template = template_request(config, fresh=fresh)
     allowed = config.database.fallback

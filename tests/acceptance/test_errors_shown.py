@@ -45,6 +45,8 @@ def shown(folder: Path, done: subprocess.CompletedProcess[str]) -> str:
         "run --isolation balansed",
         "run --config missing.toml",
         "run --output /proc/here",
+        "run --database postgresql://maker:se%krit@localhost/shop",
+        "run --database postgresql://maker:se@krit@localhost/shop",
     ],
 )
 def test_command_lines(tmp_path: Path, snapshot: SnapshotAssertion, line: str) -> None:

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from dbsafe_runner.config.database_settings import PRODUCTION
 from dbsafe_runner.database.clones import Dress, dressing, split_names
+from dbsafe_runner.database.passwords import masked_urls
 from dbsafe_runner.database.user_server import ServerAddress, ServerFacts, check_allowed, choose_kind
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import UserError
@@ -98,11 +99,27 @@ def test_what_does_not_is_not(url: str) -> None:
     check_allowed("postgresql://u@prod/app", ())
 
 
-def test_urls_that_cannot_be_read_do_not_show_their_password() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:secret%zz@host/db",
+        "postgresql://u:pass@secret@host/db",
+        "postgresql://u:secret/w@host/db",
+        "postgresql://u:secret@[::/db",
+        "postgresql://u:secret@host:0/db",
+    ],
+)
+def test_urls_that_cannot_be_read_do_not_show_their_password(url: str) -> None:
     with pytest.raises(UserError) as caught:
-        check_allowed("postgresql://u:secret%zz@host/db", ())
+        check_allowed(url, ())
     assert caught.value.code == "bad-server-url"
     assert "secret" not in caught.value.cause + caught.value.message
+
+
+def test_sockets_and_raw_characters_of_a_password_are_no_fault() -> None:
+    check_allowed("postgresql://u:Mk#r?s@/db?host=@abstract,/run/pg&port=1,2", ())
+    text = "at postgresql://u:Mk#r?s-77@h/db"
+    assert masked_urls(text, [text[3:]]) == "at postgresql://u:***@h/db"
 
 
 def test_addresses_show_and_mask_no_password() -> None:
