@@ -50,7 +50,7 @@ _ConfigFile = Annotated[
 _Server = Annotated[
     str | None,
     typer.Option(
-        "--database", "--server", metavar="URL", help="Your server, instead of [database] server."
+        "--database", "--server", metavar="URL", help="Your server, instead of the configured one."
     ),
 ]
 
@@ -135,7 +135,7 @@ def clean(
 @app.command()
 def psql(
     worker: Annotated[
-        str, typer.Argument(metavar="[WORKER]", help="A worker (gw0), or a name that `status` shows.")
+        str, typer.Argument(metavar="WORKER", help="A worker (gw0), or a name that `status` shows.")
     ] = "",
     config_file: _ConfigFile = None,
     database: _Server = None,
@@ -177,7 +177,7 @@ def _local_lines(now: float) -> Iterator[str]:
     for run in find_runs():
         state = "running" if run.living else "left over"
         servers = counted(run.servers, "server")
-        yield f"  run        {run.path.name}  {state}, pid {run.pid}, {servers}, {_megabytes(run.size)}"
+        yield f"  run        {run.name}  {state}, pid {run.pid}, {servers}, {_megabytes(run.size)}"
     for server in standing.list_standing():
         state = (
             f"pid {server.pid}" if server.running else "not running: `dbsafe db start` starts it again"
@@ -240,7 +240,7 @@ def _embedded_way(name: str, root: Path) -> dict[str, str]:
         path.parent
         for run in find_runs()
         if run.living
-        for path in sorted(run.path.glob("*/.s.PGSQL.5432"))
+        for path in sorted(one for home in run.paths for one in home.glob("*/.s.PGSQL.5432"))
     ]
     if not homes and not name:
         for server in standing.list_standing():

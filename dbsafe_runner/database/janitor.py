@@ -27,9 +27,11 @@ _GRACE: Final = 60.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunFound:
-    """One run directory on this machine that belongs to us."""
+    """One run on this machine that has directories of ours."""
 
-    path: Path
+    name: str
+    #: One in memory, one on disk, or both.
+    paths: tuple[Path, ...]
     living: bool
     #: The process that made it, 0 when that is unknown.
     pid: int
@@ -42,18 +44,22 @@ class RunFound:
 
 
 def find_runs() -> list[RunFound]:
-    """All run directories of this user on this machine, oldest first."""
-    found = []
+    """All runs of this user that have a directory on this machine, oldest first."""
+    paths: dict[str, list[Path]] = {}
     for path in _run_directories():
-        facts = _owner_facts(path)
+        paths.setdefault(path.name, []).append(path)
+    found = []
+    for name, of_run in paths.items():
+        facts = next(filter(None, map(_owner_facts, of_run)), {})
         found.append(
             RunFound(
-                path=path,
-                living=not _abandoned(path),
+                name=name,
+                paths=tuple(of_run),
+                living=not all(_abandoned(path) for path in of_run),
                 pid=int(facts.get("pid", 0)),
                 started=float(facts.get("started", 0.0)),
-                servers=len(list(path.glob("*/data"))),
-                size=manifest(path)[1],
+                servers=sum(len(list(path.glob("*/data"))) for path in of_run),
+                size=sum(manifest(path)[1] for path in of_run),
             )
         )
     return sorted(found, key=lambda run: run.started)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 from dbsafe_runner import __version__
-from dbsafe_runner.cli.main import COMMANDS, exit_code_of
+from dbsafe_runner.cli.main import COMMANDS, app, exit_code_of
 from dbsafe_runner.config import Config, RunRequest
 from dbsafe_runner.config.reference import settings_by_name
 from dbsafe_runner.session import running
@@ -159,3 +162,20 @@ def test_starting_imports_nothing_heavy() -> None:
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"rich", "pydantic", "psycopg", "pytest", "sqlglot", "jinja2", "psutil", "asyncio"}
     assert heavy.isdisjoint(imported.stdout.split())
+
+
+def _texts_of_help(command: Any) -> Iterator[str]:
+    yield command.help or ""
+    for parameter in command.params:
+        yield getattr(parameter, "help", "") or ""
+    for inner in getattr(command, "commands", {}).values():
+        yield from _texts_of_help(inner)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_has_what_is_taken_for_markup(name: str) -> None:
+    group = typer.main.get_command(app)
+    command = group.get_command(None, name)  # type: ignore[attr-defined]
+    for text in _texts_of_help(command):
+        # rich takes such brackets for a style, and shows nothing of them.
+        assert not re.search(r"\[[a-z#/@][^\[\]]*\]", text), text
