@@ -131,7 +131,7 @@ def _notes(request: PlanRequest, groups: Groups, plan: Plan) -> list[str]:
         )
         notes.extend(
             f"{level.name} tests should have a {request.strategy.levels[level].isolation.value} of their"
-            " own, but the server permits only schemas: their cap stays"
+            " own, but every worker has only a schema: their cap stays"
             for level in levels
         )
     return notes
