@@ -113,7 +113,7 @@ def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel
         return tenant.learn(target)
 
     def refused(target: redirect.Target) -> str:
-        notice("connection-refused-by-guard", f"{target.host}:{target.port}/{target.database}")
+        notice("connection-refused-by-guard", f"{target.written}:{target.port}/{target.database}")
         return _current_test()
 
     return redirect.Rules(

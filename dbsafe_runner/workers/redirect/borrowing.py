@@ -39,7 +39,7 @@ class NothingLentError(Exception):
 
     def __init__(self, target: Target, why: str) -> None:
         super().__init__(
-            f"dbsafe has no database for this process, the first that connects to {target.host}:"
+            f"dbsafe has no database for this process, the first that connects to {target.written}:"
             f"{target.port}: {why}. Nothing was sent to that server. Name the suite's database as "
             "source under [database] in runner.toml, or with --source."
         )

@@ -87,8 +87,9 @@ def refusal(
 ) -> ConnectionRefusedByGuardError:
     """The exception that refuses a connection; an instance of `error` as well."""
     message = (
-        "{code}: {who} tried to connect to database {target.database!r} on {target.host}:{target.port}, "
-        "which is neither on this machine nor the configured source. Nothing was sent to it. "
+        "{code}: {who} tried to connect to database {target.database!r} on "
+        "{target.written}:{target.port}, which is neither on this machine nor the configured source. "
+        "Nothing was sent to it. "
         "If the suite may use that server, add its host to allow_hosts under [database] in runner.toml; "
         "if it is the suite's own database, name it as source there."
     ).format(code=ConnectionRefusedByGuardError.code, who=test or "The suite", target=target)
@@ -101,7 +102,7 @@ def refusal_of_database(
     """The exception that refuses a connection to another database of the user's server."""
     message = (
         "connection-refused-by-guard: {who} tried to connect to the database {target.database!r} on "
-        "{target.host}:{target.port}, the server that you gave, where it is none of the suite's. "
+        "{target.written}:{target.port}, the server that you gave, where it is none of the suite's. "
         "Nothing was sent to it. If tests may use it, add it to allow_databases under [database] in "
         "runner.toml; "
         "if it is the suite's own, name it as source there, and every worker gets a copy."
@@ -219,7 +220,7 @@ class Router:
         if known is not None:
             for name, renamed in known.databases.items():
                 if renamed == target.database:
-                    return Target(target.host, target.port, target.user, name)
+                    return Target(target.written, target.port, target.user, name)
         return target
 
     def _learn(self, target: Target) -> bool:

@@ -102,12 +102,15 @@ class Target(_Fields):
     other directory is a server of its own and keeps its directory as host.
     """
 
-    __slots__ = ()
+    #: The host as it was given, for messages; no part of what makes targets equal.
+    written: str
 
     def __new__(  # noqa: D102, PYI034 - `Self` needs Python 3.11.
         cls, host: str = "", port: int = DEFAULT_PORT, user: str = "", database: str = ""
     ) -> Target:
-        return super().__new__(cls, normalise_host(host), int(port or DEFAULT_PORT), user, database)
+        new = super().__new__(cls, normalise_host(host), int(port or DEFAULT_PORT), user, database)
+        new.written = host or new.host
+        return new
 
     @property
     def server(self) -> tuple[str, int]:

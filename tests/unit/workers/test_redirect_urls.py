@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
-from dbsafe_runner.workers.redirect import Target, urls
+from dbsafe_runner.workers.redirect import Target, routing, urls
 
 LOCAL = Target("localhost", 5432, "app", "shop")
 
@@ -141,3 +141,10 @@ def test_a_network_address_takes_the_place_of_the_host() -> None:
     params = {**urls.parse_url(url), "host": "::1", "port": "9", "user": "w1", "dbname": "shop_w1"}
     led = urls.with_parameters(url, params)
     assert led == "postgresql+psycopg://w1:pw@[::1]:9/shop_w1?connect_timeout=3"
+
+
+def test_messages_name_the_host_as_it_was_written() -> None:
+    target = Target.parse("postgresql://app@127.0.0.1:45115/shop", {})
+    assert target == Target("localhost", 45115, "app", "shop")
+    for refusal in (routing.refusal(target, "test_a"), routing.refusal_of_database(target, "test_a")):
+        assert "127.0.0.1:45115" in str(refusal)
