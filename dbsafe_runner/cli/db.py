@@ -263,15 +263,17 @@ def _pick_home(homes: Sequence[Path], wanted: str) -> Path:
     for home in homes:
         if not wanted or wanted.removeprefix("server-") == home.name:
             return home
-    raise _no_such([f"server-{home.name}" for home in homes])
+    raise _no_such([*(f"server-{home.name}" for home in homes), *(kept.name for kept in kept_servers())])
 
 
 def _no_such(names: Sequence[str]) -> UserError:
     return UserError(
         "no-such-namespace",
         "There is no such namespace of a living run.",
-        cause="\n".join(names) or "No run of dbsafe has one now.",
-        hint="`dbsafe db status` lists what there is.",
+        # Each run counts its servers from one.
+        cause="\n".join(dict.fromkeys(names)) or "No run of dbsafe has one now.",
+        hint="`dbsafe db status` lists what there is. What is on a server of yours is found with the "
+        "`--database URL` of the run.",
         exit_code=ExitCode.USAGE,
     )
 

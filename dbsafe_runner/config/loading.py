@@ -68,7 +68,11 @@ def load_config(
         raise _bad_configuration(problems, found)
     settings = Settings.model_validate(_merge(layers))
     server = _offered_server(settings.database, environment)
-    config = _config(settings, start, found, layers)
+    config = dataclasses.replace(
+        _config(settings, start, found, layers),
+        server_from_option="server" in _table(layers[-1], "database"),
+        file_from_option=file is not None,
+    )
     if not server:
         return config
     database = config.database.model_copy(update={"server": server})

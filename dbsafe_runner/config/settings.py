@@ -276,5 +276,9 @@ class Config:
     rules: tuple[Rule, ...] = ()
     #: The server is that of DATABASE_URL in the environment: nothing else names one.
     server_from_environment: bool = False
+    #: The server is the one that an option names, which later commands know nothing of.
+    server_from_option: bool = False
+    #: An option names the file.
+    file_from_option: bool = False
     #: Tables under [strategies] as they stand in the file, by name; checked by their reader.
     strategies: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)

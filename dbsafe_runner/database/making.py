@@ -99,6 +99,9 @@ class Workplace:
     open: tuple[str, ...] = ()
     #: Seconds that the server is waited for.
     patience: float = 60.0
+    #: The option by which a later command finds the server, and what is to be said beside it.
+    option: str = ""
+    note: str = ""
     #: Databases that were there before the run and are closed to tests, filled in by `find_closed`.
     closed: tuple[str, ...] = ()
     numbers: itertools.count[int] = dataclasses.field(default_factory=lambda: itertools.count(1))

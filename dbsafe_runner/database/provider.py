@@ -77,8 +77,10 @@ class Keepsake:
     name: str
     #: Where it is, in words.
     place: str
-    #: What the command line has to say beside the name, in words; "" for nothing.
-    proviso: str = ""
+    #: The option that commands need to find it, as one pastes it into a shell; "" for none.
+    option: str = ""
+    #: What is to be known beside that, in words; "" for nothing.
+    note: str = ""
 
 
 class NamespaceProvider(Protocol):

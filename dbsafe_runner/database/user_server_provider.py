@@ -192,7 +192,7 @@ class UserServerProvider:
             raise not_kept(self._place.address.mask(str(error))) from error
         name = made.names[0]
         place = f"the {self.kind.value} {name} on {self._place.address.shown}"
-        return Keepsake(name, place, "with --database as in the run, if that named the server")
+        return Keepsake(name, place, self._place.option, self._place.note)
 
     def trouble(self, namespace: Namespace) -> str:
         """See `NamespaceProvider.trouble`."""

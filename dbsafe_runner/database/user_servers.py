@@ -45,6 +45,10 @@ class Choice:
     open: Sequence[str] = ()
     #: Seconds that the server is waited for when it restarts, or has no connection left.
     patience: float = 60.0
+    #: The option by which a later command finds the server, "" where it needs none, and what is to be
+    #: said beside it. No secret is in them.
+    option: str = ""
+    note: str = ""
 
 
 def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider:
@@ -74,6 +78,8 @@ def provider_for(choice: Choice, request: TemplateRequest) -> UserServerProvider
             open=tuple(choice.open),
             patience=choice.patience,
             run=run,
+            option=choice.option,
+            note=choice.note,
         )
     except BaseException:
         sessions.close()

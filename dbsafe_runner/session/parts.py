@@ -24,6 +24,7 @@ from dbsafe_runner.database.user_server_provider import UserServerProvider
 from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.session.server_option import server_option
 from dbsafe_runner.session.source_urls import NEITHER, bad_source, parse_source
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import rewrite_command, serial_environment
@@ -71,6 +72,7 @@ def choice_of(config: Config) -> Choice | None:
     database = config.database
     if database.server in {AUTO, EMBEDDED}:
         return None
+    option, note = server_option(config, os.environ)
     return Choice(
         url=database.server,
         direct=database.direct,
@@ -78,6 +80,8 @@ def choice_of(config: Config) -> Choice | None:
         deny=database.deny,
         open=database.allow_databases if database.guard else ("*",),
         patience=database.patience,
+        option=option,
+        note=note,
     )
 
 

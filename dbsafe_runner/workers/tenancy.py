@@ -160,13 +160,14 @@ class Tenancy:
 
         def kept(keepsake: Keepsake) -> None:
             self.keeping -= 1
-            name = keepsake.name
-            proviso = keepsake.proviso and f" ({keepsake.proviso})"
+            option = keepsake.option and f" {keepsake.option}"
+            note = keepsake.note and f" ({keepsake.note})"
             pool.notice(
                 "info",
                 "namespace-kept",
                 f"Its database is kept as it was when the test had ended: {keepsake.place}.",
-                hint=f"`dbsafe db psql {name}` opens it, `dbsafe db clean` removes it{proviso}.",
+                hint=f"`dbsafe db psql {keepsake.name}{option}` opens it, `dbsafe db clean{option}` "
+                f"removes it{note}.",
                 nodeid=nodeid,
             )
 
