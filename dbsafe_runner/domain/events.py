@@ -266,7 +266,10 @@ class PoolResized(RunEvent):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Notice(RunEvent):
-    """Something the user should know. `kind` is info, warning or error; `code` as in docs/errors.md."""
+    """Something the user should know. `kind` is info, warning or error; `code` as in docs/errors.md.
+
+    An error is what ends a run that comes to its end in order, with a `RunFinished`.
+    """
 
     kind: str
     code: str

@@ -104,7 +104,7 @@ class Recorder:
             leases=self._lease_info(),
             resets=self._reset_info(),
             notices=self._notice_infos(),
-            error=_error_info(self._failed) if self._failed else None,
+            error=self._error(),
             usage=self._usage.info(),
             moments=self._usage.moments(),
             pool=self._usage.pool,
@@ -138,7 +138,7 @@ class Recorder:
 
     def _run_info(self) -> results.RunInfo:
         run, plan, finished = self._run, self._plan.plan if self._plan else None, self._finished
-        failed = self._failed
+        failed, error = self._failed, self._error()
         last = self._tests[-1].at if self._tests else 0.0
         span = finished.span if finished else max(0.0, last - (self._first_start or 0.0))
         return results.RunInfo(
@@ -152,7 +152,7 @@ class Recorder:
             arguments=list(run.arguments) if run else [],
             strategy=run.strategy if run else "",
             exit_code=ended.exit_code if (ended := finished or failed) else None,
-            interrupted=finished.interrupted if finished else failed is None,
+            interrupted=error is None and (finished is None or finished.interrupted),
             wall=self._last_at,
             span=span,
             predicted=plan.predicted_wall if plan else 0.0,
@@ -174,17 +174,15 @@ class Recorder:
         )
 
     def _notice_infos(self) -> list[results.NoticeInfo]:
-        told = [
-            results.NoticeInfo(
-                kind=notice.kind,
-                code=notice.code,
-                message=notice.message,
-                hint=notice.hint,
-                nodeid=notice.nodeid,
-            )
-            for notice in self._notices
-        ]
+        told = [_notice_info(notice) for notice in self._notices]
         return [*told, _error_info(self._failed)] if self._failed else told
+
+    def _error(self) -> results.NoticeInfo | None:
+        """What ended the run: at once, or in order, as a limit of time does."""
+        if self._failed is not None:
+            return _error_info(self._failed)
+        ending = [notice for notice in self._notices if notice.kind == "error"]
+        return _notice_info(ending[-1]) if ending else None
 
     def _lease_info(self) -> results.LeaseInfo:
         if self._finished is not None and self._finished.leases:
@@ -203,6 +201,16 @@ class Recorder:
             retired=sum(bool(report.retire) for report in reports),
             leaks=[leak for report in reports for leak in report.leaks],
         )
+
+
+def _notice_info(notice: events.Notice) -> results.NoticeInfo:
+    return results.NoticeInfo(
+        kind=notice.kind,
+        code=notice.code,
+        message=notice.message,
+        hint=notice.hint,
+        nodeid=notice.nodeid,
+    )
 
 
 def _error_info(failed: events.RunFailed) -> results.NoticeInfo:

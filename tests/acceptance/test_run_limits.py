@@ -156,7 +156,10 @@ def test_a_run_that_takes_too_long_is_stopped_with_its_reports(project: Project)
     assert "test_two.py::test_long" in run.out
     assert run.outcomes == {"test_one.py::test_first": "passed"}
     assert run.results["totals"]["not_run"] == 2
-    assert "run-timeout" in run.notices()
+    assert run.notices().count("run-timeout") == run.out.count("error[run-timeout]") == 1
+    assert run.results["error"]["code"] == "run-timeout"
+    ours = (project.root / ".dbsafe" / "results" / "junit.xml").read_text()
+    assert '<testcase classname="dbsafe" name="run-timeout"' in ours
     assert (project.root / "tidied").exists()
     assert "test_first" in (project.root / "junit.xml").read_text()
     assert "2 not run" in run.out

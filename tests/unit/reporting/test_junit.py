@@ -151,6 +151,21 @@ def test_an_error_that_ended_the_run_is_a_case_of_its_own() -> None:
     assert error.text == "It exited with 3.\n\nno <x>\n\nDo."
 
 
+def test_an_error_that_ended_the_run_in_order_is_one_too() -> None:
+    recorder = Recorder()
+    recorder.on(events.Collected(0.0, 3, 1, 0, 0.1, "9.0"))
+    recorder.on(events.Notice(1.0, "error", "run-timeout", "It took longer than 1 s.", "See."))
+    recorder.on(events.RunFinished(2.0, 71, True, {}, 0.0, {}))
+    report = recorder.report()
+    assert report.error is not None
+    assert report.notices == [report.error]
+    assert (report.run.exit_code, report.run.interrupted) == (71, False)
+    root = ET.fromstring(as_xml(report))
+    check(root)
+    assert root[0].attrib["errors"] == "1"
+    assert (root[0][0].attrib["classname"], root[0][0].attrib["name"]) == ("dbsafe", "run-timeout")
+
+
 @pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.XPASSED])
 def test_a_passed_test_has_nothing_but_properties(outcome: Outcome) -> None:
     case = one(Result("a.py::b", outcome, {}, "gw3", 0.0, properties=(("ticket", "7 & 8"),)))
