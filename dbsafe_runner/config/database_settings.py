@@ -120,8 +120,10 @@ class DatabaseSettings(Table):
         Key(
             "--fallback",
             'a list of "embedded" and "mock"',
-            "What a run may use, in this order, when the server cannot be had: servers of dbsafe's own, "
-            "or a stand-in that knows no SQL, against which no test can pass. Without it the run fails.",
+            "What a run may use, in this order, when the server cannot be had at its start: servers of "
+            "dbsafe's own, or a stand-in that knows no SQL, against which no test can pass. Without it "
+            "the run fails. A server that is lost in the middle of a run is waited for (`patience`) and "
+            "then ends it: servers are not mixed in one run.",
             TextForm.WORDS,
             metavar="KIND",
         ),

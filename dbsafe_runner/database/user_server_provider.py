@@ -27,11 +27,12 @@ from dbsafe_runner.database.making import Made, Maker, Workplace
 from dbsafe_runner.database.own_leftovers import remove_leftovers
 from dbsafe_runner.database.passwords import masked
 from dbsafe_runner.database.provider import Keepsake, ProviderClosedError, Report, TemplateInfo, not_kept
+from dbsafe_runner.database.server_errors import connections_short, server_error, server_lost
 from dbsafe_runner.database.server_health import Health
 from dbsafe_runner.database.strays import Stray, StrayFinder
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.namespace import Namespace
-from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.errors import UserError
 
 #: Seconds between two looks at our claim, and at the number of connections while they are short.
 PULSE: Final = 1.0
@@ -120,7 +121,7 @@ class UserServerProvider:
             key, reused = self._maker.prepare(report)
         except psycopg.Error as error:
             self._check_open()
-            raise _server_error(error, address.mask(str(error))) from error
+            raise server_error(error, address.mask(str(error))) from error
         self._check_open()
         with self._place.sessions.session() as connection:
             shared = {address.database} if self.kind is NamespaceKind.SCHEMA else set()
@@ -132,12 +133,16 @@ class UserServerProvider:
     def acquire(self, worker: str) -> Namespace:
         """See `NamespaceProvider.acquire`. Waits, bounded, for connections that others use."""
         started = time.monotonic()
-        connections = self._connections()
         try:
+            connections = self._connections()
             made = self._next()
         except psycopg.Error as error:
             self._check_open()
-            raise _server_error(error, self._place.address.mask(str(error))) from error
+            raise server_error(error, self._place.address.mask(str(error))) from error
+        except UserError as error:
+            if error.code != "server-unreachable":
+                raise
+            raise server_lost(error.cause) from error
         name = made.names[0]
         now = time.monotonic()
         with self._lock:
@@ -271,7 +276,7 @@ class UserServerProvider:
                 # Workers come to their ends and give back what they had: this one's turn will come.
                 deadline, before = time.monotonic() + self._place.patience, promised
             if time.monotonic() >= deadline:
-                raise _connections_short(self._place, free, promised)
+                raise connections_short(self._place, free, promised)
             if not told:
                 self._report(f"waiting for connections: the server has {max(free, 0)} left for this run")
                 told = True
@@ -368,25 +373,3 @@ def new_ending() -> tuple[Ending, threading.Event]:
 
 def _succeeded(future: concurrent.futures.Future[Any]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
-
-
-def _server_error(error: psycopg.Error, message: str) -> UserError:
-    return UserError(
-        "server-lost" if isinstance(error, psycopg.OperationalError) else "namespace-refused",
-        "The server that namespaces are made on does not do what it is asked to.",
-        cause=message.strip(),
-        hint="`dbsafe db status` shows whether it can be reached and what is there.",
-        exit_code=ExitCode.SERVER,
-    )
-
-
-def _connections_short(place: Workplace, free: int, promised: int) -> UserError:
-    facts = place.facts
-    return UserError(
-        "connections-short",
-        "The server has too few connections left for one more worker.",
-        cause=f"max_connections is {facts.max_connections}; of what the role {facts.role} may have, "
-        f"{max(free, 0)} are not used by others, and {promised} are promised to workers of this run.",
-        hint="Use fewer workers (-n), end what else uses the server, or raise max_connections.",
-        exit_code=ExitCode.SERVER,
-    )

@@ -10,7 +10,7 @@ import time
 
 import psycopg
 import pytest
-from fakes.own_server import connect
+from fakes.own_server import ONE_VERSION, connect
 
 from dbsafe_runner.database import clones
 from dbsafe_runner.database.sources import Source
@@ -262,6 +262,23 @@ def test_connections_that_are_short_are_waited_for_and_then_told(user_server, so
         assert provider.fit(4) == 1
     assert provider.fit(4) == 4
     assert provider.acquire("gw0").generation == 1
+
+
+@ONE_VERSION
+def test_a_server_that_does_not_come_back_says_that_nothing_stands_in_for_it(
+    user_server, source, provide
+):
+    provider = provide(user_server.url(source, "maker"), patience=0.3)
+    provider.prepare(print)
+    user_server.server.kill()
+    try:
+        with pytest.raises(UserError) as caught:
+            provider.acquire("gw0")
+    finally:
+        user_server.server.launch()
+        user_server.server.wait()
+    assert caught.value.code == "server-lost"
+    assert "[database] fallback holds for the start alone" in caught.value.hint
 
 
 def test_the_warm_pool_is_ahead(user_server, source, provide):
