@@ -51,6 +51,8 @@ class Staffing:
         #: What the smallest worker took when it was first looked at, in bytes.
         self._fresh = 0
         self._replaced = 0
+        #: It was told that the run cannot keep to its limit.
+        self._not_held = False
         self._most = 1
 
     @property
@@ -213,15 +215,38 @@ class Staffing:
         limit = self._pool.settings.max_memory
         if not limit:
             return
+        for name, vitals in sample.workers.items():
+            if not self._pool.slots[name].weighed:
+                self._pool.slots[name].weighed = True
+                self._fresh = min(self._fresh, vitals.memory) or vitals.memory
         rest = sample.memory - sum(vitals.memory for vitals in sample.workers.values())
-        share = max((limit - rest) // max(self._present(), 1), 0)
+        present = max(self._present(), 1)
+        share = max((limit - rest) // present, 0)
+        if sample.workers and share < self._fresh:
+            # A fresh worker would be over it as well, so it says nothing about which is too large.
+            self._tell_not_held(rest, present)
+            share = limit // present
         for name, vitals in sample.workers.items():
             slot = self._pool.slots[name]
-            if not slot.weighed:
-                slot.weighed = True
-                self._fresh = min(self._fresh, vitals.memory) or vitals.memory
             if vitals.memory > max(share, self._fresh * _GROWN) and not slot.confirms:
                 self._mark(slot, vitals.memory, share)
+
+    def _tell_not_held(self, rest: int, present: int) -> None:
+        """Say that the run takes more than it may, whichever workers are replaced; once."""
+        feeding = self._pool.feeding
+        fewer_will_do = present > 1 and feeding is not None and feeding.needs_more_workers
+        if self._not_held or fewer_will_do:
+            return
+        self._not_held = True
+        workers = "one worker" if present == 1 else f"{present} workers"
+        self._pool.notice(
+            "warning",
+            "memory-limit-not-held",
+            f"The run cannot keep to {_size(self._pool.settings.max_memory)} of memory: servers and "
+            f"what belongs to no worker take {_size(rest)}, and {workers} at least "
+            f"{_size(present * self._fresh)} more.",
+            hint="It goes on. Allow more with --max-memory, or leave the limit out.",
+        )
 
     def _mark(self, slot: Slot, memory: int, share: int) -> None:
         if slot.oversized:

@@ -228,6 +228,29 @@ def test_a_worker_over_its_share_is_replaced_and_told() -> None:
     assert notice.nodeid == "test_7"
 
 
+def test_a_limit_that_cannot_be_held_is_told_once_and_replaces_nobody() -> None:
+    stage = Stage(2, max_memory=64 * MIB)
+    stage.vitals.rest = 100 * MIB
+    stage.play(1)
+    stage.vitals.memory = dict.fromkeys(("gw0", "gw1"), 26 * MIB)
+    stage.play(20)
+    assert len(stage.pool.present()) == 1
+    assert stage.pool.codes() == ["memory-is-short", "memory-limit-not-held"]
+    notice = [event for event in stage.pool.told if isinstance(event, Notice)][-1]
+    assert "keep to 64 MiB" in notice.message
+    assert "take 100 MiB, and one worker at least 10 MiB more" in notice.message
+
+
+def test_one_that_takes_it_all_is_replaced_even_then() -> None:
+    stage = Stage(1, max_memory=64 * MIB)
+    stage.vitals.rest = 100 * MIB
+    stage.play(1)
+    stage.vitals.memory["gw0"] = 65 * MIB
+    stage.pool.clock += 1
+    stage.staffing.look_around(stage.pool.clock)
+    assert stage.staffing.dismisses(stage.pool.slots["gw0"])
+
+
 def test_workers_that_are_large_from_birth_are_not_replaced_for_ever() -> None:
     stage = Stage(4, max_memory=100 * MIB)
     stage.vitals.memory = {f"gw{number}": 40 * MIB for number in range(4)}
