@@ -138,8 +138,8 @@ class RunSettings(Table):
             "--confirm-budget",
             "a number of seconds, 0 for none",
             "How long failures may be looked into one by one, besides half of the time that the tests "
-            "of the run took. Further ones are only tried once more in the order of a serial run, where "
-            "they did not have it.",
+            "of the run took. Further ones are only tried once more in the serial order of their file, "
+            "where they did not have it; one that needs what another file leaves stays failed.",
             TextForm.NUMBER,
             metavar="SECONDS",
         ),

@@ -2,7 +2,8 @@
 
 A test that failed elsewhere than in the order of its file (on a namespace that was replaced, or where
 its file was split) may have failed for that alone. When the budget of trials is spent, its verdict still
-has to be that of a serial run: that costs one run of its file, however many of its tests have failed.
+has to be that of a serial run of its file: that costs one such run, however many of its tests failed.
+What it may need of other files is not looked for any more.
 """
 
 from __future__ import annotations

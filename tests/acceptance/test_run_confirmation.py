@@ -210,6 +210,17 @@ def test_without_time_to_look_into_failures_they_still_end_as_serially(project: 
     assert "passes in the order of a serial run, which it did not have here" in run.out
 
 
+def test_without_time_what_needs_another_file_stays_failed_and_is_named(project: Project) -> None:
+    project.write(
+        state="MADE = []",
+        test_one="import state\ndef test_makes(): state.MADE.append(1)",
+        test_two="import state\ndef test_needs(): assert state.MADE",
+    )
+    run = project.dbsafe("--confirm-budget", "0", "-n", "2")
+    assert outcomes(run)["test_needs"] == ("failed", "clear"), run.out
+    assert "unexamined  a serial run might pass test_two.py::test_needs" in run.out
+
+
 @pytest.mark.long
 def test_a_crash_in_the_run_that_settles_others_costs_only_itself(project: Project) -> None:
     crash = IN_ORDER.replace("assert count() == 17", "os.abort()")
