@@ -79,7 +79,17 @@ class HistorySink:
             lower_bound=plan.lower_bound if plan is not None else 0.0,
         )
         whole = [one for one in self._files if self._in_place.issuperset(one.nodeids)]
-        self._store.add(run, self._results.values(), whole)
+        self._store.add(run, [self._with_company(one) for one in self._results.values()], whole)
+
+    def _with_company(self, result: KeptResult) -> KeptResult:
+        """A result that hangs on tests which were not found out hangs on all before it in its file."""
+        if result.other or result.verdict not in {Verdict.VICTIM, Verdict.BRITTLE}:
+            return result
+        for one in self._files:
+            if result.nodeid in one.nodeids:
+                first, *further = [*one.nodeids[: one.nodeids.index(result.nodeid)], ""]
+                return dataclasses.replace(result, other=first, further=tuple(further[:-1]))
+        return result
 
     def _test_finished(self, event: TestFinished) -> None:
         result = event.result

@@ -73,6 +73,29 @@ def test_a_file_is_kept_as_whole_when_all_its_tests_ended_as_in_a_serial_run(sto
     assert store.remembered().whole == (frozenset({WHOLE}) if kept else frozenset())
 
 
+@pytest.mark.parametrize(
+    ("verdict", "before", "needed"),
+    [
+        (Verdict.BRITTLE, ("t.py::x", "t.py::y"), {"t.py::x", "t.py::y"}),
+        (Verdict.VICTIM, ("t.py::x",), {"t.py::x"}),
+        (Verdict.BRITTLE, (), set()),
+        (Verdict.FLAKY, ("t.py::x",), set()),
+    ],
+)
+def test_what_hangs_on_tests_that_were_not_found_out_is_kept_behind_its_file(
+    store, verdict, before, needed
+):
+    sink = HistorySink(store)
+    sink.knows({}, [WholeFile("t.py", "order", "code", (*before, NODEID, "t.py::later"))])
+    sink.on(STARTED)
+    sink.on(finished(verdict=verdict))
+    sink.close()
+    found = store.remembered().dependencies
+    assert {(one.nodeid, one.other, one.verdict) for one in found} == {
+        (NODEID, other, verdict) for other in needed
+    }
+
+
 def test_a_test_that_is_skipped_before_it_begins_leaves_its_file_whole(store):
     sink = HistorySink(store)
     sink.knows({}, [WHOLE])
