@@ -146,7 +146,7 @@ class Confirming:
         if self._pool.endings.stopping:
             return
         # The quickest first: a few long ones would leave no time for many others.
-        for suspect in sorted(self._waiting, key=lambda suspect: suspect.seconds):
+        for suspect in sorted(self._waiting, key=lambda one: (one.wants_others, one.seconds)):
             if not self._has_room():
                 return
             step = self._step(suspect)

@@ -9,7 +9,7 @@ from typing import Final
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.scheduling.bisection import Bisection
-from dbsafe_runner.scheduling.confirmation import Confirmation, Trial
+from dbsafe_runner.scheduling.confirmation import Confirmation, Kind, Trial
 from dbsafe_runner.workers.protocol import Message
 
 _FAILURES: Final = frozenset({Outcome.FAILED.value, Outcome.ERROR.value})
@@ -36,6 +36,12 @@ class Suspect:
     def seconds(self) -> float:
         """How long the test took when it failed; 0 without a failure."""
         return sum(self.message["seconds"].values()) if self.message is not None else 0.0
+
+    @property
+    def wants_others(self) -> bool:
+        """Whether its next trial is behind tests of other files, which may take long."""
+        step = self.inquiry.step()
+        return isinstance(step, Trial) and step.kind is Kind.BEHIND_OTHERS
 
 
 @dataclasses.dataclass(slots=True)

@@ -14,7 +14,7 @@ def living(folder: Path, name: str) -> RunFound:
     home = folder / name / "1"
     home.mkdir(parents=True)
     (home / ".s.PGSQL.5432").touch()
-    return RunFound(folder / name, living=True, pid=1, started=0.0, servers=1, size=0)
+    return RunFound(name, (folder / name,), living=True, pid=1, started=0.0, servers=1, size=0)
 
 
 def test_a_name_that_is_not_there_lists_each_once_and_says_how_a_server_is_named(

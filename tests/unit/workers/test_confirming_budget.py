@@ -82,3 +82,10 @@ def test_a_search_that_the_user_asked_for_has_no_bounds() -> None:
     made = confirming(busy=0.0, spent=0.0, seconds=dict.fromkeys(range(100), 10.0))
     suspect = Suspect(100, Bisection(100))
     assert made._affordable(suspect, Trial(Kind.BEHIND_OTHERS, tuple(range(100))))
+
+
+def test_trials_behind_other_files_come_last() -> None:
+    quick = Suspect(5, Confirmation(5, others=(0, 1)), FAILED)
+    assert not quick.wants_others
+    quick.inquiry.enter(Trial(Kind.ALONE), passed=False)
+    assert quick.wants_others
