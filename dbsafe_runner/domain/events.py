@@ -103,6 +103,13 @@ class WorkerEnded(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class NamespaceAwaited(RunEvent):
+    """A worker waits for a namespace, and the test that it was given stands still until it has one."""
+
+    worker: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class NamespaceLeased(RunEvent):
     """A worker got a namespace. `seconds` is how long the worker waited for it."""
 

@@ -166,7 +166,7 @@ def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLin
     text = f"{percentage(progress)} " + " · ".join(parts)
     slowest = longest_running(progress)
     if slowest is not None:
-        took = seconds_text(now - slowest.since)
+        took = seconds_text(slowest.seconds(now))
         room = printer.style.width - len(text) - len(took) - 6
         if room >= 20:
             text += f" · {elided(slowest.nodeid, room, printer.ellipsis)} {took}"
@@ -174,7 +174,11 @@ def going_on_line(progress: Progress, now: float, printer: Printer) -> StyledLin
 
 
 def longest_running(progress: Progress) -> WorkerView | None:
-    """The worker whose test started first; a trial of a failed test counts where no other test runs."""
-    running = [view for view in progress.workers.values() if view.nodeid]
+    """The worker whose test started first; a trial of a failed test counts where no other test runs.
+
+    What waits for a namespace does not run.
+    """
+    workers = progress.workers.values()
+    running = [view for view in workers if view.nodeid and view.waits_since is None]
     running = running or list(progress.trials.values())
     return min(running, key=lambda view: view.since, default=None)

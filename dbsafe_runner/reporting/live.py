@@ -184,7 +184,7 @@ class LiveConsole:
         return self._text(("━" * filled, colour), ("─" * (room - filled), "dim"), *parts)
 
     def _worker_line(self, view: WorkerView, now: float, width: int) -> Text:
-        seconds = max(0.0, now - view.since)
+        seconds = view.seconds(now)
         # The seconds of a quick test would only flicker.
         took = f" {seconds_text(seconds)}" if seconds >= 1 else ""
         isolation, level = self.progress.level_of(view)

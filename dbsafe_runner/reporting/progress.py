@@ -25,15 +25,21 @@ class WorkerView:
     """What is known of one worker now."""
 
     name: str
-    #: The test that it runs, "" between tests, and when that started.
+    #: The test that it runs, "" between tests, and when that started; later by what it had to wait.
     nodeid: str = ""
     since: float = 0.0
+    #: Since when it waits for a namespace; None while it does not.
+    waits_since: float | None = None
     namespace: str = ""
     #: The batch that it works on, and how many of the batch's tests it has finished.
     batch: int = -1
     position: int = 0
     #: Of a process that runs a failed test again: behind what, in words.
     again: str = ""
+
+    def seconds(self, now: float) -> float:
+        """How long its test has been running by `now`, without waiting for a namespace."""
+        return max(0.0, (now if self.waits_since is None else self.waits_since) - self.since)
 
 
 class Progress:
@@ -90,6 +96,7 @@ class Progress:
             events.PlanFixed: self._plan_fixed,
             events.WorkerStarted: self._worker_started,
             events.WorkerEnded: self._worker_ended,
+            events.NamespaceAwaited: self._namespace_awaited,
             events.NamespaceLeased: self._namespace_leased,
             events.BatchStarted: self._batch_started,
             events.TestStarted: self._test_started,
@@ -159,7 +166,7 @@ class Progress:
         estimate = self._planned_rest(now, running) if known else self._counted_rest(now, running)
         if estimate is None:
             return None
-        overrun = max((now - view.since - self._expected(view) for view in running), default=0.0)
+        overrun = max((view.seconds(now) - self._expected(view) for view in running), default=0.0)
         return estimate if overrun <= max(estimate, _NOTICED) else None
 
     def _planned_rest(self, now: float, running: Sequence[WorkerView]) -> float:
@@ -167,7 +174,7 @@ class Progress:
         assert self.first_start is not None
         assert self.plan is not None
         done = self._predicted_done
-        done += sum(min(max(0.0, now - view.since), self._expected(view)) for view in running)
+        done += sum(min(view.seconds(now), self._expected(view)) for view in running)
         part = min(1.0, done / self._predicted_all)
         by_plan = self.plan.predicted_wall
         by_rate = max(0.0, now - self.first_start) / part if part else by_plan
@@ -179,7 +186,7 @@ class Progress:
         if not self.done or (self.done < 0.05 * self.total and self.done < 20):
             return None
         mean = self._mean or 1.0
-        done = self.done + sum(min(1.0, max(0.0, now - view.since) / mean) for view in running)
+        done = self.done + sum(min(1.0, view.seconds(now) / mean) for view in running)
         part = min(1.0, done / self.total)
         return max(0.0, now - self.first_start) * (1 - part) / part
 
@@ -204,6 +211,7 @@ class Progress:
 
     def _server_ready(self, event: events.ServerReady) -> None:
         self.server = event
+        self.step = ""
 
     def _collection_failed(self, _event: events.CollectionFailed) -> None:
         self.uncollected += 1
@@ -216,7 +224,6 @@ class Progress:
         self._predicted_all = sum(batch.total_seconds for batch in event.plan.batches)
 
     def _worker_started(self, event: events.WorkerStarted) -> None:
-        self.step = ""
         if event.worker in self.workers:
             self.replaced += 1
         self.workers[event.worker] = WorkerView(event.worker)
@@ -226,10 +233,20 @@ class Progress:
         view = self.workers.get(event.worker)
         if view is not None:
             view.nodeid, view.namespace, view.batch = "", "", -1
+            view.waits_since = None
+
+    def _namespace_awaited(self, event: events.NamespaceAwaited) -> None:
+        self._view(event.worker).waits_since = event.at
+        self._find_first_start()
 
     def _namespace_leased(self, event: events.NamespaceLeased) -> None:
         self.namespaces.add(event.namespace)
-        self._view(event.worker).namespace = event.namespace
+        view = self._view(event.worker)
+        view.namespace = event.namespace
+        if view.waits_since is not None:
+            view.since += event.at - max(view.waits_since, view.since)
+            view.waits_since = None
+            self._find_first_start()
 
     def _batch_started(self, event: events.BatchStarted) -> None:
         view = self._view(event.worker)
@@ -240,6 +257,12 @@ class Progress:
         view.nodeid, view.since = event.nodeid, event.at
         if self.first_start is None:
             self.first_start = event.at
+
+    def _find_first_start(self) -> None:
+        """Count from the first test that really runs: nothing has, where all wait for a namespace."""
+        if not self.done:
+            running = (v.since for v in self.workers.values() if v.nodeid and v.waits_since is None)
+            self.first_start = min(running, default=None)
 
     def _test_unconfirmed(self, event: events.TestUnconfirmed) -> None:
         self.unconfirmed.add(event.result.nodeid)

@@ -328,7 +328,7 @@ class Endings:
             text = f"Worker {slot.name} {predicate(cause)} while it ran this test."
         if trouble:
             text += f"\n{trouble}"
-        seconds = pool.now() - slot.since
+        seconds = slot.seconds(pool.now())
         stacks = _read_stacks(slot.fault_file)
         if slot.sentence and not stacks:
             text += "\nThere are no stacks: it blocks signals."

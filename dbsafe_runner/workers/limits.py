@@ -36,6 +36,9 @@ class Limits:
         for slot in list(self._pool.slots.values()):
             if slot.state is State.GONE or not slot.pid or slot.exit_code is not None or slot.deadline:
                 continue
+            if slot.asked:
+                # The set-up of a namespace has a limit of its own, and is not the test's doing.
+                continue
             if slot.running is not None:
                 self._watch_test(slot, slot.running, now)
             elif slot.state is State.LEAVING and not slot.said_bye:
@@ -45,7 +48,7 @@ class Limits:
                 self._pool.endings.condemn(slot, f"said nothing for {now - slot.heard:.0f} s")
 
     def _watch_test(self, slot: Slot, test: int, now: float) -> None:
-        seconds = now - slot.since
+        seconds = slot.seconds(now)
         timeout, slow = self._settings.timeout, self._settings.slow_timeout
         if timeout and seconds > timeout:
             self._pool.endings.condemn(slot, f"timeout: the test ran longer than {timeout:g} s")

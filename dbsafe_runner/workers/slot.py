@@ -48,8 +48,11 @@ class Slot:
     again: set[int] = dataclasses.field(default_factory=set)
     #: When it last said something, on the dispatcher's clock.
     heard: float = 0.0
-    #: When the running test started, on the dispatcher's clock.
+    #: When the running test started, on the dispatcher's clock; later by what it had to wait since.
     since: float = 0.0
+    #: When it asked for the namespace that it waits for, and every limit of time stands still; 0 while
+    #: it does not wait.
+    asked: float = 0.0
     #: It takes more memory than its share, and leaves after its batch.
     oversized: bool = False
     #: Its memory has been looked at.
@@ -98,6 +101,18 @@ class Slot:
         """Whether what runs now has ended before, and counts no more."""
         return self.running in self.again
 
+    def seconds(self, now: float) -> float:
+        """How long the running test has taken by `now`, without waiting for a namespace."""
+        return max(0.0, (self.asked or now) - self.since)
+
+    def goes_on(self, now: float) -> None:
+        """The wait for a namespace is over; it is charged to nothing that runs there."""
+        asked, self.asked = self.asked, 0.0
+        self.since += now - max(asked, self.since)
+        self.heard = now
+        if self.leaving_since:
+            self.leaving_since += now - max(asked, self.leaving_since)
+
     def reborn(self) -> None:
         """Forget the process that is gone; the name, and what it has cost so far, stay."""
         self.state = State.STARTING
@@ -113,6 +128,7 @@ class Slot:
         self.oversized = False
         self.weighed = False
         self.called_slow = 0
+        self.asked = 0.0
         self.leaving_since = 0.0
         self.namespace = None
         self.keep = ""

@@ -211,6 +211,8 @@ class Tenancy:
         if len(waiting) > 1:
             return
         self.wanted = True
+        if slot is not None:
+            self._stands_still(slot, asked)
         pool.prepare()
 
         def ready(namespace: Namespace) -> None:
@@ -224,8 +226,7 @@ class Tenancy:
                     # It has died before its worker could use it.
                     pool.desk.release(slot.namespace)
                 slot.namespace = namespace
-                # The wait is not the test's doing, nor charged to its time limit.
-                slot.since = pool.now()
+                slot.goes_on(pool.now())
                 self._tell(slot, namespace, pool.now() - asked)
             else:
                 self._zygote_namespace = namespace
@@ -233,10 +234,18 @@ class Tenancy:
 
         def failed(error: BaseException) -> None:
             message = error.message if isinstance(error, UserError) else repr(error)
+            if slot is not None and slot.pid == key[1]:
+                slot.goes_on(pool.now())
             self._answer_all(key, error=message)
             pool.fail(error)
 
         pool.desk.acquire(worker, ready, failed)
+
+    def _stands_still(self, slot: Slot, asked: float) -> None:
+        """From now on the worker waits, which is no test's doing, nor charged to any limit of time."""
+        slot.asked = asked
+        if not slot.confirms:
+            self._pool.emit(events.NamespaceAwaited(asked, slot.name))
 
     def _tell(self, slot: Slot, namespace: Namespace, waited: float) -> None:
         """Tell of a lease. Those of trials are no part of how the run's workers did."""

@@ -186,3 +186,21 @@ def test_set_up_counts_to_the_run(project: Project) -> None:
     assert time.monotonic() - started < 50
     assert run.code == 71, run.out
     assert run.results["totals"]["not_run"] == 1
+
+
+def test_waiting_for_the_set_up_is_charged_to_no_test(project: Project) -> None:
+    project.write(
+        test_one="""
+            import pathlib, psycopg, pytest
+            pathlib.Path("collected").touch()
+            URL = "postgresql://app@localhost:5432/app"
+            @pytest.mark.parametrize("number", range(2))
+            def test_it(number): psycopg.connect(URL).close()
+        """
+    )
+    url = "postgresql://app@localhost:5432/app"
+    setup = "until [ -e collected ]; do sleep 0.1; done; sleep 3.5"
+    limits = ("--timeout", "2", "--slow-timeout", "2")
+    run = project.dbsafe(*limits, "--setup", setup, "--source", url, "--fresh-template")
+    assert run.code == 0, run.out
+    assert "SLOW" not in run.out

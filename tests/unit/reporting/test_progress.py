@@ -12,6 +12,7 @@ from dbsafe_runner.domain.isolation import Isolation, ResetPolicy
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.outcome import Outcome, Result
 from dbsafe_runner.domain.plan import Plan
+from dbsafe_runner.reporting.lines import longest_running
 from dbsafe_runner.reporting.progress import Progress
 
 
@@ -173,3 +174,17 @@ def test_unknown_events_change_nothing() -> None:
     progress = Progress()
     progress.on(Unheard(0.0, "x"))
     assert progress.done == 0
+
+
+def test_a_test_does_not_run_while_its_worker_waits_for_a_namespace() -> None:
+    progress = started((10.0, 10.0))
+    for number in range(2):
+        progress.on(events.NamespaceAwaited(1.0, f"gw{number}"))
+    assert longest_running(progress) is None
+    assert progress.first_start is None
+    progress.on(events.NamespaceLeased(61.0, "gw1", "server-1", 1, 60.0))
+    assert progress.workers["gw0"].seconds(64.0) == progress.workers["gw0"].seconds(1.0)
+    assert longest_running(progress) is progress.workers["gw1"]
+    assert progress.workers["gw1"].seconds(64.0) == progress.workers["gw0"].seconds(1.0) + 3.0
+    assert progress.remaining(64.0) is not None
+    assert progress.remaining(64.0) < 20.0  # type: ignore[operator]

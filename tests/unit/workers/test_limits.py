@@ -53,3 +53,25 @@ def test_a_worker_that_waits_for_work_is_left_alone(state: State) -> None:
 def test_a_worker_that_is_being_ended_is_left_to_that() -> None:
     assert condemned_at(10_000.0, 1.0, deadline=10_001.0) == []
     assert condemned_at(10_000.0, 1.0, exit_code=1) == []
+
+
+def test_nothing_is_late_while_a_worker_waits_for_a_namespace() -> None:
+    for more in ({"fed": [3]}, {}, {"state": State.LEAVING, "leaving_since": 95.0}):
+        assert condemned_at(10_000.0, 1.0, asked=100.0, **more) == []
+        assert len(condemned_at(10_000.0, 1.0, **more)) == 1
+
+
+def test_a_test_is_charged_with_what_it_took_before_and_after_the_wait() -> None:
+    slot = Slot("gw0", since=90.0, asked=94.0)
+    assert slot.seconds(200.0) == 4.0
+    slot.goes_on(200.0)
+    assert slot.seconds(203.0) == 7.0
+    assert slot.heard == 200.0
+
+
+def test_a_test_that_came_in_the_middle_of_a_wait_starts_at_its_end() -> None:
+    # A process of an earlier test has asked, and was not waited for.
+    slot = Slot("gw0", since=90.0, asked=80.0, leaving_since=85.0)
+    assert slot.seconds(95.0) == 0.0
+    slot.goes_on(100.0)
+    assert (slot.seconds(103.0), slot.leaving_since) == (3.0, 100.0)
