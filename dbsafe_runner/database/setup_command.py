@@ -24,11 +24,22 @@ _PATIENCE: Final = 2.0
 _CALLABLE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 _CALL: Final = """
-import functools, importlib, sys
+import functools, importlib, inspect, sys
 sys.path.insert(0, "")
 module, _, name = sys.argv[1].partition(":")
 sys.argv[1:] = []
-functools.reduce(getattr, name.split("."), importlib.import_module(module))()
+result = functools.reduce(getattr, name.split("."), importlib.import_module(module))()
+if inspect.isawaitable(result):
+    import asyncio
+    async def wait():
+        await result
+    asyncio.run(wait())
+elif inspect.isgenerator(result) or inspect.isasyncgen(result):
+    # It was only made, and nothing of it has run: a template without it would look ready.
+    sys.exit(
+        f"{module}:{name} returned a generator, so nothing of it has run. "
+        "A set-up is a function, or an async function, without yield."
+    )
 """
 
 #: How PostgreSQL says that it lacks an extension, before and since version 14.

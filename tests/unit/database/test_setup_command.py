@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from dbsafe_runner.database.setup_command import is_callable, missing_extensions
+from dbsafe_runner.database.setup_command import (
+    Setup,
+    SetupFailedError,
+    is_callable,
+    missing_extensions,
+)
 
 
 @pytest.mark.parametrize("setup", ["project.testing:prepare", "conftest:Database.create", " a:b "])
@@ -27,3 +35,36 @@ def test_missing_extensions_are_read_from_the_output() -> None:
     """
     assert missing_extensions(output) == ("uuid-ossp", "pgcrypto")
     assert missing_extensions('relation "extension" does not exist') == ()
+
+
+def call(folder: Path, body: str) -> None:
+    (folder / "made.py").write_text(f"import asyncio, pathlib\n{body}")
+    Setup("made:prepare", folder, folder / "log").run(os.environ, 60.0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def prepare(): pathlib.Path('done').touch()",
+        "async def prepare():\n  await asyncio.sleep(0)\n  pathlib.Path('done').touch()",
+        "class Later:\n def __await__(self):\n  yield\n  pathlib.Path('done').touch()\nprepare = Later",
+    ],
+    ids=["function", "async", "awaitable"],
+)
+def test_a_callable_is_run_to_its_end(tmp_path: Path, body: str) -> None:
+    call(tmp_path, body)
+    assert (tmp_path / "done").exists()
+
+
+def test_an_async_callable_that_raises_has_failed(tmp_path: Path) -> None:
+    with pytest.raises(SetupFailedError, match="exited with 1") as caught:
+        call(tmp_path, "async def prepare(): raise KeyError('no such thing')")
+    assert "no such thing" in caught.value.cause
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_callable_of_which_nothing_has_run_has_failed(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(SetupFailedError) as caught:
+        call(tmp_path, f"{kind} prepare(): yield")
+    assert caught.value.code == "setup-failed"
+    assert "made:prepare returned a generator, so nothing of it has run." in caught.value.cause
