@@ -89,7 +89,7 @@ def _find_file(start: Path) -> Path | None:
     for directory in (start, *start.parents):
         candidates = [directory / FILE_NAME] if (directory / FILE_NAME).is_file() else []
         pyproject = directory / _PYPROJECT
-        if pyproject.is_file() and "dbsafe" in _read_toml(pyproject)[0].get("tool", {}):
+        if pyproject.is_file() and "dbsafe" in _tools(_read_toml(pyproject)[0]):
             candidates.append(pyproject)
         if len(candidates) == 2:
             raise UserError(
@@ -154,21 +154,30 @@ def _toml_cause(file: Path, text: str, message: str) -> str:
 def _file_layer(file: Path, *, asked_for: bool) -> Layer:
     values, text = _read_toml(file)
     prefix: tuple[str, ...] = ()
-    if file.name == _PYPROJECT or (asked_for and "dbsafe" in values.get("tool", {})):
+    if file.name == _PYPROJECT or (asked_for and "dbsafe" in _tools(values)):
         prefix = ("tool", "dbsafe")
-        values = values.get("tool", {}).get("dbsafe", {})
+        values = _tools(values).get("dbsafe", {})
     lines = find_lines(text)
 
     def place(path: tuple[str | int, ...]) -> Place:
         return Place(f"{file.name}:{line_of(lines, (*prefix, *path))}", in_file=True)
 
-    return Layer(values, place, base=file.parent)
+    if isinstance(values, Mapping):
+        return Layer(values, place, base=file.parent)
+    problem = Problem(place(()), f"tool.dbsafe must be a table, [tool.dbsafe], not {show(values)}")
+    return Layer({}, place, base=file.parent, problems=(problem,))
+
+
+def _tools(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is under [tool]; where that is no table, nothing there is ours."""
+    tools = values.get("tool")
+    return tools if isinstance(tools, Mapping) else {}
 
 
 def line_in(file: Path, path: tuple[str | int, ...]) -> int:
     """The line of a configuration file in which what `path` leads to stands; for what is found later."""
     values, text = _read_toml(file)
-    prefix = ("tool", "dbsafe") if path[0] in values.get("tool", {}).get("dbsafe", {}) else ()
+    prefix = ("tool", "dbsafe") if path[0] in _tools(values).get("dbsafe", {}) else ()
     return line_of(find_lines(text), (*prefix, *path))
 
 

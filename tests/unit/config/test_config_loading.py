@@ -79,6 +79,24 @@ def test_a_pyproject_without_the_table_is_passed_over(tmp_path: Path) -> None:
     assert load(tmp_path, "[workers]\ncount = 3\n").workers.count == 3
 
 
+@pytest.mark.parametrize("value", ["3", "[1]", '"x"'])
+def test_a_pyproject_in_which_dbsafe_is_no_table_is_refused_with_the_line(
+    tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool]\n\ndbsafe = {value}\n")
+    error = refusal(tmp_path)
+    assert error.code == "bad-configuration"
+    expected = f"pyproject.toml:3: tool.dbsafe must be a table, [tool.dbsafe], not {value}"
+    assert error.cause == expected
+    assert refusal(tmp_path, file=tmp_path / "pyproject.toml").cause == expected
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[[tool]]\ndbsafe = 3", "[tool.dbsafe]"])
+def test_a_pyproject_that_says_nothing_to_dbsafe_does_no_harm(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert load(tmp_path).workers.count == "auto"
+
+
 def test_two_configurations_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.dbsafe.workers]\ncount = 5\n")
     error = refusal(tmp_path, "[workers]\ncount = 3\n")
