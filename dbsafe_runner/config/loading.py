@@ -31,6 +31,7 @@ from dbsafe_runner.config.positions import find_lines, line_of
 from dbsafe_runner.config.reference import Setting, settings_by_name
 from dbsafe_runner.config.settings import STRATEGIES, Config, Settings
 from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.planning.overrides import parse_strategies
 
 FILE_NAME: Final = "runner.toml"
 _PYPROJECT: Final = "pyproject.toml"
@@ -63,9 +64,9 @@ def load_config(
     layers.append(_environment_layer(environment))
     layers.append(_options_layer(options or {}))
     layers = _with_unknown_strategy(layers)
-    problems = [problem for layer in layers for problem in check(layer)]
-    if problems:
-        raise _bad_configuration(problems, found)
+    if any(check(layer) for layer in layers):
+        told = map(_with_bad_strategies, layers)
+        raise _bad_configuration([problem for layer in told for problem in check(layer)], found)
     settings = Settings.model_validate(_merge(layers))
     server = _offered_server(settings.database, environment)
     config = dataclasses.replace(
@@ -269,6 +270,17 @@ def _with_unknown_strategy(layers: list[Layer]) -> list[Layer]:
 def _table(layer: Layer, section: str) -> Mapping[str, Any]:
     values = layer.values.get(section)
     return values if isinstance(values, Mapping) else {}
+def _with_bad_strategies(layer: Layer) -> Layer:
+    """The layer, with what is wrong inside of its strategies.
+
+    Where nothing else is wrong, that is an error of its own, told when the strategy is chosen.
+    """
+    wrong = parse_strategies(_table(layer, "strategies")).problems
+    # That a strategy is no table is found by the check of all values.
+    inside = [Problem(layer.place(one.path), str(one)) for one in wrong if len(one.path) > 2]
+    return dataclasses.replace(layer, problems=(*layer.problems, *inside))
+
+
 
 
 def _bad_configuration(problems: list[Problem], file: Path | None) -> UserError:

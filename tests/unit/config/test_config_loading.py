@@ -390,3 +390,20 @@ def test_a_strategy_that_is_overridden_is_listed_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load(tmp_path, '[run]\nisolation = "zzz"\n[strategies.balanced]\nworkers = 2\n')
     assert caught.value.cause.count("balanced") == 1
+
+
+def test_what_is_wrong_in_a_strategy_is_told_with_the_rest(tmp_path: Path) -> None:
+    text = """\
+[run]
+timeout = "x"
+isolation = "mine"
+[strategies]
+odd = 3
+[strategies.mine]
+workerz = 3
+[verdict]
+x = 1
+"""
+    places = [line.split(" ")[0] for line in refusal(tmp_path, text).cause.split("\n")]
+    assert places == ["runner.toml:2:", "runner.toml:5:", "runner.toml:7:", "runner.toml:9:"]
+    assert "runner.toml:7: strategies.mine.workerz: there is no such key" in refusal(tmp_path).cause
