@@ -120,7 +120,7 @@ def _explain(
     """The path that an error is about and what is wrong there."""
     path = details["loc"]
     if details["type"] == "extra_forbidden":
-        return path, _unknown(path)
+        return path, _unknown(path, details["input"])
     path = path[:3] if path[0] == "rules" else path[:2]
     if not isinstance(values[str(path[0])], Mapping | list | tuple):
         path = path[:1]
@@ -143,15 +143,18 @@ def _is_url(path: tuple[str | int, ...]) -> bool:
     return setting is not None and setting.key.is_url
 
 
-def _unknown(path: tuple[str | int, ...]) -> str:
+def _unknown(path: tuple[str | int, ...], value: object) -> str:
     word = str(path[-1])
+    elsewhere = [setting.section for setting in settings_by_name().values() if setting.name == word]
+    if len(path) == 1 and not isinstance(value, Mapping | list):
+        belongs = f" (it belongs to [{elsewhere[0]}])" if elsewhere else ""
+        return f'unknown key "{word}" outside of all sections{belongs}'
     if len(path) == 1:
         return f"unknown section [{word}]{did_you_mean(word, Settings.model_fields)}"
     if path[0] == "rules":
         return f'unknown key "{word}" in a rule{did_you_mean(word, Rule.model_fields)}'
     settings = settings_by_name().values()
     own = [setting.name for setting in settings if setting.section == path[0]]
-    elsewhere = [setting.section for setting in settings if setting.name == word]
     suggestion = f" (it belongs to [{elsewhere[0]}])" if elsewhere else did_you_mean(word, own)
     return f'unknown key "{word}" in [{path[0]}]{suggestion}'
 

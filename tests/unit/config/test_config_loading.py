@@ -407,3 +407,18 @@ x = 1
     places = [line.split(" ")[0] for line in refusal(tmp_path, text).cause.split("\n")]
     assert places == ["runner.toml:2:", "runner.toml:5:", "runner.toml:7:", "runner.toml:9:"]
     assert "runner.toml:7: strategies.mine.workerz: there is no such key" in refusal(tmp_path).cause
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("top = 3", 'unknown key "top" outside of all sections'),
+        ("timeout = 3", 'unknown key "timeout" outside of all sections (it belongs to [run])'),
+        ("[top]", "unknown section [top]"),
+        ("[[rulse]]", 'unknown section [rulse] (did you mean "rules"?)'),
+    ],
+)
+def test_a_key_that_no_section_has_is_told_from_a_section(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    assert refusal(tmp_path, line).cause == f"runner.toml:1: {message}"
