@@ -253,13 +253,13 @@ def _merge(layers: list[Layer]) -> dict[str, Any]:
 def _with_unknown_strategy(layers: list[Layer]) -> list[Layer]:
     """The layers, with a problem where one names the strategy that is in force, and it is not known.
 
-    Values of the wrong type are told elsewhere.
+    Values of the wrong type, and empty ones, are told elsewhere.
     """
     origin = next((layer for layer in reversed(layers) if "isolation" in _table(layer, "run")), None)
     name = _table(origin, "run")["isolation"] if origin is not None else None
     own = (name for layer in layers for name in _table(layer, "strategies"))
     known = list(dict.fromkeys((*STRATEGIES, *own)))
-    if origin is None or not isinstance(name, str) or name in known:
+    if origin is None or not isinstance(name, str) or name in {"", *known}:
         return layers
     suggestion = did_you_mean(name, known) or f" (there are {', '.join(known)})"
     problem = Problem(origin.place(("run", "isolation")), f'unknown strategy "{name}"{suggestion}')

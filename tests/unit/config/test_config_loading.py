@@ -422,3 +422,9 @@ def test_a_key_that_no_section_has_is_told_from_a_section(
     tmp_path: Path, line: str, message: str
 ) -> None:
     assert refusal(tmp_path, line).cause == f"runner.toml:1: {message}"
+
+
+def test_an_empty_strategy_is_told_once(tmp_path: Path) -> None:
+    cause = refusal(tmp_path, environment={"DBSAFE_RUN_ISOLATION": ""}).cause
+    assert cause.count("DBSAFE_RUN_ISOLATION") == 1
+    assert "unknown strategy" in refusal(tmp_path, environment={"DBSAFE_RUN_ISOLATION": " "}).cause
