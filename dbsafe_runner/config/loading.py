@@ -88,7 +88,10 @@ def _offered_server(database: DatabaseSettings, environment: Mapping[str, str]) 
 
 def _find_file(start: Path) -> Path | None:
     for directory in (start, *start.parents):
-        candidates = [directory / FILE_NAME] if (directory / FILE_NAME).is_file() else []
+        own = directory / FILE_NAME
+        # A directory of that name, or a link that leads nowhere, is meant to be the file: reading it
+        # tells what is wrong.
+        candidates = [own] if own.is_file() or own.is_dir() or own.is_symlink() else []
         pyproject = directory / _PYPROJECT
         if pyproject.is_file() and "dbsafe" in _tools(_read_toml(pyproject)[0]):
             candidates.append(pyproject)

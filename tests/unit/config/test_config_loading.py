@@ -428,3 +428,13 @@ def test_an_empty_strategy_is_told_once(tmp_path: Path) -> None:
     cause = refusal(tmp_path, environment={"DBSAFE_RUN_ISOLATION": ""}).cause
     assert cause.count("DBSAFE_RUN_ISOLATION") == 1
     assert "unknown strategy" in refusal(tmp_path, environment={"DBSAFE_RUN_ISOLATION": " "}).cause
+
+
+def test_what_is_called_like_the_file_and_cannot_be_read_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "runner.toml"
+    place.mkdir()
+    error = refusal(tmp_path)
+    assert (error.code, error.cause) == ("configuration-unreadable", "Is a directory")
+    place.rmdir()
+    place.symlink_to("nowhere")
+    assert refusal(tmp_path).code == "configuration-unreadable"
