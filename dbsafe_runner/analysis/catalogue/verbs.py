@@ -235,9 +235,10 @@ def savepoint(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Valu
 
 
 def block_begin(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Value:
-    """Start a transaction block by hand."""
-    machine.act(Kind.BEGIN, link_of(machine, receiver, call.node), call.node)
-    return receiver
+    """Start a transaction block by hand: awaiting what this returns does not start it once more."""
+    link = link_of(machine, receiver, call.node)
+    machine.act(Kind.BEGIN, link, call.node)
+    return Lib("Transaction", link)
 
 
 def block_commit(machine: Machine, receiver: Lib, call: Call, _entry: Entry) -> Value:

@@ -250,3 +250,25 @@ def test_a_temporary_table_is_evidence_of_a_connection(footprint) -> None:
         "import psycopg\ndef test_it():\n    psycopg.connect('').execute('CREATE TEMP TABLE t (id int)')\n"
     )
     assert found.evidence[0].what == "makes a temporary table"
+
+
+ASYNCPG = "import asyncpg\n\nasync def test_it():\n    c = await asyncpg.connect('')\n    t = c.transaction()\n    await t.start()\n"
+INSERT = "await c.execute('INSERT INTO a VALUES (1)')\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"    {INSERT}    await t.commit()\n    await c.close()\n", SHARED),
+        (f"    {INSERT}    await t.rollback()\n    await c.close()\n", ISOLATED),
+        (
+            (
+                f"    try:\n        {INSERT}    except Exception:\n        await t.rollback()\n        raise\n"
+                "    else:\n        await t.commit()\n"
+            ),
+            SHARED,
+        ),
+    ],
+)
+def test_a_block_that_is_started_by_hand_begins_once(level, body: str, expected: Level) -> None:
+    assert level(ASYNCPG + body) is expected
