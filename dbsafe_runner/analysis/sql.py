@@ -57,7 +57,9 @@ _TEMP = re.compile(
     _FLAGS,
 )
 _SELECT_INTO = re.compile(
-    rf"\binto\s+(temp(?:orary)?\s+)?(?:unlogged\s+)?(?:table\s+)?({_NAME})\s+from\b", _FLAGS
+    rf"\binto\s+(temp(?:orary)?\s+)?(?:unlogged\s+)?(?:table\s+)?({_NAME})\s*"
+    r"(?:$|\)|\b(?:from|where|group|having|window|union|intersect|except|order|limit|offset|fetch|for)\b)",
+    _FLAGS,
 )
 _DDL_OBJECT = re.compile(
     r"\s*(create|alter|drop|comment\s+on)\s+(?:or\s+replace\s+)?(?:unique\s+|unlogged\s+|foreign\s+|event\s+|constraint\s+)?"
@@ -191,7 +193,7 @@ def _of_write(statement: str, word: str) -> list[SqlFact]:
 
 
 def _of_read(statement: str, word: str) -> list[SqlFact]:
-    into = _SELECT_INTO.search(_STRING.sub("''", statement)) if word == "SELECT" else None
+    into = _SELECT_INTO.search(_STRING.sub("''", statement)) if word in {"SELECT", "WITH"} else None
     if into:
         table = frozenset({_name(into.group(2))})
         return [SqlFact("temp" if into.group(1) else "ddl", table, "SELECT INTO")]

@@ -111,6 +111,21 @@ def test_prose_is_not_sql(text: str, is_sql: bool) -> None:
     assert looks_like_sql(text) is is_sql
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("SELECT 1 AS a INTO t", "ddl"),
+        ("SELECT 1 AS a INTO TEMP t", "temp"),
+        ("SELECT a INTO t WHERE true", "ddl"),
+        ("WITH b AS (SELECT 1 AS a) SELECT a INTO t FROM b", "ddl"),
+        ("SELECT 'put into t'", "read"),
+        ('SELECT a AS "put into b now" FROM t', "read"),
+    ],
+)
+def test_a_select_that_makes_a_table(text: str, kind: str) -> None:
+    assert [fact.kind for fact in sql_facts(text)] == [kind]
+
+
 def test_what_can_be_passed_over_is_marked() -> None:
     assert [
         fact.tolerant for fact in sql_facts("CREATE TABLE IF NOT EXISTS a (); CREATE TABLE b ()")
