@@ -64,7 +64,7 @@ class Sum:
             if action.kind is Kind.FILE:
                 self._reads.setdefault(action.what, set()).add(action.file)
         self._before = {
-            (action.tables, action.what)
+            _sameness(action)
             for action in (*imported, *walk.wide, *walk.batch)
             if action.kind is Kind.DDL
         }
@@ -165,7 +165,7 @@ class Sum:
         if flushed:
             repeated = walk.after_flush()
             # It was all done before, when the test database was migrated.
-            self._before |= {(one.tables, one.what) for one in repeated if one.kind is Kind.DDL}
+            self._before |= {_sameness(one) for one in repeated if one.kind is Kind.DDL}
             walk.teardown.extend(repeated)
             guards = [action for action in walk.setup if action.what == GUARD]
             walk.setup[:] = [action for action in walk.setup if action not in guards]
@@ -203,7 +203,7 @@ class Sum:
         """Turn DDL that passes over what a wider fixture has already done into a read."""
         if action.kind is not Kind.DDL or not action.flag or "drop" in action.what.lower():
             return action
-        done_before = (action.tables, action.what) in self._before
+        done_before = _sameness(action) in self._before
         return action._replace(kind=Kind.READ, tables=NO_TABLES) if done_before else action
 
     def _booked(self) -> Ledger:
@@ -353,6 +353,15 @@ def _is_own(change: Change) -> bool:
 
 
 def _writes(action: Action) -> bool:
+def _sameness(action: Action) -> object:
+    """Return what two schema changes have in common of which the second changes nothing.
+
+    OR REPLACE puts something else in the place of what is there, unless it is the same statement again.
+    """
+    place = (action.file, action.line) if "OR REPLACE" in action.what else None
+    return action.tables, action.what, place
+
+
     return action.kind in {Kind.WRITE, Kind.LASTING}
 
 

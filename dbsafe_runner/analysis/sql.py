@@ -68,6 +68,7 @@ _DDL_OBJECT = re.compile(
     _FLAGS,
 )
 _TOLERANT = re.compile(r"\bif\s+(?:not\s+)?exists\b|\bor\s+replace\b", re.IGNORECASE)
+_REPLACES = re.compile(r"\s*create\s+or\s+replace\b", re.IGNORECASE)
 _CLUSTER = re.compile(
     r"\s*(?:(create|alter|drop)\s+(role|user(?!\s+mapping)|group|database|tablespace|subscription|system)\b"
     r"|(alter)\s+(system)\b|(reassign)\s+(owned)\b|(drop)\s+(owned)\b)"
@@ -249,7 +250,9 @@ def _of_ddl(statement: str) -> list[SqlFact]:
     name = _name(found.group(3) or "?")
     if name.startswith("pg_temp"):
         return [SqlFact("temp", frozenset({name}), "temporary table")]
-    what = f"{found.group(1).upper()} {found.group(2).upper()} {name}"
+    # What replaces is told from what is content with what is there.
+    verb = "CREATE OR REPLACE" if _REPLACES.match(statement) else found.group(1).upper()
+    what = f"{verb} {found.group(2).upper()} {name}"
     return [SqlFact("ddl", frozenset({name}), what, tolerant)]
 
 

@@ -272,3 +272,26 @@ INSERT = "await c.execute('INSERT INTO a VALUES (1)')\n"
 )
 def test_a_block_that_is_started_by_hand_begins_once(level, body: str, expected: Level) -> None:
     assert level(ASYNCPG + body) is expected
+
+
+FUNCTION = "CREATE OR REPLACE FUNCTION price() RETURNS int LANGUAGE sql AS 'SELECT 2'"
+REPLACING = f"""
+import psycopg, pytest
+
+def install(c):
+    c.execute("{FUNCTION}")
+
+@pytest.fixture
+def c():
+    with psycopg.connect("", autocommit=True) as c:
+        yield c
+
+@pytest.fixture(scope="module", autouse=True)
+def made():
+    install(psycopg.connect("", autocommit=True))
+"""
+
+
+def test_what_a_wider_fixture_has_made_may_be_replaced_by_something_else(level) -> None:
+    assert level(REPLACING + f'\ndef test_it(c):\n    c.execute("{FUNCTION}")\n') is SCHEMA
+    assert level(REPLACING + "\ndef test_it(c):\n    install(c)\n") is READ

@@ -126,6 +126,12 @@ def test_a_select_that_makes_a_table(text: str, kind: str) -> None:
     assert [fact.kind for fact in sql_facts(text)] == [kind]
 
 
+def test_what_replaces_is_told_by_its_name() -> None:
+    made = "FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    assert sql_facts(f"CREATE OR REPLACE {made}")[0].what == "CREATE OR REPLACE FUNCTION f"
+    assert sql_facts(f"CREATE {made}")[0].what == "CREATE FUNCTION f"
+
+
 def test_what_can_be_passed_over_is_marked() -> None:
     assert [
         fact.tolerant for fact in sql_facts("CREATE TABLE IF NOT EXISTS a (); CREATE TABLE b ()")
