@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import strings
 from dbsafe_runner.analysis.actions import Kind
-from dbsafe_runner.analysis.catalogue import alchemy, doubles, drivers, files, orms, stdlib, verbs, web
+from dbsafe_runner.analysis.catalogue import (
+    alchemy,
+    doubles,
+    drivers,
+    events,
+    files,
+    orms,
+    stdlib,
+    verbs,
+    web,
+)
 from dbsafe_runner.analysis.catalogue.packages import INSTANCES, KNOWN_PACKAGES
 from dbsafe_runner.analysis.catalogue.tables import Entry, externals
 from dbsafe_runner.analysis.sql import looks_like_sql
@@ -30,7 +40,12 @@ if TYPE_CHECKING:
     from dbsafe_runner.analysis.machine import Machine
 
 
-_MAKERS: dict[str, verbs.Maker] = {**drivers.EXTERNALS, **alchemy.EXTERNALS, **orms.EXTERNALS}
+_MAKERS: dict[str, verbs.Maker] = {
+    **drivers.EXTERNALS,
+    **alchemy.EXTERNALS,
+    **orms.EXTERNALS,
+    **events.EXTERNALS,
+}
 #: Packages whose other functions at most read the catalog through a connection that they are given.
 _DRIVERS = ("psycopg", "asyncpg", "sqlalchemy", "pandas", "pg8000")
 #: Names that register a function rather than call it.

@@ -230,6 +230,8 @@ _EXTERNALS = """
     sqlalchemy.inspect: inspect
     sqlalchemy_utils.create_database sqlalchemy_utils.drop_database: cluster_database
     sqlalchemy_utils.database_exists: reads_somewhere
+    event.listens_for sqlalchemy.listens_for: listens_for
+    event.listen sqlalchemy.listen: listen
     flask_sqlalchemy.SQLAlchemy: flask_database
     command.upgrade command.downgrade command.stamp: alembic_ddl
     command.check command.current command.history command.heads: reads_somewhere

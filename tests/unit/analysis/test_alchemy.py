@@ -211,6 +211,34 @@ def session():
     )
 
 
+LISTENER = """
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.orm import Session, sessionmaker
+Factory = sessionmaker(create_engine(""))
+
+def write(session, *_):
+    session.execute(text("INSERT INTO log VALUES (1)"))
+
+def test_it():
+    with Factory() as s:
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("@event.listens_for(s, 'before_commit')\ndef f(x): write(x)\ns.commit()", SHARED),
+        ("event.listen(s, 'after_flush', write)\ns.commit()", SHARED),
+        ("event.listen(s, 'before_commit', write)\ns.rollback()", ISOLATED),
+        ("event.listen(s, 'after_transaction_end', write)\ns.commit()", READ),
+        ("event.listen(Factory, 'before_commit', write)\ns.commit()", SHARED),
+    ],
+)
+def test_what_listens_to_a_session_is_called(level, body: str, expected: Level) -> None:
+    lines = "".join(f"        {line}\n" for line in ["s.execute(text('SELECT 1'))", *body.split("\n")])
+    assert level(LISTENER + lines) is expected
+
+
 def test_every_word_of_the_tables_has_a_handler_of_its_own() -> None:
     for kind in tables._METHODS:
         for name, entry in tables.methods(kind).items():
