@@ -41,6 +41,8 @@ _DJANGO_MODELS = {
 }
 _DJANGO_WRITES = {"save", "delete", "asave", "adelete", "save_base"}
 _DJANGO_READS = {"refresh_from_db", "full_clean", "validate_unique", "arefresh_from_db"}
+#: Methods of a row that return the row: tortoise's `row.update_from_dict({...}).save()`.
+_GIVE_THEMSELVES = {"update_from_dict"}
 _PEEWEE_CLASS_DDL = {"create_table", "drop_table"}
 #: Management commands by what they do; others may do anything.
 _COMMANDS = {
@@ -118,7 +120,7 @@ def call_on_model(
             machine.act(Kind.WRITE, link, call.node, tables, "a row")
         elif name in _DJANGO_READS:
             machine.act(Kind.READ, link, call.node, tables)
-        return UNKNOWN
+        return receiver if name in _GIVE_THEMSELVES else UNKNOWN
     if kind in {"peewee", "tortoise"}:
         if name in _PEEWEE_CLASS_DDL:
             machine.act(Kind.DDL, link, call.node, tables, name, flag="safe" in call.kwargs)

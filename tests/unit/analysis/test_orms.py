@@ -237,3 +237,17 @@ def test_a_change_of_what_the_apps_do_after_migrations_is_seen(suite) -> None:
     assert suite(files, "settings").footprints(cache)["test_it.py::test_it"].schema_changes
     files["books/apps.py"] = ""
     assert not suite(files, "settings").footprints(cache)["test_it.py::test_it"].schema_changes
+
+
+def test_a_row_of_tortoise_that_is_updated_gives_itself(level) -> None:
+    source = """
+from tortoise.models import Model
+
+class Item(Model):
+    pass
+
+async def test_it():
+    item = await Item.first()
+    await item.update_from_dict({"n": 2}).save()
+"""
+    assert level(source) is SHARED
