@@ -71,6 +71,17 @@ def schema(changes: Iterable[Change], teardown: Iterable[Action]) -> tuple[list[
     return kept, undone
 
 
+def gone_with(dropped: list[Change], changes: list[Change]) -> tuple[list[Change], list[Change]]:
+    """Split changes into those that remain and row changes in tables that were `dropped` again."""
+    tables = {table for one in dropped for table in one.action.tables} - {"?"}
+    gone = [
+        one
+        for one in changes
+        if one.action.kind is not Kind.DDL and one.action.tables and one.action.tables <= tables
+    ]
+    return [one for one in changes if one not in gone], gone
+
+
 def _object(action: Action) -> object:
     if action.tables and "?" not in action.tables:
         return action.tables

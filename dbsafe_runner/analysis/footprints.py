@@ -80,9 +80,11 @@ class Sum:
         self._evidence = {}
         scratch = self._scratch()
         changes = [] if scratch else self._changes
-        rows, cleaned = self._rows(changes, littered)
         altered = [one for one in changes if one.action.kind is Kind.DDL]
         ddl, dropped = clean_up.schema(altered, self._walk.teardown)
+        kept, gone = clean_up.gone_with(dropped, changes)
+        rows, cleaned = self._rows(kept, littered)
+        cleaned += gone
         undone = [] if scratch else [one for one in self._ledger.undone if _is_own(one)]
         self._tell(2, [one.action for one in ddl], "changes the schema: ")
         self._tell(3, [one.action for one in rows], "writes ")

@@ -295,3 +295,31 @@ def made():
 def test_what_a_wider_fixture_has_made_may_be_replaced_by_something_else(level) -> None:
     assert level(REPLACING + f'\ndef test_it(c):\n    c.execute("{FUNCTION}")\n') is SCHEMA
     assert level(REPLACING + "\ndef test_it(c):\n    install(c)\n") is READ
+
+
+MADE_AND_DROPPED = """
+import psycopg, pytest
+
+@pytest.fixture
+def c():
+    with psycopg.connect("", autocommit=True) as c:
+        c.execute("CREATE TABLE q (id int)")
+        yield c
+        c.execute("DROP TABLE q")
+
+def test_it(c, name):
+    c.execute(f"{}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("INSERT INTO q VALUES (1)", ISOLATED),
+        ("INSERT INTO other VALUES (1)", SHARED),
+        ("INSERT INTO {name} VALUES (1)", SHARED),
+        ("DROP TABLE q; CREATE TABLE {name} (id int); INSERT INTO {name} VALUES (1)", SCHEMA),
+    ],
+)
+def test_rows_go_with_the_table_that_is_dropped_again(level, sql: str, expected: Level) -> None:
+    assert level(MADE_AND_DROPPED.replace("{}", sql)) is expected
