@@ -193,6 +193,9 @@ class _Visit:
             return known_fixtures.result(ours, fixture.name, reach)
         if not fixture.file or known_fixtures.is_library(fixture.file):
             known = known_fixtures.find(fixture.name)
+            if known is not None and known.does == "user":
+                # It asks for `db` itself: the transaction begins before the user is made.
+                self.value("db")
             return known_fixtures.result(known, fixture.name, reach)
         walk = self._walk
         walk.files.add(fixture.file)

@@ -287,7 +287,10 @@ class Sum:
             self._evidence[key] = Evidence(Source.STATIC, what, file, line)
 
     def _place(self, action: Action) -> tuple[str, int]:
-        return self._sources.relative(action.file) if action.file else "", action.line
+        """Return where an action stands: for that of a plugin's fixture, the test that asks for it."""
+        if not action.file:
+            return self._test.code_file, self._test.line
+        return self._sources.relative(action.file), action.line
 
     def _sorted_evidence(self) -> tuple[Evidence, ...]:
         ranked = sorted(self._evidence.items(), key=lambda item: item[0][0])
@@ -350,11 +353,6 @@ def _moved(actions: Iterable[Action]) -> frozenset[str]:
     return frozenset(sequence for one in lasting for sequence in one.tables)
 
 
-def _is_own(change: Change) -> bool:
-    return change.phase in {"setup", "body", "teardown"}
-
-
-def _writes(action: Action) -> bool:
 def _sameness(action: Action) -> object:
     """Return what two schema changes have in common of which the second changes nothing.
 
@@ -364,6 +362,11 @@ def _sameness(action: Action) -> object:
     return action.tables, action.what, place
 
 
+def _is_own(change: Change) -> bool:
+    return change.phase in {"setup", "body", "teardown"}
+
+
+def _writes(action: Action) -> bool:
     return action.kind in {Kind.WRITE, Kind.LASTING}
 
 

@@ -251,3 +251,15 @@ async def test_it():
     await item.update_from_dict({"n": 2}).save()
 """
     assert level(source) is SHARED
+
+
+@pytest.mark.parametrize("fixture", ["admin_user", "admin_client"])
+def test_the_user_that_pytest_django_makes_is_rolled_back(footprint, fixture: str) -> None:
+    found = footprint(f"def test_it({fixture}):\n    assert {fixture}\n")
+    assert not found.outlives
+    assert found.writes == {"auth_user"}
+    assert [(one.file, one.line) for one in found.evidence] == [("test_it.py", 1)]
+
+
+def test_the_user_that_pytest_django_makes_is_flushed_with_the_rest(level) -> None:
+    assert level("def test_it(admin_user, transactional_db):\n    pass\n") is SHARED
