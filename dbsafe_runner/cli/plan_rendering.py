@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich import box
@@ -222,18 +222,27 @@ def _notes(notes: Sequence[Note], verbosity: int) -> list[Text]:
             continue
         by_code.setdefault(note.code, []).append(note)
     lines = []
-    for code, group in by_code.items():
+    for group in by_code.values():
         shown = group if verbosity > 0 else group[:_NOTES]
-        for note in shown:
-            name = f" ({note.nodeid})" if note.nodeid and note.nodeid not in note.message else ""
-            lines.append(Text.assemble((f"{code}: ", "yellow"), f"{note.message}{name}"))
+        lines.extend(_with_hints(shown))
         if len(group) > len(shown):
             lines.append(
                 Text(f"  and {len(group) - len(shown):,} more of these; -v shows all", style="dim")
             )
-        if shown[-1].hint:
-            lines.append(Text(f"  hint: {shown[-1].hint}", style="dim"))
     return lines
+
+
+def _with_hints(notes: Sequence[Note]) -> Iterator[Text]:
+    """Notes of one kind, those that have a hint in common before that hint."""
+    by_hint: dict[str, list[Note]] = {}
+    for note in notes:
+        by_hint.setdefault(note.hint, []).append(note)
+    for hint, group in by_hint.items():
+        for note in group:
+            name = f" ({note.nodeid})" if note.nodeid and note.nodeid not in note.message else ""
+            yield Text.assemble((f"{note.code}: ", "yellow"), f"{note.message}{name}")
+        if hint:
+            yield Text(f"  hint: {hint}", style="dim")
 
 
 def as_json(found: Prospect) -> str:
