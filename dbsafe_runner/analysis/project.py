@@ -12,6 +12,20 @@ from typing import Protocol
 LARGEST_SOURCE = 2_000_000
 
 
+class Unread(Protocol):
+    """Why a file gave no text."""
+
+    @property
+    def why(self) -> str:
+        """The reason, in words."""
+        ...
+
+    @property
+    def python_reads_it(self) -> bool:
+        """Whether Python itself reads the file, which is only too large for the analysis."""
+        ...
+
+
 class Project(Protocol):
     """What the analysis asks of the world outside. Paths are absolute, with `/`."""
 
@@ -27,6 +41,10 @@ class Project(Protocol):
 
     def read(self, path: str) -> str | None:
         """Return the text of a file, or None when it does not exist or is not text."""
+        ...
+
+    def problem(self, path: str) -> Unread:
+        """Return why `read` found no text in a file."""
         ...
 
     def resolve(self, module: str, from_file: str) -> str | None:
@@ -140,7 +158,9 @@ class SourceTree:
     def _parse(self, path: str) -> ast.Module | None:
         text = self.text(path)
         if text is None:
-            self._problems[path] = "cannot be read as text"
+            problem = self.project.problem(path)
+            what = "is not read" if problem.python_reads_it else "cannot be read as text"
+            self._problems[path] = f"{what}: {problem.why}"
             return None
         if len(text) > LARGEST_SOURCE:
             self._problems[path] = f"is too large to analyse ({len(text):,} characters)"

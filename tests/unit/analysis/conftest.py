@@ -13,6 +13,7 @@ from dbsafe_runner.analysis.levels import derive_level
 from dbsafe_runner.domain.footprint import Footprint
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.test import FixtureDef, Mark, Test
+from dbsafe_runner.session.sources import Unreadable
 
 ROOT = "/suite"
 
@@ -25,10 +26,14 @@ class MemoryProject:
         self.rootdir = ROOT
         self.django_settings = django_settings
         self.reads: list[str] = []
+        self.problems: dict[str, Unreadable] = {}
 
     def read(self, path: str) -> str | None:
         self.reads.append(path)
         return self.files.get(path)
+
+    def problem(self, path: str) -> Unreadable:
+        return self.problems.get(path, Unreadable("it holds binary data"))
 
     def resolve(self, module: str, from_file: str) -> str | None:
         base = ROOT

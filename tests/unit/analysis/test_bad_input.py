@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from dbsafe_runner.session.sources import Unreadable
+
 
 @pytest.mark.parametrize(
     ("text", "why"),
@@ -28,6 +30,14 @@ def test_files_without_a_tree(suite, text: str | None, why: str) -> None:
     assert found["test_bad.py::test_broken"].confidence < 0.5
     assert why in found["test_bad.py::test_broken"].evidence[0].what
     assert found["test_good.py::test_it"].confidence == 1.0
+
+
+def test_a_file_that_only_python_reads_is_said_to_be_too_large(suite) -> None:
+    made = suite({"test_bad.py": "def test_broken():\n    pass\n"})
+    made.project.files["/suite/test_bad.py"] = None
+    made.project.problems["/suite/test_bad.py"] = Unreadable("it is large", python_reads_it=True)
+    evidence = made.footprints()["test_bad.py::test_broken"].evidence
+    assert evidence[0].what == "not certain: test_bad.py is not read: it is large"
 
 
 @pytest.mark.parametrize("call", ["exec(text)", "eval(text)", "__import__('os').system(text)"])
