@@ -88,6 +88,8 @@ class Difference:
     lost: list[str] = dataclasses.field(default_factory=list)
     #: Oids of pg_class rows that are newer than the baseline, whether they differ or not.
     touched: list[str] = dataclasses.field(default_factory=list)
+    #: Catalogs that are not as they were at the comparison before, be they as in the baseline or not.
+    moved: list[str] = dataclasses.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.lost)
@@ -109,9 +111,13 @@ class Catalogs:
     def __init__(self, catalogs: Iterable[Catalog]) -> None:
         self.known = {catalog.name: catalog for catalog in catalogs}
         self._baseline: dict[str, _Remembered] = {}
+        #: Catalogs that differed at the last comparison -> how many rows of the baseline there were, and
+        #: which others.
+        self._differed: dict[str, tuple[int, frozenset[tuple[str, str]]]] = {}
 
     def remember(self, link: Link, mark: int) -> None:
         """Make what is there now the baseline; `mark` is the next transaction id."""
+        self._differed.clear()
         parts = [_part(catalog, catalog.own) for catalog in self.known.values()]
         for name, rows, items in _read(link, parts):
             pairs = [item.partition(":")[::2] for item in items]
@@ -139,7 +145,8 @@ class Catalogs:
     def _judge(self, name: str, rows: int, newer: list[str], found: Difference, mark: int) -> None:
         baseline = self._baseline[name]
         pairs = [item.partition(":")[::2] for item in newer]
-        added = [key for digest, key in pairs if digest not in baseline.hashes]
+        others = [(digest, key) for digest, key in pairs if digest not in baseline.hashes]
+        added = [key for _, key in others]
         if name == "pg_class":
             found.touched.extend(key for _, key in pairs)
         for key in added:
@@ -149,6 +156,28 @@ class Catalogs:
             found.lost.append(name)
         elif newer and not added:
             baseline.mark = mark
+        as_before = self._differed.pop(name, (baseline.rows, frozenset()))
+        state = rows - len(added), frozenset(others)
+        if state != as_before:
+            found.moved.append(name)
+        if state != (baseline.rows, frozenset()):
+            self._differed[name] = state
+
+
+def news(before: Collection[str], now: Collection[str]) -> list[str]:
+    """Return how a list of differences from the baseline has changed, in words like those in it.
+
+    Bringing something back, or removing what is not in the baseline, takes a difference away.
+    """
+    gone = [word for word in before if word not in now]
+    return [word for word in now if word not in before] + [_undone(word) for word in gone]
+
+
+def _undone(word: str) -> str:
+    """Return what took a difference away."""
+    what, _, happened = word.rpartition(" ")
+    opposite = {"created": "dropped", "dropped": "created"}.get(happened)
+    return f"{what} {opposite}" if opposite else f"{word} back"
 
 
 def describe_catalogs(link: Link) -> list[Catalog]:

@@ -40,10 +40,11 @@ class ClusterState:
         """Whether one of these files of the shared database holds more than bookkeeping."""
         return any(self._files.get(file) in self._catalogs.known for file in files)
 
-    def compare(self, next_xid: int) -> None:
-        """Compare the shared catalogs with the baseline."""
+    def compare(self, next_xid: int) -> list[str]:
+        """Compare the shared catalogs with the baseline; return those that moved since the last time."""
         difference = self._catalogs.compare(self._links.watch, next_xid)
         self._added, self._lost = difference.added, difference.lost
+        return difference.moved
 
     def differences(self, pulse: Pulse) -> list[str]:
         """Return what differs from the baseline, in words; of the catalogs, as of the last `compare`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from dbsafe_runner.database.baseline import Baseline
+from dbsafe_runner.database.catalogs import news
 from dbsafe_runner.database.link import Link, LinkError, as_array, load_sql
 
 _IDENTIFY = load_sql("identify")
@@ -54,8 +55,8 @@ class SchemaDifference:
         """Compare some catalogs, or all, with the baseline.
 
         Returns:
-            What is different now and was not at the comparison before, in words; and the oids of
-            relations that are new or lie in other files than before.
+            What has changed since the comparison before, in words; and the oids of relations that are
+            new or lie in other files than before.
         """
         found = self._base.compare_schema(link, names)
         created = set(self._added.get("pg_class", ()))
@@ -72,9 +73,11 @@ class SchemaDifference:
         # What is not part of the baseline may be gone again, too: its relations are no more either.
         if found.lost or not created <= set(self._added.get("pg_class", ())):
             self._base.prune(link)
-        before = set(self.words)
-        self.words = self._describe(link) if self else []
-        return [word for word in self.words if word not in before], moved
+        before, self.words = self.words, self._describe(link) if self else []
+        words = news(before, self.words)
+        # A second change to what already differed may be described by the same words.
+        again = words or [f"{self._base.database}/{name} changed" for name in found.moved]
+        return again, moved
 
     def repair(self, link: Link) -> tuple[int, str]:
         """Drop what was added.

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator
 
 from dbsafe_runner.database.baseline import Baseline
-from dbsafe_runner.database.catalogs import describe_catalogs
+from dbsafe_runner.database.catalogs import describe_catalogs, news
 from dbsafe_runner.database.cluster_state import ClusterState
 from dbsafe_runner.database.large_objects import LargeObjects
 from dbsafe_runner.database.link import LinkError, load_sql
@@ -199,13 +199,14 @@ class Watch:
             return
         shared = [file for oid, file in sighting.written if oid == _SHARED]
         compared = sighting.everything or self.cluster.concerns(shared)
-        if compared:
-            self.cluster.compare(self.pulse.next_xid)
-        moved = (before.settings_file, before.slots) != (self.pulse.settings_file, self.pulse.slots)
-        if compared or moved:
+        moved = self.cluster.compare(self.pulse.next_xid) if compared else []
+        settings = ["server settings"] if before.settings_file != self.pulse.settings_file else []
+        if compared or settings or before.slots != self.pulse.slots:
             words = self.cluster.differences(self.pulse)
-            window.cluster = [word for word in words if word not in self._cluster_words]
-            if words != self._cluster_words:
+            # A second change to what already differed may be described by the same words.
+            again = [f"{name} changed" for name in moved + settings]
+            window.cluster = news(self._cluster_words, words) or again
+            if window.cluster:
                 window.touched.add(CLUSTER)
             self._cluster_words = words
 
@@ -284,12 +285,11 @@ class Watch:
 
     def _watch_schema(self, base: Baseline, names: set[str] | None, window: Window) -> set[str]:
         schema = self.schemas[base.database]
-        before = list(schema.words)
         words, moved = schema.compare(self.links.data(base.database), names)
         window.ddl += words
         if not words and names is not None:
             window.ddl_undone |= self._was_ddl(names)
-        if schema.words != before:
+        if words:
             window.touched.add((base.database, SCHEMA))
         return moved
 
