@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.evidence import Source
@@ -82,15 +82,45 @@ def draft(request: PlanRequest, groups: Groups, apart: frozenset[int]) -> list[D
 
 
 class Builder:
-    """Makes batches from drafts. `share` is one worker's part of all the predicted work, seconds."""
+    """Makes batches from drafts.
+
+    `share` is one worker's part of all the predicted work, with each fixture of less than session scope
+    built once, in seconds.
+    """
 
     def __init__(self, request: PlanRequest, groups: Groups) -> None:
         self.request = request
         self.groups = groups
         self.forecasts = [request.forecast(test) for test in groups.tests]
-        self.share = sum(f.seconds for f in self.forecasts) / max(request.workers, 1)
+        self._caps = request.strategy.caps(request.workers, request.namespace_kind)
+        self.share = self.work(range(len(groups.tests))) / max(request.workers, 1)
         #: Name -> seconds of the dear fixtures that a whole session shares, of the batches built so far.
         self.session_setup: dict[str, float] = {}
+
+    def work(self, numbers: Iterable[int]) -> float:
+        """Predicted seconds of these tests, in one batch."""
+        chosen = list(numbers)
+        tests = sum(self.forecasts[number].seconds for number in chosen)
+        return tests + sum(self.instances(chosen).values())
+
+    def instances(self, numbers: Iterable[int]) -> dict[str, float]:
+        """Instance -> seconds of the dear fixtures of these tests that are less than session-scoped."""
+        result: dict[str, float] = {}
+        for number in numbers:
+            setup, test = self.forecasts[number].setup, self.groups.tests[number]
+            for fixture in test.fixtures if setup else ():
+                cost = setup.get(fixture.name, 0.0)
+                if fixture.scope in {"module", "class", "package"} and cost > NOTICED_SECONDS:
+                    owner = test.nodeid.rpartition("::")[0] if fixture.scope == "class" else test.file
+                    name = _instance(fixture.name, fixture.scope, owner)
+                    result[name] = max(cost, result.get(name, 0.0))
+        return result
+
+    def rule_of(self, item: Draft) -> tuple[int | None, bool]:
+        """The cap that a draft's batch is under, and whether it starts in a fresh process."""
+        level = max(self.groups.kinds[number].level for number in item.numbers)
+        rule = self.request.strategy.levels[level]
+        return self._caps.get(level), rule.fresh or rule.isolation is Isolation.PROCESS
 
     def build(self, number: int, item: Draft) -> Batch:
         """One batch, with `number` as its id."""
@@ -164,7 +194,8 @@ class Builder:
     ) -> str:
         tests = [self.groups.tests[n] for n in item.numbers]
         if splittable and not pays:
-            return f"together, because building {', '.join(dear)} again costs more than it gains"
+            counting = [name for name, (_, scope) in dear.items() if scope != "session"]
+            return f"together, because building {fixture_words(counting)} again costs more than it gains"
         if splittable:
             if all(is_independent(self.request, test) for test in tests):
                 return "may be split: its tests are known not to need each other"
@@ -175,8 +206,14 @@ class Builder:
             return item.reasons[0] if item.reasons else "a single test"
         reasons = item.reasons[:3]
         if len(item.reasons) > 3:
-            reasons.append(f"{len(item.reasons) - 3} more reasons")
+            more = len(item.reasons) - 3
+            reasons.append("1 more reason" if more == 1 else f"{more} more reasons")
         return f"together: {'; '.join(reasons)}"
+
+
+def fixture_words(instances: Iterable[str]) -> str:
+    """Fixtures by their names, without the files and classes that they belong to."""
+    return ", ".join(dict.fromkeys(name.rpartition("::")[2] for name in instances))
 
 
 def _instance(name: str, scope: str, file: str) -> str:

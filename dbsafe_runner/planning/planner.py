@@ -17,6 +17,7 @@ from dbsafe_runner.planning.bounds import lower_bound
 from dbsafe_runner.planning.grouping import Groups, group, join_circles
 from dbsafe_runner.planning.marks import read_marks
 from dbsafe_runner.planning.ordering import meet, waits
+from dbsafe_runner.planning.rejoining import rejoin
 from dbsafe_runner.planning.request import PlanRequest
 
 #: Predicted wall time of a plan, in seconds.
@@ -40,9 +41,10 @@ def make_plan(request: PlanRequest, simulate: Simulate | None = None) -> Plan:
     groups = group(request, read_marks(tests), tests)
     open_conflicts, apart = meet(request, groups)
     order = join_circles(groups)
-    drafts = draft(request, groups, apart | _ordered_roots(order))
-    after = waits(groups, drafts, order, open_conflicts)
+    apart |= _ordered_roots(order)
     builder = Builder(request, groups)
+    drafts = rejoin(builder, draft(request, groups, apart), apart)
+    after = waits(groups, drafts, order, open_conflicts)
     plan = Plan(
         batches=_batches(builder, drafts, after),
         workers=max(request.workers, 1),

@@ -226,9 +226,7 @@ def test_a_dear_fixture_keeps_its_tests_together_only_while_that_pays(others, sp
     assert batch.setup_seconds == 0.5
     assert batch.affinity == {"test_a.py::engine"}
     if not splittable:
-        assert batch.why == (
-            "together, because building test_a.py::engine again costs more than it gains"
-        )
+        assert batch.why == "together, because building engine again costs more than it gains"
 
 
 def test_connections():
