@@ -154,8 +154,8 @@ class Workplace:
         """The comment that says that this run made something, and who has it or why it is kept."""
         return write_tag(new_tag(self.run, dbsafe_runner.__version__, worker, kept), before)
 
-    def key(self, kind: NamespaceKind, login: str, report: Report) -> str:
-        """The key of the template that the set-up makes, connected as `login`."""
+    def key(self, kind: NamespaceKind, start: str, report: Report) -> str:
+        """The key of the template that the set-up makes; `start`: who it logs in as, what it finds."""
         request = self.request
         named = [(source.user, source.database) for source in self.sources]
         parts = [
@@ -165,7 +165,7 @@ class Workplace:
             input_digests(request.root, request.inputs, report),
             named,
             self.facts.role,
-            login,
+            start,
             self.address.database if kind is NamespaceKind.SCHEMA else "",
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

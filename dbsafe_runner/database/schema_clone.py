@@ -38,7 +38,40 @@ _SCHEMA_GRANTS: Final = """
 select a.privilege_type, case when a.grantee = 0 then '' else pg_get_userbyid(a.grantee)::text end
   from pg_namespace as n, aclexplode(n.nspacl) as a
  where n.oid = $1::oid and pg_get_userbyid(a.grantee) <> current_user
+ order by 2, 1
 """
+#: Only what our role may say itself. In a schema these can but add rights.
+_DEFAULTS: Final = """
+select format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA ', pg_get_userbyid(d.defaclrole)),
+       format(' GRANT %s ON %s TO %s', a.privilege_type,
+              case d.defaclobjtype when 'r' then 'TABLES' when 'S' then 'SEQUENCES'
+                                   when 'f' then 'FUNCTIONS' when 'T' then 'TYPES' end,
+              case when a.grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(a.grantee)) end)
+       || case when a.is_grantable then ' WITH GRANT OPTION' else '' end
+  from pg_default_acl as d, aclexplode(d.defaclacl) as a
+ where d.defaclnamespace = $1::oid and d.defaclobjtype in ('r', 'S', 'f', 'T')
+   and pg_has_role(d.defaclrole, 'USAGE')
+ order by 1, 2
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rights:
+    """What roles may do in a schema, and with what is made there."""
+
+    #: (privilege on the schema, role or "" for PUBLIC).
+    grants: tuple[tuple[str, str], ...] = ()
+    #: Default privileges: (text before the schema's name, text behind it).
+    defaults: tuple[tuple[str, str], ...] = ()
+
+    def lines(self, schema: str) -> list[str]:
+        """What gives the same rights in another schema, which our role owns."""
+        name = _quoted(schema)
+        lines = [
+            f"GRANT {privilege} ON SCHEMA {name} TO {_quoted(role) if role else 'PUBLIC'}"
+            for privilege, role in self.grants
+        ]
+        return lines + [f"{before}{name}{behind}" for before, behind in self.defaults]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,8 +81,7 @@ class Script:
     source: str
     #: (statement, whether the source is behind it on search_path, for extensions that live there).
     statements: tuple[tuple[str, bool], ...]
-    #: (privilege on the schema, role or "" for PUBLIC).
-    grants: tuple[tuple[str, str], ...]
+    rights: Rights
     #: (signature of a function, names on its search_path).
     paths: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -63,8 +95,6 @@ class Script:
             "SET LOCAL row_security = off",
             "SET LOCAL client_min_messages = error",
         ]
-        for privilege, role in self.grants:
-            lines.append(f"GRANT {privilege} ON SCHEMA {name} TO {_quoted(role) if role else 'PUBLIC'}")
         before: bool | None = None
         for statement, wide in self.statements:
             if wide is not before:
@@ -75,7 +105,19 @@ class Script:
         for signature, names in self.paths:
             path = ", ".join(_quoted(target if one == self.source else one) for one in names)
             lines.append(f"ALTER ROUTINE {signature} SET search_path TO {path}")
+        # In the end: the objects have the grants of those in the source, and none beside them.
+        lines += self.rights.lines(target)
         return ";\n".join(lines)
+
+
+def read_rights(connection: Connection, schema: str) -> Rights:
+    """What roles may do in a schema; nothing when there is no such schema."""
+    row = connection.execute("select oid from pg_namespace where nspname = %s", [schema]).fetchone()
+    if row is None:
+        return Rights()
+    return Rights(
+        tuple(_raw(connection, _SCHEMA_GRANTS, [row[0]])), tuple(_raw(connection, _DEFAULTS, [row[0]]))
+    )
 
 
 def gaps(connection: Connection, source: str) -> tuple[list[str], list[str]]:
@@ -106,18 +148,18 @@ def read_script(connection: Connection, source: str, trial: str) -> Script:
         connection.execute(_path(source))
         oid = _oid(connection, source)
         statements = [row[0] for part in _PARTS for row in _raw(connection, _QUERIES[part], [oid])]
-        grants = tuple(_raw(connection, _SCHEMA_GRANTS, [oid]))
+        rights = read_rights(connection, source)
         paths = tuple(
             (signature, tuple(split_names(value)))
             for signature, value in _raw(connection, _PATHS, [oid])
         )
     paths = tuple((signature, names) for signature, names in paths if source in names)
     with connection.transaction(force_rollback=True):
-        empty = Script(source, (), grants, ())
+        empty = Script(source, (), rights, ())
         connection.execute(empty.text(trial, ""))
         ordered = _find_order(connection, source, trial, statements)
         connection.execute(_path(trial, source))
-        script = Script(source, tuple(ordered), grants, paths)
+        script = Script(source, tuple(ordered), rights, paths)
         ties = _raw(connection, _TIES, [_oid(connection, trial), oid])
         if ties:
             lines = [f"{one} would go on to use {other} of the source" for one, other in ties]

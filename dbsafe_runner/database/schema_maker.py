@@ -16,7 +16,14 @@ from psycopg import errors, sql
 from dbsafe_runner.database.clones import refused
 from dbsafe_runner.database.making import Made, Workplace
 from dbsafe_runner.database.provider import Report
-from dbsafe_runner.database.schema_clone import Script, gaps, not_cloned, read_script
+from dbsafe_runner.database.schema_clone import (
+    Rights,
+    Script,
+    gaps,
+    not_cloned,
+    read_rights,
+    read_script,
+)
 from dbsafe_runner.database.schema_path import SchemaPath, read_path
 from dbsafe_runner.database.sessions import Connection, build_lock
 from dbsafe_runner.domain.isolation import NamespaceKind
@@ -48,8 +55,10 @@ class SchemaMaker:
 
     def __init__(self, workplace: Workplace) -> None:
         self._place = workplace
-        self._script = Script("", (), (), ())
+        self._script = Script("", (), Rights(), ())
         self._path = SchemaPath((), (), ())
+        #: Of the schema that the set-up's stands for.
+        self._rights = Rights()
         self._own: list[str] = []
 
     def prepare(self, report: Report) -> tuple[str, bool]:
@@ -155,7 +164,10 @@ class SchemaMaker:
 
     def _obtain(self, report: Report) -> tuple[str, bool]:
         place = self._place
-        key = place.key(self.kind, "", report)
+        with place.sessions.session() as connection:
+            row = connection.execute("select current_schema()::text").fetchone()
+            self._rights = read_rights(connection, row[0]) if row and row[0] else Rights()
+        key = place.key(self.kind, "; ".join(self._rights.lines("schema")), report)
         place.claim.use_template(key)
         template = f"dbsafe_t_{key}"
         waiting = threading.Event()
@@ -184,6 +196,8 @@ class SchemaMaker:
         try:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             _comment(connection, built, place.comment())
+            for line in self._rights.lines(built):
+                connection.execute(line.encode())
             self._path, _ = read_path(connection, "")
             place.set_up(self._endpoint(built), report)
             self._check_filled(connection, built)

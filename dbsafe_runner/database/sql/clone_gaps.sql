@@ -50,8 +50,10 @@ select false, format('the publication %s does not have the tables of the clones'
   join pg_class as c on c.oid = r.prrelid and c.relnamespace = $1::oid
 having count(*) > 0
 union all
-select false, 'default privileges in the schema are not cloned'
- where exists (select from pg_default_acl where defaclnamespace = $1::oid)
+select false, format('default privileges in the schema are not cloned where they are those of %s',
+                     string_agg(distinct pg_get_userbyid(defaclrole), ', '))
+  from pg_default_acl where defaclnamespace = $1::oid and not pg_has_role(defaclrole, 'USAGE')
+having count(*) > 0
 union all
 select false, format('the schemas beside it are not cloned, all workers share them: %s', string_agg(n.nspname, ', '))
   from pg_namespace as n

@@ -299,6 +299,38 @@ def test_a_set_up_fills_a_schema_that_is_kept(user_server, schema, provide, monk
     assert user_server.ask("select to_regclass('origin.made')", "plain_db") == [(None,)]
 
 
+def test_the_schema_of_a_set_up_has_the_rights_of_the_one_that_it_stands_for(
+    user_server, schema, provide, monkeypatch
+):
+    user_server.do(
+        "grant usage on schema origin to public",
+        "alter default privileges for role plain in schema origin grant select on tables to other",
+        database="plain_db",
+    )
+    monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
+    setup = 'psql -Xq -c "create table made (n int)"'
+    sources = (Source("plain", "plain_db"),)
+    provider = provide(user_server.url("plain_db", "plain"), setup=setup, sources=sources)
+    provider.prepare(print)
+    name = provider.acquire("gw0").name
+    assert user_server.ask(f"select has_schema_privilege('other', '{name}', 'usage')", "plain_db") == [
+        (True,)
+    ]
+    with user_server.connect("plain_db", "other") as connection:
+        assert connection.execute(f"select count(*) from {name}.made").fetchone() == (0,)
+        user_server.do(f"create table {name}.more (n int)", database="plain_db", user="plain")
+        assert connection.execute(f"select count(*) from {name}.more").fetchone() == (0,)
+    assert not any("default privileges" in limit for limit in provider.limits)
+    # A set-up that finds other rights makes another template.
+    user_server.do("revoke usage on schema origin from public", database="plain_db")
+    provider.close()
+    assert (
+        not provide(user_server.url("plain_db", "plain"), setup=setup, sources=sources)
+        .prepare(print)
+        .reused
+    )
+
+
 def test_a_set_up_that_works_elsewhere_is_told(user_server, schema, provide, monkeypatch):
     monkeypatch.setenv("PATH", f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}")
     setup = 'psql -Xq -c "create table if not exists origin.made (n int)"'
