@@ -145,7 +145,7 @@ def psql(
     choice = _choice(config)
     if choice is None:
         _run_psql(_embedded_way(worker, config.root))
-    _run_psql(_way_on_server(choice, worker))
+    _run_psql(_way_on_server(choice, worker, config.root))
 
 
 def _configuration(file: Path | None, database: str | None) -> Config:
@@ -214,7 +214,7 @@ def _state(found: Found, now: float) -> str:
     return f"{gone}{made}"
 
 
-def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
+def _way_on_server(choice: Choice, worker: str, root: Path) -> dict[str, str]:
     _, _, sessions = _open(choice)
     try:
         found = list_found(sessions)
@@ -223,7 +223,10 @@ def _way_on_server(choice: Choice, worker: str) -> dict[str, str]:
     finally:
         sessions.close()
     living = [one for one in found if not one.template and (one.living or (one.tag and one.tag.kept))]
-    one = _pick(living, worker, [one.tag.worker if one.tag else "" for one in living])
+    workers = [one.tag.worker if one.tag else "" for one in living]
+    if not worker and not any(workers) and (standing_way := _standing_way(root)):
+        return standing_way
+    one = _pick(living, worker, workers)
     way = {key: str(value) for key, value in conninfo_to_dict(sessions.address.dsn()).items()}
     if one.what == "database":
         way["dbname"] = one.name
@@ -242,12 +245,18 @@ def _embedded_way(name: str, root: Path) -> dict[str, str]:
         if run.living
         for path in sorted(one for home in run.paths for one in home.glob("*/.s.PGSQL.5432"))
     ]
-    if not homes and not name:
-        for server in standing.list_standing():
-            if server.running and server.root == str(root):
-                return {key: str(value) for key, value in conninfo_to_dict(server.url).items()}
+    if not homes and not name and (standing_way := _standing_way(root)):
+        return standing_way
     home = _pick_home(homes, name)
     return {"host": str(home), "port": "5432", "user": "postgres", "dbname": "postgres"}
+
+
+def _standing_way(root: Path) -> dict[str, str]:
+    """The way to the server that `start` started for a project; empty when there is none."""
+    for server in standing.list_standing():
+        if server.running and server.root == str(root):
+            return {key: str(value) for key, value in conninfo_to_dict(server.url).items()}
+    return {}
 
 
 def _pick(living: Sequence[Found], wanted: str, workers: Sequence[str]) -> Found:

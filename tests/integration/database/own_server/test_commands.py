@@ -218,3 +218,29 @@ def test_kinds_that_need_a_server_say_so(project):
     done = dbsafe(project, "", "run", "--namespace", "schema")
     assert done.returncode == 64
     assert "error[namespace-needs-server]" in done.stderr
+
+
+@ONE_VERSION
+def test_psql_opens_the_standing_server_also_where_a_server_is_configured(user_server, project):
+    url = user_server.url("postgres", "maker")
+    (project / "runner.toml").write_text(f'[database]\nserver = "{url}"\n')
+    path = f"{user_server.bindir}{os.pathsep}{os.environ['PATH']}"
+    started = dbsafe(project, url, "db", "start")
+    try:
+        assert started.returncode == 0, started.stderr
+        asked = subprocess.run(
+            [DBSAFE, "db", "psql"],
+            input="select 'port ' || setting from pg_settings where name = 'port';\n",
+            cwd=project,
+            env={**environment(project, url), "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        port = re.search(r":(\d+)/", started.stdout)
+        assert port is not None
+        assert f"port {port[1]}" in asked.stdout, asked.stderr
+        named = dbsafe(project, url, "db", "psql", "gw0")
+        assert "error[no-such-namespace]" in named.stderr
+    finally:
+        dbsafe(project, url, "db", "stop")
