@@ -326,9 +326,11 @@ def settings_not_permitted(
 
 def rows_hidden(role: str, tables: Sequence[str]) -> UserError:
     """The error that names tables whose row-level security applies to our role."""
+    more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
     return UserError(
         "rows-hidden",
-        f"Row-level security hides rows of some tables from {role}: a reset could not bring them back.",
+        f"Row-level security hides rows of {tables[0]}{more} from {role}: a reset could not bring them "
+        "back.",
         cause="\n".join(tables),
         hint=f"ALTER ROLE {role} BYPASSRLS, on a server that is for tests; or --embedded for servers of "
         "dbsafe's own.",

@@ -32,7 +32,9 @@ from dbsafe_runner.database.clones import (
     settings_refused,
 )
 from dbsafe_runner.database.making import Made, Workplace, mapping, numbered
+from dbsafe_runner.database.own_leftovers import own_schemas
 from dbsafe_runner.database.provider import Report
+from dbsafe_runner.database.schema_maker import drop_schema
 from dbsafe_runner.database.sessions import Connection, build_lock
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.database.user_server import MAINTENANCE, can_log_in, connect
@@ -44,9 +46,12 @@ from dbsafe_runner.errors import UserError
 _MAINTENANCE: Final = frozenset(("postgres", "template0", "template1"))
 
 
+#: %s: names of schemas that are left out.
 _HIDING: Final = """
 select oid::regclass::text from pg_class
- where relkind in ('r', 'p') and row_security_active(oid) order by 1
+ where relkind in ('r', 'p') and row_security_active(oid)
+   and relnamespace <> all (array(select oid from pg_namespace where nspname = any (%s::text[])))
+ order by 1
 """
 
 
@@ -151,7 +156,8 @@ class DatabaseMaker:
         hidden: list[str] = []
         for name in made.names:
             with contextlib.closing(connect(self._place.direct.dsn(name))) as connection:
-                hidden += [table for (table,) in connection.execute(_HIDING).fetchall()]
+                ours = own_schemas(connection)
+                hidden += [table for (table,) in connection.execute(_HIDING, [ours]).fetchall()]
         if hidden:
             self.remove(made)
             raise rows_hidden(self._place.facts.role, hidden)
@@ -216,12 +222,23 @@ class DatabaseMaker:
                 if state:
                     report(f"copying the database {state}")
                     copy_source(connection, name, state, dress.owner, report)
+                    self._drop_own_schemas(connection, name)
                 else:
                     create_database(connection, name, "", dress.owner)
                 connection.execute(dressing(name, Dress(), place.comment()))
                 dresses.append(self._permitted(connection, name, dress, state))
         self._templates, self._dresses = names, tuple(dresses)
         return place.run
+
+    def _drop_own_schemas(self, connection: Connection, copy: str) -> None:
+        """Leave out of a copy what dbsafe keeps in the original for runs in kind schema."""
+        with contextlib.closing(connect(self._place.direct.dsn(copy))) as inside:
+            for schema in own_schemas(inside):
+                # One that another role has made stays, where ours may not drop it.
+                with contextlib.suppress(psycopg.Error):
+                    drop_schema(inside, schema)
+        # Nothing can be copied while somebody is in it, and the server takes a moment to see us go.
+        end_sessions(connection, copy)
 
     def _permitted(self, connection: Connection, name: str, dress: Dress, state: str) -> Dress:
         """What our role may repeat on copies: what tests would miss is an error, the rest is told.

@@ -79,6 +79,11 @@ def find(connection: Connection) -> list[Found]:
     return found
 
 
+def own_schemas(connection: Connection) -> list[str]:
+    """Names of the schemas of ours in a session's database."""
+    return [one.name for one in find(connection) if one.what == "schema"]
+
+
 def removable(found: Found, now: float, *, templates: bool, kept: bool = False) -> bool:
     """Whether something is a leftover.
 

@@ -24,3 +24,9 @@ select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence = 'u',
    and (coalesce(pg_catalog.current_setting('dbsafe.schema', true), '') = '' or c.oid < 16384
         or coalesce(t.relnamespace, c.relnamespace)
            = pg_catalog.to_regnamespace(pg_catalog.quote_ident(pg_catalog.current_setting('dbsafe.schema', true))))
+   -- A schema that dbsafe keeps for runs of another role came along with a copy of the user's database. It is no
+   -- data of the suite, and our role may not read all of it.
+   and not exists (select from pg_catalog.pg_namespace as o
+                    where o.oid = coalesce(t.relnamespace, c.relnamespace) and o.nspname like 'dbsafe\_%'
+                      and o.nspname ~ '^dbsafe_(t_[0-9a-f]{24}|[0-9a-f]{12}_[a-z]?[0-9]+)(_[0-9]+)?$'
+                      and not pg_catalog.pg_has_role(o.nspowner, 'USAGE'))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from fakes.own_server import connect
 
+from dbsafe_runner.database.ownership import Tag, write_tag
 from dbsafe_runner.database.reset import Keeper
 from dbsafe_runner.errors import UserError
 
@@ -65,6 +68,36 @@ def test_rows_that_row_security_hides_from_our_role_are_not_lost_unnoticed(user_
         provider.acquire("gw0")
     assert caught.value.code == "rows-hidden"
     assert caught.value.cause == "secrets"
+    assert "hides rows of secrets from maker" in caught.value.message
+
+
+@pytest.mark.parametrize("user", ["maker", "postgres"])
+def test_schemas_that_dbsafe_keeps_in_the_source_are_nobodys_rows(user_server, source, provide, user):
+    """Another role's template of kind schema, with row security, is in the way of nobody."""
+    template = "dbsafe_t_" + "0" * 24
+    comment = write_tag(Tag(run="", used=time.time()))
+    user_server.do(
+        f"create schema {template}",
+        f"comment on schema {template} is '{comment}'",
+        f"create table {template}.secrets (id int)",
+        f"alter table {template}.secrets enable row level security",
+        f"grant usage on schema {template} to public",
+        database=source,
+    )
+    provider = provide(user_server.url(source, user))
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    kept = user_server.ask(f"select to_regnamespace('{template}') is not null", namespace.name)
+    # What another role has made can be dropped by a superuser alone.
+    assert kept == [(user != "postgres",)]
+    assert user_server.ask(f"select to_regclass('{template}.secrets') is null", source) == [(False,)]
+    keeper = Keeper(namespace)
+    with connect(namespace, source) as connection:
+        connection.execute("delete from items")
+        keeper.look()
+        assert not keeper.reset().retire
+        assert connection.execute("select count(*) from items").fetchone() == (2,)
+    keeper.close()
 
 
 def test_rows_that_row_security_hides_from_a_test_are_brought_back(user_server, source, provide):
