@@ -21,8 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _pytest.outcomes import Exit
+
 if TYPE_CHECKING:
     import pytest
+
+    from dbsafe_runner.workers.protocol import Channel
 
 #: On this signal a worker writes the stacks of all its threads into its fault file. A realtime signal,
 #: because suites use SIGUSR1 and SIGUSR2 for themselves.
@@ -71,6 +75,27 @@ def reseed(seed: int, name: str) -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed(value)
+
+
+def in_one_process(channel: Channel, phase: Callable[[], Any]) -> Any:
+    """Run a phase of a test and return its report, in the process that began it only.
+
+    A child that the test forked, and that fell through to here, ends with the phase: its parent does the
+    rest. Parents look at how it ended, which is as a serial run's pytest would end that child.
+    """
+    if not channel.usable:
+        os._exit(0)  # It came from between the phases.
+    status = 2  # What is no failure of a test, pytest.exit() say, ends a session as interrupted.
+    try:
+        report = phase()
+        status = int(report.failed)
+    except Exit as error:
+        status = status if error.returncode is None else error.returncode
+        raise
+    finally:
+        if not channel.usable:
+            os._exit(status)
+    return report
 
 
 def leave(config: pytest.Config, status: int = 0) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Generator
 from typing import Any, ClassVar
@@ -243,13 +242,10 @@ class Child:
         usual = runner.call_and_report
 
         def call_and_report(item: pytest.Item, when: Any, log: bool = True, **kwds: Any) -> Any:
-            if not self._channel.usable:
-                # A test forked, and its child fell through to here: its parent does the rest.
-                os._exit(0)
             self._phase = when
             if when == "teardown" and isinstance(kwds.get("nextitem"), Undecided):
                 kwds["nextitem"] = self._supply.decide()
-            return usual(item, when, log, **kwds)
+            return after_fork.in_one_process(self._channel, lambda: usual(item, when, log, **kwds))
 
         runner.call_and_report = call_and_report
         self._session._setupstate.teardown_exact = self._bounded_teardown  # type: ignore[method-assign]  # noqa: SLF001

@@ -115,19 +115,23 @@ def test_a_test_that_hangs_is_ended_with_its_stacks(project: Project, sleep: str
 
 
 FORKS = """
-    import os
+    import os, pytest
     def test_falls_through():
         if os.fork() == 0:
             return
-        os.wait()
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
     def test_child_raises():
         if os.fork() == 0:
             raise RuntimeError("in the child")
-        os.wait()
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 1
     def test_child_exits():
         if os.fork() == 0:
             raise SystemExit(3)
-        assert os.waitstatus_to_exitcode(os.wait()[1]) is not None
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 1
+    def test_child_ends_its_session():
+        if os.fork() == 0:
+            pytest.exit("in the child", returncode=5)
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 5
     def test_multiprocessing():
         import multiprocessing
         process = multiprocessing.get_context("fork").Process(target=print, args=("x",))
@@ -150,7 +154,7 @@ def test_forked_children_that_fall_through_run_nothing_twice(project: Project) -
     )
     run = project.dbsafe(workers=1)
     assert set(run.outcomes.values()) == {"passed"}, run.out
-    assert len(run.results["tests"]) == 6
+    assert len(run.results["tests"]) == 7
     assert (project.root / "ran").read_text() == "x"
     assert (project.root / "closed").read_text() == "x" * len(run.results["workers"])
     wait_until_none_is_left(project)
