@@ -273,6 +273,8 @@ def _with_unknown_strategy(layers: list[Layer]) -> list[Layer]:
 def _table(layer: Layer, section: str) -> Mapping[str, Any]:
     values = layer.values.get(section)
     return values if isinstance(values, Mapping) else {}
+
+
 def _with_bad_strategies(layer: Layer) -> Layer:
     """The layer, with what is wrong inside of its strategies.
 
@@ -282,8 +284,6 @@ def _with_bad_strategies(layer: Layer) -> Layer:
     # That a strategy is no table is found by the check of all values.
     inside = [Problem(layer.place(one.path), str(one)) for one in wrong if len(one.path) > 2]
     return dataclasses.replace(layer, problems=(*layer.problems, *inside))
-
-
 
 
 def _bad_configuration(problems: list[Problem], file: Path | None) -> UserError:
