@@ -221,7 +221,7 @@ def _notes(notes: Sequence[Note], verbosity: int) -> list[Text]:
         if note.code.startswith("level-too-") and note.message.startswith("static"):
             continue
         by_code.setdefault(note.code, []).append(note)
-    lines = []
+    lines: list[Text] = []
     for group in by_code.values():
         shown = group if verbosity > 0 else group[:_NOTES]
         lines.extend(_with_hints(shown))
