@@ -24,7 +24,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def discover(config: Config, request: RunRequest) -> tuple[CollectedSuite, list[Note]]:
-    """The suite as its sources show it, and a note for each test file that cannot be read."""
+    """The suite as its sources show it, and a note for each test file whose tests are not seen."""
     ini = read_ini(request.invocation_dir)
     files = SourceFiles(ini.rootdir, [str(ini.rootdir / "src"), *ini.pythonpath], ini.django_settings)
     finder = _Finder(ini, files)
@@ -114,8 +114,27 @@ class _Finder:
             self._unreadable(name, f"{error.args[0]}" + (f", line {line}" if line else ""))
             return
         root = self._files.rootdir + "/"
+        self._tell_of_hidden(text, tree, name.removeprefix(root))
         marks = _module_marks(tree.body)
         yield from self._in_body(tree.body, name, name.removeprefix(root), (), marks)
+
+    def _tell_of_hidden(self, text: str, tree: ast.Module, file: str) -> None:
+        """Note that a module makes names when it is imported, which only running code can tell."""
+        if "exec(" not in text and "globals()" not in text:
+            return
+        for statement in tree.body:
+            if isinstance(statement, _Function | ast.ClassDef):
+                continue
+            line = next(
+                (getattr(one, "lineno", 0) for one in ast.walk(statement) if _makes_names(one)), 0
+            )
+            if line:
+                message = f"{file} makes names while it is imported (line {line}): tests among them"
+                hint = "`dbsafe plan` without --static lists them; `dbsafe run` runs them."
+                self.notes.append(
+                    Note("tests-not-seen", f"{message} are not in this plan", hint, file=file, line=line)
+                )
+                return
 
     def _unreadable(self, name: str, why: str, *, python_reads_it: bool = False) -> None:
         file = name.removeprefix(self._files.rootdir + "/")
@@ -224,3 +243,19 @@ def _plain(text: str) -> str:
         return str(ast.literal_eval(text))
     except (ValueError, SyntaxError):
         return text
+
+
+def _makes_names(node: ast.AST) -> bool:
+    """Return whether a piece of code is `exec(…)`, `globals()[…] = …` or `globals().update(…)`."""
+    if isinstance(node, ast.Call):
+        function = node.func
+        if isinstance(function, ast.Attribute):
+            return function.attr in {"update", "setdefault"} and _is_globals(function.value)
+        return isinstance(function, ast.Name) and function.id == "exec"
+    return (
+        isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and _is_globals(node.value)
+    )
+
+
+def _is_globals(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "globals"

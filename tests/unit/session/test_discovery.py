@@ -180,6 +180,23 @@ def test_files_that_are_not_python_are_told(root):
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x = 1\nexec('def test_made(): pass')\n", 2),
+        ("for n in range(3):\n    globals()[f'test_{n}'] = print\n", 2),
+        ("globals().update(test_made=print)\n", 1),
+        ("import sys\nname = globals()['sys']\ndef test_it():\n    exec('x = 1')\n", 0),
+    ],
+)
+def test_a_file_that_makes_its_tests_is_told(root, text, line):
+    folder = root / "tests" / "made"
+    folder.mkdir()
+    (folder / "test_made.py").write_text(text)
+    _, notes = found(root, "tests/made")
+    assert [(note.code, note.line) for note in notes] == ([("tests-not-seen", line)] if line else [])
+
+
 def test_the_reason_why_a_file_gives_no_tests_is_exact(root):
     folder = root / "tests" / "odd"
     folder.mkdir()
