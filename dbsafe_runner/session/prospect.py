@@ -96,6 +96,7 @@ def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Pr
     if static:
         kind = _declared_kind(config)
         suite, unreadable = discover(config, request)
+        missing = bool(unreadable)
     else:
         unreadable = []
         provider = make_provider(config, fresh=False)
@@ -108,10 +109,14 @@ def prospect(config: Config, request: RunRequest, *, static: bool = False) -> Pr
             code = pool.run()
         if collector.suite is None:
             return collection_ended(pool, code, collector.output)
-        suite = collector.suite
+        suite, missing = collector.suite, collector.missing
     circumstances = Circumstances(strategy, workers, kind, grouping)
     planned = _planned(config, suite, circumstances, static=static)
-    return dataclasses.replace(planned, notes=[*unreadable, *planned.notes])
+    notes = planned.notes
+    if missing:
+        # A rule may well be about what could not be collected, or seen.
+        notes = [note for note in notes if note.code != "rule-matches-nothing"]
+    return dataclasses.replace(planned, notes=[*unreadable, *notes])
 
 
 def collection_ended(pool: Pool, code: int, output: Sequence[str]) -> CollectionEnded:
@@ -136,9 +141,13 @@ class _Collector:
     def __init__(self) -> None:
         self.suite: CollectedSuite | None = None
         self.output: list[str] = []
+        #: Whether something could not be collected.
+        self.missing = False
 
     def on(self, event: events.RunEvent) -> None:
         """Keep what pytest prints."""
+        if isinstance(event, events.CollectionFailed):
+            self.missing = True
         if isinstance(event, events.PytestOutput):
             self.output.append(event.text)
 

@@ -118,6 +118,8 @@ class _Run:
         self._remembered = Remembered()
         self._knowledge: Knowledge | None = None
         self._told = 0
+        #: Whether all of the suite was collected that was asked for.
+        self._collected = True
         #: Tests that were seen to be of another level, and what of it is worth telling.
         self._corrected = 0
         self._lessons: Sequence[Note] = ()
@@ -162,6 +164,8 @@ class _Run:
     def _on(self, event: events.RunEvent) -> None:
         self._history.on(event)
         self._fanout.on(event)
+        if isinstance(event, events.CollectionFailed):
+            self._collected = False
         if isinstance(event, events.ServerReady):
             for text in limits_of(self._provider):
                 self._fanout.on(events.Notice(event.at, "warning", "namespace-limits", text))
@@ -211,8 +215,9 @@ class _Run:
         self._knowledge = knowledge
         self._history.knows(knowledge.codes, knowledge.files)
         self._tell_problems()
+        whole = self._collected and not suite.deselected and not self._selects()
         for note in knowledge.notes:
-            if worth_telling(note, whole_suite=not suite.deselected and not self._selects()):
+            if worth_telling(note, whole_suite=whole):
                 self._tell(note)
         planned = plan_of(self._config, knowledge, self._circumstances, suite)
         plan, self._circumstances = planned.plan, planned.circumstances

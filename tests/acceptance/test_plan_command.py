@@ -206,6 +206,14 @@ def test_rules_that_match_nothing_or_contradict_are_told(project):
     assert "rule-matches-nothing" not in project.dbsafe("test_shop.py").notices()
 
 
+def test_a_rule_for_a_file_that_cannot_be_collected_is_not_called_useless(project):
+    project.write(test_broken="def test_it(:\n")
+    project.file("runner.toml", '[[rules]]\nnodeid = "test_broken.py::*"\nlevel = 3\n')
+    for argument in ("--static", "--continue-on-collection-errors"):
+        codes = [note["code"] for note in planned(project, argument)["notes"]]
+        assert "rule-matches-nothing" not in codes
+
+
 def test_what_a_failure_hung_on_is_in_the_next_plan_and_does_not_fail_again(project):
     project.write(
         test_shop="""

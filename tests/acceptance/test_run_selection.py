@@ -166,7 +166,10 @@ def test_collection_errors_stop_the_run(project: Project) -> None:
 
 def test_going_on_after_collection_errors(project: Project) -> None:
     project.write(test_one="import absent_module", test_two=MIXED, conftest=MARKERS)
+    project.file("runner.toml", '[[rules]]\nnodeid = "test_one.py::*"\nlevel = 3\n')
     serial, parallel = project.same("--continue-on-collection-errors")
+    # The rule is about a file that could not be collected.
+    assert "rule-matches-nothing" not in parallel.notices()
     assert serial.code == 1
     assert "1 error" in parallel.out.splitlines()[-1] or "1 error" in parallel.out
     assert "1 collection error in " in parallel.out
