@@ -55,6 +55,15 @@ select oid::regclass::text from pg_class
 """
 
 
+#: Roles that our role may act for.
+_LOGINS: Final = """
+select rolname::text from pg_roles
+ where rolcanlogin and rolname <> current_user and pg_has_role(oid, 'USAGE') order by 1
+"""
+#: Whether there are rules of who may log in to some databases by their names, which copies do not have.
+_NAMED_RULES: Final = "select exists (select from pg_hba_file_rules where database && %s)"
+
+
 class DatabaseMaker:
     """Makes databases."""
 
@@ -68,6 +77,8 @@ class DatabaseMaker:
         #: Databases of this run alone, beside its namespaces.
         self._own: list[str] = []
         self._suite_logs_in = False
+        #: Roles beside that of the server's URL that log in to copies as they do to the originals.
+        self._logins: tuple[str, ...] = ()
         self._report: Report = lambda _text: None
         self._rebuilding = threading.Lock()
         #: No table of the template hides rows from our role.
@@ -201,6 +212,7 @@ class DatabaseMaker:
             closed=self._place.closed,
             user="" if self._suite_logs_in else address.user,
             password="" if self._suite_logs_in else address.password,
+            logins=self._logins,
             options=address.options,
         )
 
@@ -215,6 +227,7 @@ class DatabaseMaker:
         names = numbered(place.new_name("t"), len(place.databases))
         dresses = []
         with place.sessions.session() as connection:
+            self._logins = self._find_logins(connection)
             for number, (name, source) in enumerate(zip(names, place.databases, strict=True)):
                 state = self._state_of(connection, number, source)
                 dress = read_dress(connection, state) if state else self._empty_dress(connection, source)
@@ -225,10 +238,27 @@ class DatabaseMaker:
                     self._drop_own_schemas(connection, name)
                 else:
                     create_database(connection, name, "", dress.owner)
+                    self._logins = ()
                 connection.execute(dressing(name, Dress(), place.comment()))
                 dresses.append(self._permitted(connection, name, dress, state))
         self._templates, self._dresses = names, tuple(dresses)
         return place.run
+
+    def _find_logins(self, connection: Connection) -> tuple[str, ...]:
+        """Roles that log in to copies as they do to the originals, where nothing says who the suite is.
+
+        In an original are their objects and their rights, and so they are in a copy. In what a set-up of
+        ours makes as another role they may have none.
+        """
+        place = self._place
+        if place.strangers:
+            return ()
+        if place.facts.superuser:
+            originals = [place.address.database, *(source.database for source in place.databases)]
+            row = connection.execute(_NAMED_RULES, [originals]).fetchone()
+            if row is None or row[0]:
+                return ()
+        return tuple(role for (role,) in connection.execute(_LOGINS).fetchall())
 
     def _drop_own_schemas(self, connection: Connection, copy: str) -> None:
         """Leave out of a copy what dbsafe keeps in the original for runs in kind schema."""
@@ -258,6 +288,7 @@ class DatabaseMaker:
         missed = [setting for setting in lacking if setting[0] in logins]
         if missed:
             raise settings_not_permitted(place.facts.role, state, missed)
+        self._logins = tuple(one for one in self._logins if one not in {role for role, _, _ in lacking})
         place.limits += [
             f"The setting {setting} that the role {role} has in the database {state} is not repeated on "
             "copies: no test logs in by that role."

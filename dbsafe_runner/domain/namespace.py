@@ -35,6 +35,8 @@ class Endpoint:
     replaced: Sequence[str] = ()
     #: Names that are behind `schema` in any search_path.
     shared: Sequence[str] = ()
+    #: Roles of the suite that log in by themselves although `user` is set.
+    logins: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -190,6 +190,13 @@ class Tenant:
         self.opened += 1
         self.on_connecting()
 
+    def other_login(self, target: redirect.Target) -> str:
+        """The role that a connection is made as, where that is not the suite's; else ""."""
+        endpoint = self._namespace.endpoint if self._namespace is not None else None
+        if endpoint is None or not target.user or target.user in {endpoint.user, *endpoint.logins}:
+            return ""
+        return endpoint.user
+
     def started_program(self, _arguments: Sequence[str]) -> None:
         """Count a program that was led to the namespace: whether it connects is not seen here."""
         self._count_process()

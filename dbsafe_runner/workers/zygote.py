@@ -112,6 +112,15 @@ def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel
     def learned(target: redirect.Target) -> redirect.Target:
         return tenant.learn(target)
 
+    users = {source[2] for source in settings["sources"]}
+
+    def connected(target: redirect.Target) -> None:
+        tenant.connected(target)
+        if (other := tenant.other_login(target)) and target.user not in users:
+            users.add(target.user)
+            message = f"Connections of the suite as {target.user} are made as {other}."
+            channel.send("notice", code="login-replaced", message=message, nodeid="")
+
     def refused(target: redirect.Target) -> str:
         notice("connection-refused-by-guard", f"{target.written}:{target.port}/{target.database}")
         return _current_test()
@@ -122,7 +131,7 @@ def redirection_rules(settings: dict[str, Any], tenant: Tenant, channel: Channel
         resolve=tenant.resolve,
         on_learned=learned,
         on_refused=refused,
-        on_connect=tenant.connected,
+        on_connect=connected,
         on_warning=lambda message: notice("driver-not-redirected", message),
         on_program=tenant.started_program,
         lender=tenant.lender,

@@ -62,8 +62,8 @@ def _rewritten(kwargs: Mapping[str, Any], params: Any, route: Route) -> dict[str
         dsn="postgresql:///?" + urlencode(transport) if transport else None,
         host=endpoint.host,
         port=endpoint.port,
-        user=endpoint.user or params.user,
-        password=endpoint.password or params.password,
+        user=route.user or params.user,
+        password=route.password or params.password,
         database=route.database or params.database,
         # Nothing but what the endpoint says: PGSSLMODE and its like mean the suite's server.
         ssl=None if "sslmode" in transport else _default_tls(endpoint.host),

@@ -92,13 +92,13 @@ def _rewrite(arguments: dict[str, Any], route: Route) -> str:
         source_address=None,
         ssl_context=None if over_socket else _tls(endpoint.options),
     )
-    if endpoint.user:
-        arguments["user"] = endpoint.user
-    if endpoint.password:
-        arguments["password"] = endpoint.password
+    if route.user:
+        arguments["user"] = route.user
+    if route.password:
+        arguments["password"] = route.password
     if route.database:
         arguments["database"] = route.database
-    elif endpoint.user and not arguments["database"]:
+    elif route.user and not arguments["database"]:
         # Without a name the server takes the user's.
         arguments["database"] = route.target.database
     return _settings(arguments, route)

@@ -90,6 +90,7 @@ def inheritance(
             "shared": list(endpoint.shared),
             "user": endpoint.user,
             "password": endpoint.password,
+            "logins": list(endpoint.logins),
             "options": dict(endpoint.options),
         },
     }
@@ -236,6 +237,10 @@ def _lead_libpq(
     if not names_a_server(base):
         for key, name in _names_in(sources).items():
             given.setdefault(key, name)
+    target = route.target
+    user = given.get("user", target.user)
+    # What it is told may be another role than libpq would take by itself.
+    route = route._replace(target=Target(target.host, target.port, user, target.database))
     led = libpq.rewrite(given, route, _NEWEST_LIBPQ, base)
     for key in (*libpq.NEUTRAL, "service"):
         result.pop(names.get(key, ""), None)

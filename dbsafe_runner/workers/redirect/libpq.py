@@ -77,13 +77,13 @@ def rewrite(
     options = _joined(endpoint.options.get("options", ""), effective.get("options"))
     result.update((key, value) for key, value in endpoint.options.items() if key != "options")
     result.update(host=endpoint.host, port=str(endpoint.port))
-    if endpoint.user:
-        result["user"] = endpoint.user
-    if endpoint.password:
-        result["password"] = endpoint.password
+    if route.user:
+        result["user"] = route.user
+    if route.password:
+        result["password"] = route.password
     if route.database:
         result["dbname"] = route.database
-    elif endpoint.user and not effective.get("dbname"):
+    elif route.user and not effective.get("dbname"):
         # Without a name libpq takes the user's.
         result["dbname"] = route.target.database
     if endpoint.schema:

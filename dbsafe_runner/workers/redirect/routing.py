@@ -59,6 +59,16 @@ class Route(NamedTuple):
         """Host, or directory of the socket, and port."""
         return self.endpoint.host, self.endpoint.port
 
+    @property
+    def user(self) -> str:
+        """Whom to log in as instead of what the suite says; "" for what it says."""
+        return "" if self.target.user in self.endpoint.logins else self.endpoint.user
+
+    @property
+    def password(self) -> str:
+        """Likewise, the password."""
+        return "" if self.target.user in self.endpoint.logins else self.endpoint.password
+
 
 #: What a program is given as the name of a database that is closed to it: there is none of this name.
 CLOSED = "{} (closed to tests by dbsafe)"

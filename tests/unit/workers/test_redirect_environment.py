@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from typing import Any
 from urllib.parse import urlsplit
@@ -156,3 +157,25 @@ def test_urls_in_a_shell_command_are_led(command: str, expected: str) -> None:
     assert rewrite_command(command, SOCKET, (SOURCE,), {}).replace(":5432/shop", "/shop") == (
         expected.replace(":5432/shop", "/shop")
     )
+
+
+def test_a_role_that_logs_in_by_itself_stays_in_urls_and_variables() -> None:
+    endpoint = Endpoint(
+        "db", 5433, databases={"shop": "shop_w1"}, user="boss", password="hidden", logins=("app",)
+    )
+    base = {
+        "APP_URL": "postgresql://app:own@localhost:5432/shop",
+        "OTHER_URL": "postgresql://other:own@localhost:5432/shop",
+        "PGUSER": "app",
+        "PGPASSWORD": "own",
+    }
+    result = serial_environment(base, endpoint, [Target("localhost", 5432, "boss", "shop")])
+    assert "app:own@" in result["APP_URL"]
+    assert "boss:hidden@" in result["OTHER_URL"]
+    assert (result["PGUSER"], result["PGPASSWORD"]) == ("app", "own")
+
+
+def test_a_program_that_is_told_no_role_gets_the_servers_whatever_libpq_would_take() -> None:
+    endpoint = Endpoint("db", 5433, user="boss", password="hidden", logins=(getpass.getuser(),))
+    result = serial_environment({}, endpoint, [Target("localhost", 5432, "boss", "shop")])
+    assert (result["PGUSER"], result["PGPASSWORD"]) == ("boss", "hidden")

@@ -244,3 +244,47 @@ def test_psql_opens_the_standing_server_also_where_a_server_is_configured(user_s
         assert "error[no-such-namespace]" in named.stderr
     finally:
         dbsafe(project, url, "db", "stop")
+
+
+WHO = """
+import os
+import subprocess
+import psycopg
+
+URL = os.environ["SHOP_URL"]
+
+def test_who():
+    with psycopg.connect(URL) as connection:
+        assert connection.execute("select current_user, current_setting('lock_timeout')").fetchone() == (
+            "maker", "33s")
+
+def test_programs():
+    code = "import os, psycopg; print(psycopg.connect(os.environ['SHOP_URL']).info.user)"
+    done = subprocess.run(["python", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "maker\\n"
+"""
+
+
+@ONE_VERSION
+def test_a_suite_that_is_another_role_than_the_servers_url_stays_that_role(
+    user_server, source, tmp_path, monkeypatch
+):
+    user_server.do(f"alter role maker in database {source} set lock_timeout = '33s'")
+    (tmp_path / "test_who.py").write_text(WHO)
+    monkeypatch.setenv("SHOP_URL", user_server.url(source, "maker"))
+    url = user_server.url(source)
+    done = dbsafe(tmp_path, url, "run", "--database", url)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "login-replaced" not in done.stdout
+
+
+@ONE_VERSION
+def test_a_role_that_cannot_stay_what_it_is_is_told(user_server, project, monkeypatch):
+    for name in "abc":
+        (project / f"test_{name}.py").unlink()
+    (project / "test_who.py").write_text(WHO)
+    monkeypatch.setenv("SHOP_URL", user_server.url("postgres", "maker"))
+    url = user_server.url("postgres")
+    done = dbsafe(project, url, "run", "--database", url, "--no-confirm", "-k", "test_who")
+    assert done.stdout.count("login-replaced") == 1, done.stdout + done.stderr
+    assert "Connections of the suite as maker are made as postgres." in done.stdout
