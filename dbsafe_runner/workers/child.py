@@ -21,7 +21,7 @@ from _pytest.outcomes import Exit
 
 from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.isolation import ResetPolicy
-from dbsafe_runner.workers import after_fork, internal_errors, outcomes, teardown
+from dbsafe_runner.workers import after_fork, internal_errors, outcomes, suite_properties, teardown
 from dbsafe_runner.workers.leak_watch import LeakWatch
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
 from dbsafe_runner.workers.seen_fields import change_fields
@@ -84,6 +84,7 @@ class Child:
         self._take_over_teardown()
         self._session.config.pluginmanager.register(self, "dbsafe-child")
         self._session.config.pluginmanager.register(self._leaks, "dbsafe-leaks")
+        suite_properties.send_from(self._session.config, self._send)
         self._listening = True
         try:
             self._loop()

@@ -34,6 +34,7 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     "done": {**_REPORTED, "ended": _NUMBER},
     "late": {**_REPORTED, "since": int},
     "warn": {"when": str, "nodeid": str},
+    "property": {"name": str, "value": str},
     "reset": {"report": dict},
     "retire": {"reason": str},
     "halt": {"why": str, "message": str},

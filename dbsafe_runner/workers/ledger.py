@@ -254,9 +254,9 @@ class Ledger:
         self.failures += fields["failures"]
         self._enter(test, result, {}, fields["coloured"])
 
-    def warning(self, fields: dict[str, Any], blob: bytes) -> None:
-        """Pass a warning on to pytest's summary."""
-        self._replay += pack_entry("warn", fields, blob)
+    def pass_on(self, message: Message) -> None:
+        """Pass on a warning, or a property of the suite, to pytest."""
+        self._replay += pack_entry(message.kind, message.fields, message.blob)
 
     def _result(
         self, fields: Mapping[str, Any], worker: str, verdict: Verdict, others: Sequence[int]

@@ -214,7 +214,7 @@ class Pool:
             peer.close()
             return
         slot.heard = self.now()
-        if message.kind in {"ok", "done", "late", "need", "warn"}:
+        if message.kind in {"ok", "done", "late", "need", "warn", "property"}:
             self._from_test(slot, message)
         elif message.kind == "reset":
             self.tenancy.was_reset(slot, message["report"])
@@ -231,9 +231,9 @@ class Pool:
             self.confirming.heard(slot, message)
         elif message.kind == "late":
             self.late_errors.add(slot, message)
-        elif message.kind == "warn":
+        elif message.kind in {"warn", "property"}:
             assert self.ledger is not None
-            self.ledger.warning(message.fields, message.blob)
+            self.ledger.pass_on(message)
         else:
             assert self.feeding is not None
             self.feeding.heard(slot, message)

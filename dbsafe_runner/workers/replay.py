@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pytest
 from _pytest.unittest import TestCaseFunction
 
-from dbsafe_runner.workers import outcomes
+from dbsafe_runner.workers import outcomes, suite_properties
 from dbsafe_runner.workers.entries import unpack_entries
 
 _PHASES = ("setup", "call", "teardown")
@@ -43,8 +43,14 @@ class Replay:
             elif kind == "extra":
                 for report in outcomes.unpack(inner, self._config):
                     self._config.hook.pytest_runtest_logreport(report=report)
-            elif kind == "warn":
-                self._warning(fields, inner)
+            else:
+                self._beside_reports(kind, fields, inner)
+
+    def _beside_reports(self, kind: str, fields: dict[str, Any], inner: bytes) -> None:
+        if kind == "warn":
+            self._warning(fields, inner)
+        elif kind == "property":
+            suite_properties.enter(self._config, fields)
 
     def _passed(self, fields: dict[str, Any]) -> None:
         item = self._session.items[fields["test"]]

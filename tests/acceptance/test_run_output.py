@@ -207,6 +207,29 @@ def test_junitxml_holds_what_pytest_writes(project: Project) -> None:
     assert 'name="key" value="7"' in parallel.read_text()
 
 
+OF_THE_SUITE = """
+    def test_suite(record_testsuite_property, of_the_session):
+        record_testsuite_property("of the test", 7)
+"""
+
+
+def test_properties_of_the_suite_are_in_pytests_junitxml_once(project: Project) -> None:
+    project.write(
+        conftest="""
+            import pytest
+            @pytest.fixture(scope="session")
+            def of_the_session(record_testsuite_property):
+                record_testsuite_property("of the session", "<x>")
+        """,
+        test_one=OF_THE_SUITE,
+        test_two=OF_THE_SUITE.replace("of the test", "of another"),
+    )
+    run = project.dbsafe("--junitxml=junit.xml")
+    recorded = ET.parse(project.root / "junit.xml").findall("testsuite/properties/property")
+    found = sorted((entry.get("name"), entry.get("value")) for entry in recorded)
+    assert found == [("of another", "7"), ("of the session", "<x>"), ("of the test", "7")], run.out
+
+
 def test_warnings_are_errors_where_asked(project: Project) -> None:
     project.write(test_one="import warnings\ndef test_one(): warnings.warn('w')\ndef test_two(): pass")
     serial, _ = project.same("-W", "error")
