@@ -7,6 +7,7 @@ there. Only a test whose worker alone takes more memory than the whole run may i
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ class Staffing:
         self._adaptation: Adaptation | None = None
         self._caps: Mapping[int, Mapping[Level, int]] = {}
         self._vitals: Vitals | None = None
+        #: The last sample that was told.
+        self._told: events.Vitals | None = None
         self._due = float("inf")
         self._glance_due = 0.0
         self._began = 0.0
@@ -117,16 +120,15 @@ class Staffing:
         """Take a sample, tell it, and do what follows from it."""
         sample = vitals.look(self._processes(), self._connections())
         self._due = now + max(self._interval, vitals.cost / _COST)
-        self._pool.emit(
-            events.Vitals(
-                now,
-                sample.processors,
-                sample.io_wait,
-                sample.available,
-                sample.memory,
-                sample.workers,
-            )
+        self._told = events.Vitals(
+            now,
+            sample.processors,
+            sample.io_wait,
+            sample.available,
+            sample.memory,
+            sample.workers,
         )
+        self._pool.emit(self._told)
         self._weigh(sample)
         feeding = self._pool.feeding
         if self._adaptation is None or feeding is None or not feeding.needs_more_workers:
@@ -203,12 +205,26 @@ class Staffing:
         for name, memory in vitals.larger_than(limit).items():
             slot = self._pool.slots.get(name)
             if slot is not None and slot.running is not None:
+                self._tell_size(name, memory)
                 self._pool.endings.condemn(
                     slot,
                     f"memory: the test's worker took {_size(memory)}, and the whole run may take "
                     f"{_size(limit)}",
                     at_once=True,
                 )
+
+    def _tell_size(self, name: str, memory: int) -> None:
+        """Tell what a worker took when it was ended: at the next sample it is gone."""
+        told = self._told
+        if told is None:
+            return
+        before = told.workers.get(name, events.WorkerVitals(0.0, 0, 0))
+        if memory > before.memory:
+            workers = {**told.workers, name: dataclasses.replace(before, memory=memory)}
+            whole = told.memory - before.memory + memory
+            now = self._pool.now()
+            self._told = dataclasses.replace(told, at=now, memory=whole, workers=workers)
+            self._pool.emit(self._told)
 
     def _weigh(self, sample: Sample) -> None:
         """Find the workers that take more than they may."""

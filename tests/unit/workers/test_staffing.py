@@ -267,6 +267,18 @@ def test_a_worker_that_takes_more_than_the_run_may_is_ended_at_once() -> None:
     assert stage.pool.condemned == {
         "gw0": "memory: the test's worker took 2.0 GiB, and the whole run may take 200 MiB"
     }
+    sizes = [event.memory for event in stage.pool.told if isinstance(event, Vitals)]
+    assert max(sizes) == 2010 * MIB
+
+
+def test_what_the_limit_saw_between_two_samples_is_told() -> None:
+    stage = Stage(2, max_memory=200 * MIB)
+    stage.play(3)
+    stage.vitals.memory["gw0"] = 2000 * MIB
+    stage.staffing._end_the_largest(stage.vitals)  # type: ignore[arg-type]
+    last = next(event for event in reversed(stage.pool.told) if isinstance(event, Vitals))
+    assert last.memory == 2010 * MIB
+    assert last.workers["gw0"].memory == 2000 * MIB
 
 
 @pytest.mark.parametrize("cost", [0.0, 0.005, 0.05])
