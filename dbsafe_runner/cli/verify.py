@@ -12,13 +12,15 @@ from dbsafe_runner.cli import invocation
 from dbsafe_runner.cli.error_rendering import defects_to
 from dbsafe_runner.cli.options import PytestCommand, with_settings
 from dbsafe_runner.errors import ExitCode
-from dbsafe_runner.reporting.formatting import counted, seconds_text
+from dbsafe_runner.reporting.formatting import counted, seconds_text, shortened
 from dbsafe_runner.reporting.printer import ConsoleStyle, Printer, StyledLine
 
 if TYPE_CHECKING:
     from dbsafe_runner.session.verifying import Difference, Verification
 
 #: Said where -x or --maxfail has ended a run.
+#: Characters of a reason: about two lines of a terminal.
+_LONGEST: Final = 160
 _PARTIAL: Final = (
     "A run that -x or --maxfail ends early cannot be compared in full: "
     "only the tests that ran in both were compared."
@@ -92,7 +94,8 @@ def _difference_lines(difference: Difference) -> list[StyledLine]:
         ("", ", "),
         (_style(difference.parallel), f"with dbsafe {difference.parallel or 'not run'}"),
     ]
-    reason: list[StyledLine] = [[("dim", f"  serially: {difference.reason}")]]
+    # Comparisons of long values come as one line of any length, which the serial run has shown in full.
+    reason: list[StyledLine] = [[("dim", f"  serially: {shortened(difference.reason, _LONGEST)}")]]
     return [outcomes, *(reason if difference.reason else [])]
 
 

@@ -59,6 +59,11 @@ def elided(text: str, width: int, ellipsis: str = _ELLIPSIS) -> str:
     return text[:head] + ellipsis + text[len(text) - (kept - head) :]
 
 
+def shortened(text: str, width: int, ellipsis: str = _ELLIPSIS) -> str:
+    """`text` in at most `width` characters, its end left out: a reason tells most at its beginning."""
+    return text if len(text) <= width else text[: width - len(ellipsis)].rstrip() + ellipsis
+
+
 def without_colours(text: str) -> str:
     """`text` without ANSI colours."""
     return _ANSI.sub("", text)

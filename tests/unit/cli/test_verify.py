@@ -88,3 +88,10 @@ def test_what_maxfail_cuts_short() -> None:
     assert not was_cut_short(0, passed, failed)
     # Nothing failed, so that a test is missing has another reason.
     assert not was_cut_short(1, {"a": "passed"}, passed)
+
+
+def test_a_reason_takes_one_reasonable_line() -> None:
+    difference = Difference("t.py::t", "failed", "passed", f"AssertionError: assert {'x' * 1500}")
+    _, reason, *_ = shown(Verification((difference,), 240, 30.0, 12.0, 1, 0)).splitlines()
+    assert reason.startswith("  serially: AssertionError: assert xxx")
+    assert len(reason) < 180

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbsafe_runner.reporting.formatting import clock_text, counted, elided, seconds_text
+from dbsafe_runner.reporting.formatting import clock_text, counted, elided, seconds_text, shortened
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,11 @@ def test_clock(seconds: float, text: str) -> None:
 def test_counted() -> None:
     assert counted(1, "test") == "1 test"
     assert counted(1200, "batch", "batches") == "1,200 batches"
+
+
+def test_the_beginning_of_a_long_reason_stays() -> None:
+    assert shortened("AssertionError: x", 17) == "AssertionError: x"
+    assert shortened("AssertionError: " + "x" * 1500, 20) == "AssertionError: xxx…"
 
 
 def test_both_ends_of_a_long_name_stay() -> None:
