@@ -66,6 +66,9 @@ def _verdict(progress: Progress) -> StyledLine:
     workers = len(progress.workers)
     span = _span(progress)
     line.append(("", f" in {seconds_text(span)} on {counted(workers, 'worker')}" if workers else ""))
+    if progress.finished is not None and workers:
+        # Start-up, and failures that are run again, are no part of the time from test to test.
+        line.append(("", f", {seconds_text(progress.finished.at)} in all"))
     if progress.finished is not None and progress.finished.interrupted:
         line.append(("bad", ", interrupted"))
     return line
