@@ -13,6 +13,7 @@ from dbsafe_runner.domain.outcome import Outcome, Verdict
 from dbsafe_runner.reporting.formatting import counted, seconds_text, size_text
 from dbsafe_runner.reporting.printer import StyledLine
 from dbsafe_runner.reporting.progress import Progress
+from dbsafe_runner.reporting.usage import busy_shares
 
 _OUTCOME_STYLES = {
     Outcome.FAILED: "bad",
@@ -111,7 +112,7 @@ def _utilisation(progress: Progress, span: float) -> list[tuple[str, str]]:
     finished = progress.finished
     if finished is None or len(finished.busy) < 2:
         return []
-    shares = [min(busy / span, 1.0) for busy in finished.busy.values()]
+    shares = busy_shares(finished.busy, span).values()
     text = f"{statistics.fmean(shares):.0%} ({min(shares):.0%} to {max(shares):.0%} by worker)"
     return [("utilisation", text)]
 

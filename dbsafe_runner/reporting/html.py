@@ -41,7 +41,7 @@ def as_html(report: RunReport) -> str:
         report=report,
         verdict=_verdict(report),
         started=_started(report),
-        tiles=_tiles(report, lanes_used=[lane.used for lane in lanes]),
+        tiles=_tiles(report, lanes_used=list(report.run.busy.values()) or [lane.used for lane in lanes]),
         failures=bad[:MOST_FAILURES],
         hidden_failures=len(bad) - len(bad[:MOST_FAILURES]),
         lanes=lanes,

@@ -13,7 +13,7 @@ from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.reporting import results
 from dbsafe_runner.reporting.formatting import without_colours
-from dbsafe_runner.reporting.usage import RunUsage, WorkerUsage
+from dbsafe_runner.reporting.usage import RunUsage, WorkerUsage, busy_shares
 
 
 @dataclasses.dataclass(slots=True)
@@ -155,6 +155,7 @@ class Recorder:
             interrupted=error is None and (finished is None or finished.interrupted),
             wall=self._last_at,
             span=span,
+            busy=busy_shares(finished.busy, span) if finished else {},
             predicted=plan.predicted_wall if plan else 0.0,
             lower_bound=plan.lower_bound if plan else 0.0,
             limited_by=plan.limited_by if plan else "",

@@ -49,6 +49,9 @@ class RunInfo(_Model):
     interrupted: bool = pydantic.Field(description="By the user or the system, not by an error.")
     wall: float = pydantic.Field(description="From the start of dbsafe to the last event.")
     span: float = pydantic.Field(description="From the first test to the last.")
+    busy: dict[Text, float] = pydantic.Field(
+        default_factory=dict, description="By worker, the part of `span` in which it was running tests."
+    )
     predicted: float = pydantic.Field(0.0, description="The plan's prediction of `span`; 0 is none.")
     lower_bound: float = pydantic.Field(
         0.0, description="What no schedule could undercut by the plan's predictions; 0 is unknown."

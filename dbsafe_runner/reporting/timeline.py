@@ -59,10 +59,15 @@ def make_lanes(report: RunReport) -> tuple[list[Lane], float]:
     for test in sorted(tests, key=lambda test: test.started):
         by_worker.setdefault(test.worker, []).append(test)
     lanes = [
-        Lane(worker, _blocks(found, first, whole), sum(test.seconds for test in found) / whole)
+        Lane(worker, _blocks(found, first, whole), _used(report, worker, found, whole))
         for worker, found in sorted(by_worker.items(), key=lambda entry: _name_order(entry[0]))
     ]
     return lanes, whole
+
+
+def _used(report: RunReport, worker: str, found: Iterable[TestInfo], whole: float) -> float:
+    """As the console tells it; from its tests where the run was cut off."""
+    return report.run.busy.get(worker, sum(test.seconds for test in found) / whole)
 
 
 def _name_order(worker: str) -> tuple[str, int, str]:

@@ -6,6 +6,7 @@ Keeps a bounded number of moments, whatever the length of the run. Draws nothing
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 from dbsafe_runner.domain import events
@@ -92,6 +93,11 @@ class RunUsage:
     def info(self) -> results.UsageInfo | None:
         """Peaks and means of the whole; processors are a part of all that the machine has."""
         return self._peak.info()
+
+
+def busy_shares(busy: Mapping[str, float], span: float) -> dict[str, float]:
+    """Which part of the time from the first test to the last each worker was running tests, 0 to 1."""
+    return {worker: min(seconds / span, 1.0) for worker, seconds in busy.items()} if span > 0 else {}
 
 
 def _together(first: results.Moment, second: results.Moment) -> results.Moment:

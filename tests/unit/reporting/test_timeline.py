@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from fakes.event_stream import Scenario, make_run
 
+from dbsafe_runner.domain.events import RunFinished
+from dbsafe_runner.reporting.closing import closing_lines
+from dbsafe_runner.reporting.html import as_html
+from dbsafe_runner.reporting.progress import Progress
 from dbsafe_runner.reporting.recorder import Recorder
 from dbsafe_runner.reporting.results import RunReport
 from dbsafe_runner.reporting.timeline import FINEST, make_lanes
@@ -50,3 +56,19 @@ def test_workers_are_in_order_of_their_numbers() -> None:
 
 def test_without_tests_there_is_nothing_to_draw() -> None:
     assert make_lanes(report_of(Scenario(tests=0, workers=0, crash=False, planned=False))) == ([], 0.0)
+
+
+def test_workers_are_as_busy_as_the_console_says() -> None:
+    *run, finished = make_run(Scenario(tests=40, workers=2, crash=False))
+    assert isinstance(finished, RunFinished)
+    progress, recorder = Progress(), Recorder()
+    busy = {"gw0": finished.span * 0.9, "gw1": finished.span * 0.5}
+    for event in [*run, dataclasses.replace(finished, busy=busy)]:
+        progress.on(event)
+        recorder.on(event)
+    report = recorder.report()
+    lanes, _ = make_lanes(report)
+    assert [lane.used for lane in lanes] == [pytest.approx(0.9), pytest.approx(0.5)]
+    told = ["".join(text for _, text in line) for line in closing_lines(progress, [])]
+    assert "  utilisation 70% (50% to 90% by worker)" in told
+    assert "workers, 70% busy" in as_html(report)
