@@ -188,7 +188,9 @@ class LiveConsole:
         # The seconds of a quick test would only flicker.
         took = f" {seconds_text(seconds)}" if seconds >= 1 else ""
         isolation, level = self.progress.level_of(view)
-        about = f" {isolation} {level}" if level and width >= _WIDE else ""
+        # What needs no isolation would read as if it were given none.
+        kept_apart = "" if isolation == "none" else f" {isolation}"
+        about = f"{kept_apart} {level}" if level and width >= _WIDE else ""
         if view.again:
             about = f" run again {view.again}" if width >= _VERY_WIDE else " run again"
         if width >= _VERY_WIDE and view.namespace and view.namespace != view.name:

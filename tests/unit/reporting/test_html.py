@@ -107,6 +107,14 @@ def test_the_heading_is_the_verdict(failing: float, code: int, heading: str) -> 
     assert Page(as_html(recorder.report())).texts["h1"] == [heading]
 
 
+def test_a_test_that_needed_no_isolation_is_said_to_need_none() -> None:
+    report = report_of(Result("a.py::b", Outcome.FAILED, {}, "gw0", 1.0, text="x"))
+    isolated = report.tests[0].model_copy(update={"isolation": "none"})
+    text = as_html(report.model_copy(update={"tests": [isolated]}))
+    assert "· none needed" in text
+    assert ',"none",' not in text
+
+
 def test_what_could_not_be_collected_comes_first() -> None:
     recorder = Recorder()
     recorder.on(events.CollectionFailed(1.0, "test_<x>.py", "ImportError: y", "E   ImportError: <y>"))

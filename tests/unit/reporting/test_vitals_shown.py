@@ -106,6 +106,25 @@ def test_the_live_display_shows_what_the_run_takes(monkeypatch: pytest.MonkeyPat
     sink.close()
 
 
+def test_what_needs_no_isolation_is_not_shown_as_isolated_by_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True)
+    sink = LiveConsole(stream, ConsoleStyle())
+    level = ("none", "READ_ONLY")
+    monkeypatch.setattr(sink.progress, "level_of", lambda _view: level)
+    run = make_run(Scenario(tests=20, failing=0))
+    for event in run[: len(run) // 2]:
+        sink.on(event)
+    sink.tick(run[len(run) // 2].at + 1)
+    stream.seek(0)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.read())
+    assert " READ_ONLY" in shown
+    assert "none READ_ONLY" not in shown
+    sink.close()
+
+
 def test_the_most_memory_is_told_at_the_end() -> None:
     sample = events.Vitals(2.0, 0.5, 0.0, 900 * MIB, 300 * MIB, {})
     assert "memory      300 MiB at most" in plain(sample)
