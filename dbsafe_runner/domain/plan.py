@@ -32,5 +32,11 @@ class Plan:
     limited_by: str = ""
     #: Workers -> predicted wall, for other worker counts.
     alternatives: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    #: Tests whose durations are known in batches of which not all are.
+    known: frozenset[int] = frozenset()
     #: Things the user should know: conflicts resolved, rules that matched nothing.
     notes: tuple[str, ...] = ()
+
+    def knows(self, batch: Batch, test: int) -> bool:
+        """Whether what is predicted for a test of a batch rests on earlier runs of that test."""
+        return batch.durations_known or test in self.known

@@ -96,6 +96,8 @@ class Builder:
         self.share = self.work(range(len(groups.tests))) / max(request.workers, 1)
         #: Name -> seconds of the dear fixtures that a whole session shares, of the batches built so far.
         self.session_setup: dict[str, float] = {}
+        #: Tests whose durations are known, of the batches built so far of which not all are.
+        self.known: set[int] = set()
 
     def work(self, numbers: Iterable[int]) -> float:
         """Predicted seconds of these tests, in one batch."""
@@ -135,6 +137,8 @@ class Builder:
             if scope == "session":
                 self.session_setup[name] = max(cost, self.session_setup.get(name, 0.0))
         seconds = tuple(forecast.seconds for forecast in forecasts)
+        known = {test.index for test, one in zip(tests, forecasts, strict=True) if one.known}
+        self.known |= known if len(known) < len(tests) else set()
         splittable = item.splittable and len(tests) > 1
         pays = setup < DEAR_SECONDS or sum(seconds) + setup > self.share
         return Batch(
@@ -150,7 +154,7 @@ class Builder:
             affinity=frozenset(dear),
             setup_seconds=setup,
             connections=max(_connections(kind) for kind in kinds),
-            durations_known=all(forecast.known for forecast in forecasts),
+            durations_known=len(known) == len(tests),
             why=self._why(item, kinds, splittable, pays, dear),
         )
 

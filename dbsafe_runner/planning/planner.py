@@ -52,6 +52,7 @@ def make_plan(request: PlanRequest, simulate: Simulate | None = None) -> Plan:
         caps=request.strategy.caps(request.workers, request.namespace_kind),
         connections=request.connections,
         session_setup=dict(sorted(builder.session_setup.items())),
+        known=frozenset(builder.known),
     )
     bound = lower_bound(plan)
     notes = (*groups.notes, *_notes(request, groups, plan))

@@ -103,7 +103,9 @@ def _speed(progress: Progress) -> list[tuple[str, str]]:
     if progress.durations_known and progress.plan is not None:
         predicted = progress.plan.predicted_wall
         off = f" ({span / predicted - 1:+.0%})" if predicted > 0 else ""
-        rows.append(("predicted", f"{seconds_text(predicted)}, took {seconds_text(span)}{off}"))
+        known, total = progress.known_durations, progress.total
+        part = f"; {known:,} of {total:,} durations were known" if known < total else ""
+        rows.append(("predicted", f"{seconds_text(predicted)}, took {seconds_text(span)}{off}{part}"))
     return [*rows, *_utilisation(progress, span)]
 
 

@@ -140,6 +140,8 @@ def plan_lines(progress: Progress) -> list[StyledLine]:
     text = f"{counted(collected.tests, 'test')} in {_batches(plan)} on {workers}"
     if progress.durations_known:
         text += f", predicted {seconds_text(plan.predicted_wall)}"
+        if progress.known_durations < collected.tests:
+            text += f" ({progress.known_durations:,} durations are known)"
     return [*lines, [("dim", text)]]
 
 

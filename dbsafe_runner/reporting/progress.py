@@ -18,6 +18,8 @@ from dbsafe_runner.domain.plan import Plan
 BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
 #: Seconds by which a test may take longer than expected before that says anything.
 _NOTICED = 1.0
+#: The part of the predicted time that has to rest on earlier runs for a prediction to be shown.
+_MOST_KNOWN = 0.5
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,6 +86,9 @@ class Progress:
         self.unexamined: list[str] = []
         self.hasty = False
         self._predicted_done = self._predicted_all = 0.0
+        #: How many durations are known from earlier runs, and their part of the prediction.
+        self.known_durations = 0
+        self._known_seconds = 0.0
         self._handlers = self._make_handlers()
 
     def _make_handlers(self) -> dict[type[Any], Callable[[Any], None]]:
@@ -134,11 +139,13 @@ class Progress:
 
     @property
     def durations_known(self) -> bool:
-        """Whether the plan's prediction rests on earlier runs of all tests."""
-        plan = self.plan
-        return (
-            plan is not None and plan.predicted_wall > 0 and all(b.durations_known for b in plan.batches)
-        )
+        """Whether most of what the plan predicts rests on earlier runs of the same tests.
+
+        A test that is new, or that never gets beyond its set-up, says little about all the others.
+        """
+        if self.plan is None or self.plan.predicted_wall <= 0:
+            return False
+        return self._known_seconds > _MOST_KNOWN * self._predicted_all
 
     @property
     def is_at_rest(self) -> bool:
@@ -222,6 +229,13 @@ class Progress:
     def _plan_fixed(self, event: events.PlanFixed) -> None:
         self.plan = event.plan
         self._predicted_all = sum(batch.total_seconds for batch in event.plan.batches)
+        known = [
+            seconds
+            for batch in event.plan.batches
+            for test, seconds in zip(batch.tests, batch.seconds, strict=True)
+            if event.plan.knows(batch, test)
+        ]
+        self.known_durations, self._known_seconds = len(known), sum(known)
 
     def _worker_started(self, event: events.WorkerStarted) -> None:
         if event.worker in self.workers:

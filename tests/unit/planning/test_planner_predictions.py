@@ -86,3 +86,15 @@ def test_exclusive_batches_go_first_when_that_is_predicted_to_be_shorter():
     assert plan.predicted_wall < 1 + 5 + 2.5
     suite.tests[0] = dataclasses.replace(suite.tests[0], marks=())
     assert not make_plan(suite.request(), lambda plan: simulate(plan).wall).exclusive_first
+
+
+def test_a_plan_tells_known_durations_from_others():
+    suite = Suite()
+    for number, known in enumerate((True, False, True)):
+        suite.add(f"test_{number // 2}.py", f"t{number}", known=known)
+    plan = suite.plan()
+    assert [plan.knows(batch, test) for batch in plan.batches for test in batch.tests] == [
+        True,
+        False,
+        True,
+    ]

@@ -34,3 +34,19 @@ def test_few_batches_for_many_workers_are_said_to_be_split(split: tuple[bool, ..
             break
         progress.on(event)
     assert plan_lines(progress) == [[("dim", words)]]
+
+
+def test_a_prediction_says_how_much_of_it_is_known() -> None:
+    progress = Progress()
+    for event in make_run(Scenario(tests=40, workers=3)):
+        if isinstance(event, events.PlanFixed):
+            batches = event.plan.batches
+            rest = [dataclasses.replace(one, durations_known=False) for one in batches[1:]]
+            known = frozenset(test for one in rest for test in one.tests) - {39}
+            plan = dataclasses.replace(event.plan, batches=(batches[0], *rest), known=known)
+            progress.on(dataclasses.replace(event, plan=plan))
+            break
+        progress.on(event)
+    ((part,),) = plan_lines(progress)
+    assert part[1].endswith(" s (39 durations are known)")
+    assert "predicted" in part[1]

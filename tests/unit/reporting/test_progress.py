@@ -188,3 +188,14 @@ def test_a_test_does_not_run_while_its_worker_waits_for_a_namespace() -> None:
     assert progress.workers["gw1"].seconds(64.0) == progress.workers["gw0"].seconds(1.0) + 3.0
     assert progress.remaining(64.0) is not None
     assert progress.remaining(64.0) < 20.0  # type: ignore[operator]
+
+
+def test_one_test_without_a_duration_does_not_take_the_prediction_away() -> None:
+    progress = started((4.0, 4.0, 0.05), known=False)
+    assert not progress.durations_known
+    assert progress.plan is not None
+    for known, most in (({0, 1}, True), ({2}, False), (set(), False)):
+        plan = dataclasses.replace(progress.plan, known=frozenset(known))
+        progress.on(events.PlanFixed(0.0, plan, {}))
+        assert progress.durations_known is most
+        assert progress.known_durations == len(known)
