@@ -122,7 +122,11 @@ class _Weighing:
         self, source: Source, said: Level, seen: Level, static: Footprint | None, observed: Footprint
     ) -> None:
         why = _because(static, observed, self._test)
-        message = f"{source.value} said {said.name}, observed {seen.name}" + (f": {why}" if why else "")
+        by_sources = source is not Source.STATIC and seen > self._level(_alone_seen(observed))
+        if by_sources:
+            why = _because_of_sources(static) or why
+        who = "static analysis says" if by_sources else "observed"
+        message = f"{source.value} said {said.name}, {who} {seen.name}" + (f": {why}" if why else "")
         code = "level-too-low" if said < seen else "level-too-high"
         hint = {
             Source.MARKER: "Correct the level in the test's dbsafe marker.",
@@ -181,6 +185,14 @@ def _summary(observed: Footprint) -> str:
     if observed.writes:
         return f"writes {tables}, and nothing of it remained"
     return "changes nothing" if observed.connects else "opens no connection"
+
+
+def _because_of_sources(static: Footprint | None) -> str:
+    """Return the gravest thing that the sources say, with its place."""
+    said = next((one for one in _chain(static) if one.source is Source.STATIC and one.what), None)
+    if said is None:
+        return ""
+    return f"{said.what} at {said.file}:{said.line}" if said.file else said.what
 
 
 def _because(static: Footprint | None, observed: Footprint, test: Test) -> str:

@@ -293,3 +293,14 @@ def test_brackets_in_a_pattern_that_matches_nothing_are_explained(pattern: str, 
     _, (note,) = one(make(), READ, rules=[RuleValue(nodeid=pattern, level=Level.NONE)])
     assert note.code == "rule-matches-nothing"
     assert ("Brackets" in note.hint) == told
+
+
+def test_what_only_the_sources_say_is_not_called_observed() -> None:
+    fixed = Evidence(Source.STATIC, "writes the fixed file /tmp/log", "tests/test_a.py", 7)
+    static = Footprint(connects=True, alone=True, evidence=(fixed,))
+    seen = Footprint(connects=True)
+    _, (note,) = one(make("t.py::test_it", marker(level="1")), static, seen)
+    assert note.message == (
+        "marker said READ_ONLY, static analysis says SEQUENTIAL_ONLY:"
+        " writes the fixed file /tmp/log at tests/test_a.py:7"
+    )
