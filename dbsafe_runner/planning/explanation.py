@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dbsafe_runner.domain.batch import Batch
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Classification, Footprint
+from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.domain.level import Level
 from dbsafe_runner.domain.plan import Plan
+from dbsafe_runner.planning.batching import runs_alone
 from dbsafe_runner.planning.grouping import leaves_nothing, strongest
 from dbsafe_runner.planning.request import PlanRequest
 
@@ -148,7 +150,10 @@ def explain(nodeid: str, plan: Plan, request: PlanRequest) -> Explanation | None
         waits_for=tuple(names[by_id[earlier].tests[-1]] for earlier in batch.after),
         seconds=forecast.seconds,
         seconds_known=forecast.known,
-        would_change=would_change(kind, batch, ran=forecast.known),
+        would_change=(
+            *would_change(kind, batch, ran=forecast.known),
+            *_about_running_alone(kind, batch, request),
+        ),
     )
 
 
@@ -171,9 +176,24 @@ def would_change(kind: Classification, batch: Batch, *, ran: bool = False) -> tu
         advice.append("if it rolled back what it writes, it would be ISOLATED_WRITES")
     if len(batch.tests) > 1 and not batch.splittable and not leaves_nothing(kind):
         advice.append("once its file's tests are known not to need each other, the file may be split")
-    if batch.exclusive and footprint.cluster:
-        advice.append("on a server of its own per worker it would not have to run alone")
     return tuple(advice)
+
+
+def _about_running_alone(kind: Classification, batch: Batch, request: PlanRequest) -> tuple[str, ...]:
+    """Why the batch of a test runs alone where that is not the test's own doing, or need not be."""
+    if not batch.exclusive:
+        return ()
+    inside = set(batch.tests)
+    neighbours = {
+        test.nodeid: request.classification(test) for test in request.tests if test.index in inside
+    }
+    if not runs_alone(request, kind):
+        culprit = next(name for name, one in neighbours.items() if runs_alone(request, one))
+        return (f"it runs alone because of {culprit}, with which it stays {batch.why}",)
+    own = dataclasses.replace(request, namespace_kind=NamespaceKind.SERVER)
+    if kind.footprint.cluster and not any(runs_alone(own, one) for one in neighbours.values()):
+        return ("on a server of its own per worker it would not have to run alone",)
+    return ()
 
 
 def _about_source(kind: Classification, *, ran: bool) -> str:

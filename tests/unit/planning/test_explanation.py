@@ -1,3 +1,5 @@
+from fakes.planned import Suite
+
 from dbsafe_runner.domain.evidence import Evidence, Source
 from dbsafe_runner.domain.footprint import Classification, Footprint
 from dbsafe_runner.domain.forecast import Forecast
@@ -128,3 +130,30 @@ def test_a_test_that_ran_without_being_observed_is_not_told_to_run_once():
     static = Evidence(Source.STATIC, "writes orders", "test_a.py", 3)
     assert "no run of the code as it is" in advice((static,))
     assert advice((static,), ran=False).startswith("one run observes")
+
+
+def test_a_server_of_ones_own_is_advised_only_where_it_would_help():
+    advised = "on a server of its own per worker it would not have to run alone"
+    for kind, neighbour_alone, told in (
+        (NamespaceKind.DATABASE, False, True),
+        (NamespaceKind.DATABASE, True, False),
+        (NamespaceKind.SERVER, True, False),
+    ):
+        suite = Suite()
+        suite.add("test_a.py", "role", 5, cluster=frozenset({"role a created"}))
+        suite.add("test_a.py", "port", 5 if neighbour_alone else 3, alone=neighbour_alone)
+        request = suite.request(namespace_kind=kind)
+        found = explain("test_a.py::role", make_plan(request), request)
+        assert found.exclusive
+        assert (advised in found.would_change) is told
+
+
+def test_a_test_that_runs_alone_for_another_is_told_which():
+    suite = Suite()
+    suite.add("test_a.py", "role", 5, cluster=frozenset({"role a created"}))
+    suite.add("test_a.py", "port", 5, alone=True)
+    request = suite.request()
+    found = explain("test_a.py::role", make_plan(request), request)
+    assert found.would_change[-1] == (
+        "it runs alone because of test_a.py::port, with which it stays together: file test_a.py"
+    )
