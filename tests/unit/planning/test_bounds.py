@@ -33,3 +33,26 @@ def test_a_batch_that_may_be_split_is_not_called_one_that_cannot_be(
         why="may be split: its tests leave nothing behind",
     )
     assert lower_bound(Plan((batch,), 4, "balanced", {})).words == words
+
+
+@pytest.mark.parametrize(("cost", "said"), [(2.0, True), (0.2, False)])
+def test_session_fixtures_of_fresh_processes_are_named_where_they_take_most(
+    cost: float, said: bool
+) -> None:
+    batches = tuple(
+        Batch(
+            id=number,
+            tests=(number,),
+            seconds=(1.0,),
+            level=Level.NONE,
+            isolation=Isolation.PROCESS,
+            reset=ResetPolicy.AFTER_BATCH,
+            fresh=True,
+            affinity=frozenset({"engine"}),
+        )
+        for number in range(3)
+    )
+    bound = lower_bound(Plan(batches, 1, "conservative", {}, session_setup={"engine": cost}))
+    assert bound.seconds == 3.0
+    words = "session fixtures, which each of 3 fresh processes builds (6.0 s in all); without them by "
+    assert bound.words == (words if said else "") + "the number of workers (1 for 3.0 s of tests)"
