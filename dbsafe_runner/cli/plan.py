@@ -27,7 +27,11 @@ def plan(
     ] = None,
     static: Annotated[
         bool,
-        typer.Option("--static", help="Find the tests in the sources; import nothing of the suite."),
+        typer.Option(
+            "--static",
+            help="Find the tests in the sources; import nothing of the suite. A parametrised test"
+            " counts as one.",
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, with every batch and every test.")

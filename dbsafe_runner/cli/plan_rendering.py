@@ -74,6 +74,8 @@ def _headline(found: Prospect) -> Text:
     text.append(f"{counted(len(found.request.tests), 'test')} in {counted(files, 'file')}", style="bold")
     text.append(f" {where}; strategy {found.plan.strategy}, {counted(found.plan.workers, 'worker')},")
     text.append(f" a {circumstances.kind.value} for each")
+    if found.static:
+        text.append("\nParameters are not known without collecting: a parametrised test counts as one.")
     return text
 
 
@@ -165,7 +167,7 @@ def _processors(found: Prospect) -> Text:
 
 def _batches(found: Prospect, verbosity: int) -> list[Table | Text]:
     plan = found.plan
-    ordered = sorted(plan.batches, key=lambda batch: (-batch.total_seconds, batch.id))
+    ordered = sorted(plan.batches, key=lambda batch: (-_time(batch), batch.id))
     shown = ordered if verbosity > 0 else ordered[:_BATCHES]
     tests = {test.index: test for test in found.request.tests}
     table = _table(
@@ -178,7 +180,7 @@ def _batches(found: Prospect, verbosity: int) -> list[Table | Text]:
             what += "".join(f"\n  {tests[index].nodeid}" for index in batch.tests)
         table.add_row(
             str(batch.id),
-            seconds_text(batch.total_seconds + batch.setup_seconds),
+            seconds_text(_time(batch)),
             f"{len(batch.tests):,}",
             batch.level.name,
             what,
@@ -187,6 +189,11 @@ def _batches(found: Prospect, verbosity: int) -> list[Table | Text]:
     if len(shown) < len(ordered):
         title += f" ({len(shown)} of them; -v shows all)"
     return [Text(title, style="bold"), table]
+
+
+def _time(batch: Batch) -> float:
+    """Seconds of a batch with the fixtures that it builds."""
+    return batch.total_seconds + batch.setup_seconds
 
 
 def _what(batch: Batch, files: Sequence[str]) -> str:
@@ -257,16 +264,16 @@ def as_json(found: Prospect) -> str:
         "namespace_kind": found.circumstances.kind.value,
         "grouping": found.circumstances.grouping.value,
         "static": found.static,
-        "predicted": plan.predicted_wall,
-        "lower_bound": plan.lower_bound,
+        "predicted": _milliseconds(plan.predicted_wall),
+        "lower_bound": _milliseconds(plan.lower_bound),
         "limited_by": plan.limited_by,
         "known_durations": found.known_durations,
         "processors": found.cores,
         "alternatives": [
             {
                 "workers": one.workers,
-                "predicted": one.predicted,
-                "lower_bound": one.lower_bound,
+                "predicted": _milliseconds(one.predicted),
+                "lower_bound": _milliseconds(one.lower_bound),
                 "limited_by": one.limited_by,
             }
             for one in found.comparisons
@@ -282,14 +289,19 @@ def as_json(found: Prospect) -> str:
     return json.dumps(values, indent=1) + "\n"
 
 
+def _milliseconds(seconds: float) -> float:
+    """Seconds to the millisecond: sums have further digits that mean nothing."""
+    return round(seconds, 3)
+
+
 def _level(row: LevelRow) -> dict[str, Any]:
     return {
         "level": int(row.level),
         "name": row.level.name,
         "tests": row.tests,
         "batches": row.batches,
-        "seconds": row.seconds,
-        "share": row.share,
+        "seconds": _milliseconds(row.seconds),
+        "share": round(row.share, 4),
         "isolation": list(row.isolation),
         "at_once": row.concurrency,
         "why": row.why,
@@ -301,8 +313,8 @@ def _batch(batch: Batch, names: Mapping[int, str]) -> dict[str, Any]:
     return {
         "id": batch.id,
         "tests": [names[index] for index in batch.tests],
-        "seconds": batch.total_seconds,
-        "setup_seconds": batch.setup_seconds,
+        "seconds": _milliseconds(batch.total_seconds),
+        "setup_seconds": _milliseconds(batch.setup_seconds),
         "level": int(batch.level),
         "isolation": batch.isolation.value,
         "reset": batch.reset.value,
@@ -325,7 +337,7 @@ def _test(found: Prospect, nodeid: str, batch: int) -> dict[str, Any]:
         "static_level": int(found.knowledge.static_level(nodeid, found.circumstances)),
         "observed_level": None if seen is None else int(seen),
         "confidence": kind.footprint.confidence,
-        "seconds": forecast.seconds,
+        "seconds": _milliseconds(forecast.seconds),
         "seconds_known": forecast.known,
         "cost": {
             "connections": kind.footprint.connections,

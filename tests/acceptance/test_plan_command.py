@@ -66,6 +66,8 @@ def test_a_static_plan_imports_nothing(project):
         "test_shop.py::test_pure",
         "test_shop.py::test_other",
     ]
+    assert "a parametrised test counts as one" in plan(project, "--static").stdout
+    assert "parametrised" not in plan(project).stdout
 
 
 def test_json_has_every_test_in_exactly_one_batch(project):
@@ -77,6 +79,7 @@ def test_json_has_every_test_in_exactly_one_batch(project):
     for one in found["alternatives"]:
         assert one["predicted"] >= one["lower_bound"] - 1e-9
         assert one["limited_by"]
+        assert one["predicted"] == round(one["predicted"], 3)
 
 
 def test_selections_are_pytests_own(project):

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import types
+from typing import Any
+
+import pytest
+from fakes.planned import Suite, module_fixture
+from rich.console import Console
+
 from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.cli import plan_rendering
 
@@ -34,3 +41,17 @@ def test_many_notes_of_one_kind_are_cut_short_whatever_their_hints() -> None:
     assert sum(line.startswith("bad-marker") for line in shown) == plan_rendering._NOTES
     assert shown[-1] == f"  and {40 - plan_rendering._NOTES} more of these; -v shows all"
     assert len(drawn(notes, verbosity=1)) == 80
+
+
+def test_batches_are_in_the_order_of_the_time_that_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    suite: Any = Suite()
+    suite.add("test_a.py", "quick", seconds=2.0)
+    fixtures = module_fixture("test_b.py")
+    suite.add("test_b.py", "dear", seconds=1.0, fixtures=fixtures, setup={"engine": 3.0})
+    found: Any = types.SimpleNamespace(plan=suite.plan(), request=suite.request())
+    for block in plan_rendering._batches(found, 0):
+        Console(width=100).print(block)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "test_" in line]
+    assert [row[1] for row in rows] == ["4.0", "2.0"]
