@@ -109,7 +109,7 @@ def rules(lender: Lender | None, learned: list[Target]) -> Rules:
     nothing = lambda *_: ""  # noqa: E731
     loan = rules_from({"sources": [], "allow_hosts": [], "endpoint": ENDPOINT}).resolve(SHOP)
     loan.__dict__.update(
-        schema="", search_path="", replaced=[], shared=[], user="", password="", options={}
+        schema="", search_path="", replaced=[], shared=[], user="", password="", logins=[], options={}
     )
     return Rules((), ("db.lan",), resolve, learn, nothing, nothing, nothing, lender=lender)
 
