@@ -3,32 +3,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes.configurations import load, refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dbsafe_runner.config import Config, load_config
 from dbsafe_runner.config.reference import settings_by_name
 from dbsafe_runner.domain.level import Level
-from dbsafe_runner.errors import ExitCode, UserError
+from dbsafe_runner.errors import UserError
 
 #: Speed is not what is tested here, and each example overwrites the file of the one before.
 FUZZ = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-def load(folder: Path, text: str = "", **more: object) -> Config:
-    if text:
-        (folder / "runner.toml").write_text(text)
-    return load_config(folder, **({"environment": {}} | more))  # type: ignore[arg-type]
-
-
-def refusal(folder: Path, text: str = "", **more: object) -> UserError:
-    with pytest.raises(UserError) as caught:
-        load(folder, text, **more)
-    assert caught.value.exit_code is ExitCode.USAGE
-    return caught.value
 
 
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
@@ -49,66 +36,6 @@ def test_options_outrank_the_environment_which_outranks_the_file(tmp_path: Path)
 
 def test_an_option_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
     assert load(tmp_path, "[run]\ntimeout = 1\n", options={"run.timeout": None}).run.timeout == 1
-
-
-def test_the_file_is_found_in_a_directory_above(tmp_path: Path) -> None:
-    inner = tmp_path / "src" / "tests"
-    inner.mkdir(parents=True)
-    (tmp_path / "runner.toml").write_text("[workers]\ncount = 3\n")
-    config = load(inner)
-    assert config.workers.count == 3
-    assert config.root == tmp_path
-    assert config.run.output == tmp_path / ".dbsafe/results"
-
-
-def test_nothing_above_the_repository_is_read(tmp_path: Path) -> None:
-    inner = tmp_path / "repository" / "tests"
-    inner.mkdir(parents=True)
-    (tmp_path / "repository" / ".git").mkdir()
-    (tmp_path / "runner.toml").write_text("[workers]\ncount = 3\n")
-    assert load(inner).file is None
-
-
-def test_pyproject_is_read_where_it_has_the_table(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.dbsafe.workers]\ncount = 5\n")
-    assert load(tmp_path).workers.count == 5
-
-
-def test_a_pyproject_without_the_table_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 1\n")
-    assert load(tmp_path, "[workers]\ncount = 3\n").workers.count == 3
-
-
-@pytest.mark.parametrize("value", ["3", "[1]", '"x"'])
-def test_a_pyproject_in_which_dbsafe_is_no_table_is_refused_with_the_line(
-    tmp_path: Path, value: str
-) -> None:
-    (tmp_path / "pyproject.toml").write_text(f"[tool]\n\ndbsafe = {value}\n")
-    error = refusal(tmp_path)
-    assert error.code == "bad-configuration"
-    expected = f"pyproject.toml:3: tool.dbsafe must be a table, [tool.dbsafe], not {value}"
-    assert error.cause == expected
-    assert refusal(tmp_path, file=tmp_path / "pyproject.toml").cause == expected
-
-
-@pytest.mark.parametrize("text", ["tool = 3", "[[tool]]\ndbsafe = 3", "[tool.dbsafe]"])
-def test_a_pyproject_that_says_nothing_to_dbsafe_does_no_harm(tmp_path: Path, text: str) -> None:
-    (tmp_path / "pyproject.toml").write_text(text)
-    assert load(tmp_path).workers.count == "auto"
-
-
-def test_two_configurations_are_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.dbsafe.workers]\ncount = 5\n")
-    error = refusal(tmp_path, "[workers]\ncount = 3\n")
-    assert error.code == "two-configurations"
-    assert str(tmp_path / "runner.toml") in error.cause
-    assert str(tmp_path / "pyproject.toml") in error.cause
-
-
-def test_the_line_in_pyproject_is_that_of_the_whole_file(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[project]\n\n[tool.dbsafe.run]\ntimeot = 5\n")
-    cause = refusal(tmp_path).cause
-    assert cause == 'pyproject.toml:4: unknown key "timeot" in [run] (did you mean "timeout"?)'
 
 
 def test_all_problems_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
@@ -323,17 +250,6 @@ def test_a_file_that_is_not_toml_is_refused_with_the_place(
     assert (error.code, error.cause) == ("bad-toml", cause)
 
 
-def test_a_named_file_must_exist(tmp_path: Path) -> None:
-    error = refusal(tmp_path, file=tmp_path / "other.toml")
-    assert error.code == "configuration-unreadable"
-
-
-def test_a_named_file_is_read_instead_of_the_one_found(tmp_path: Path) -> None:
-    other = tmp_path / "other.toml"
-    other.write_text("[workers]\ncount = 7\n")
-    assert load(tmp_path, "[workers]\ncount = 3\n", file=other).workers.count == 7
-
-
 def code_of(folder: Path, **more: object) -> str:
     """The code of the refusal, "" when there is none; any other exception is a failure."""
     try:
@@ -428,13 +344,3 @@ def test_an_empty_strategy_is_told_once(tmp_path: Path) -> None:
     cause = refusal(tmp_path, environment={"DBSAFE_RUN_ISOLATION": ""}).cause
     assert cause.count("DBSAFE_RUN_ISOLATION") == 1
     assert "unknown strategy" in refusal(tmp_path, environment={"DBSAFE_RUN_ISOLATION": " "}).cause
-
-
-def test_what_is_called_like_the_file_and_cannot_be_read_is_told(tmp_path: Path) -> None:
-    place = tmp_path / "runner.toml"
-    place.mkdir()
-    error = refusal(tmp_path)
-    assert (error.code, error.cause) == ("configuration-unreadable", "Is a directory")
-    place.rmdir()
-    place.symlink_to("nowhere")
-    assert refusal(tmp_path).code == "configuration-unreadable"
