@@ -208,7 +208,13 @@ class Confirmation:
 
     @property
     def _expected(self) -> list[bool]:
-        """How it ends alone, and behind those that were found, if the search has not been misled."""
+        """How it ends alone, and behind those that were found, if the search has not been misled.
+
+        What an earlier run has found as well needs no further trial.
+        """
+        assert self._reduction is not None
+        if self.known and set(self.known) == set(self._reduction.found):
+            return []
         breaks = self._verdict is Verdict.VICTIM
         return [breaks, not breaks]
 

@@ -27,12 +27,12 @@ def test_workers_over_their_share_are_replaced_between_batches(project: Project)
         keeps=KEEPS,
         **{
             f"test_{letter}": "from keeps import keep\ndef test_1(): keep()\ndef test_2(): keep()\n"
-            for letter in "abcdefgh"
+            for letter in "abcdefghijkl"
         },
     )
     run = project.dbsafe("--max-memory", "260MiB")
     assert run.code == 0, run.out
-    assert run.results["totals"]["passed"] == 16
+    assert run.results["totals"]["passed"] == 24
     assert "worker-over-its-share" in run.notices(), run.out
     assert "it is replaced after its batch" in run.out
     assert len(run.results["workers"]) > 2

@@ -151,6 +151,18 @@ def test_a_test_that_was_found_is_not_blamed_before_it_is_tried_once_more() -> N
     assert confirmation.step() == Finding(Verdict.VICTIM, (13,))
 
 
+def test_what_an_earlier_run_has_found_is_not_tried_once_more() -> None:
+    confirmation = Confirmation(20, FILE_OF_TEN, known=(13,))
+    made: list[Trial] = []
+
+    def passes(trial: Trial) -> bool:
+        made.append(trial)
+        return 13 not in trial.company
+
+    assert judge(confirmation, passes)[0] == Finding(Verdict.VICTIM, (13,))
+    assert [trial.kind for trial in made] == [ALONE, FILE, Kind.SEARCH]
+
+
 def test_a_search_that_is_broken_off_names_nobody() -> None:
     confirmation = Confirmation(20, FILE_OF_TEN, as_it_ran=FILE_OF_TEN)
     for _ in range(3):
