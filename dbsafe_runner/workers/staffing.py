@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _FIRST, _INTERVAL, _LIVE_INTERVAL, _WATCHFUL_INTERVAL = 0.3, 1.0, 0.5, 0.25
 #: Seconds between two glances at what may have to be ended at once.
 _GLANCE = 0.1
-#: Looking may take this part of a processor: what takes long is done less often.
-_COST = 0.008
+#: Looking may take this part of a processor: what takes long is done less often. Where a limit of memory
+#: is to be kept it may take more: on a busy machine workers grew unseen for five seconds.
+_COST, _WATCHFUL_COST = 0.008, 0.04
 #: A spawned worker is started while what is left takes this many times as long as collecting.
 _WORTH = 4.0
 #: A worker is too large only if it has grown by this factor over what a fresh one takes.
@@ -50,7 +51,7 @@ class Staffing:
         self._due = float("inf")
         self._glance_due = 0.0
         self._began = 0.0
-        self._interval = _INTERVAL
+        self._interval, self._cost = _INTERVAL, _COST
         #: What the smallest worker took when it was first looked at, in bytes.
         self._fresh = 0
         self._replaced = 0
@@ -77,7 +78,7 @@ class Staffing:
         self._caps = caps
         if self._pool.settings.max_memory:
             # Memory is eaten fast.
-            self._interval = _WATCHFUL_INTERVAL
+            self._interval, self._cost = _WATCHFUL_INTERVAL, _WATCHFUL_COST
         elif live is not None:
             self._interval = _LIVE_INTERVAL
         self._began = self._pool.now()
@@ -119,7 +120,7 @@ class Staffing:
     def _follow(self, vitals: Vitals, now: float) -> None:
         """Take a sample, tell it, and do what follows from it."""
         sample = vitals.look(self._processes(), self._connections())
-        self._due = now + max(self._interval, vitals.cost / _COST)
+        self._due = now + max(self._interval, vitals.cost / self._cost)
         self._told = events.Vitals(
             now,
             sample.processors,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from fakes.projects import Project
 
-#: Keeps 24 MiB for each test, as a cache without bounds would.
+#: Keeps 12 MiB for each test, as a cache without bounds would.
 KEEPS = """
     import time
     KEPT = []
     def keep():
-        KEPT.append(bytearray(b"x") * (24 * 2**20))
-        time.sleep(0.4)
+        KEPT.append(bytearray(b"x") * (12 * 2**20))
+        time.sleep(0.6)
 """
 
 
