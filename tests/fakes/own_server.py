@@ -31,7 +31,7 @@ def dbsafe(project: Path, url: str, *arguments: str) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
