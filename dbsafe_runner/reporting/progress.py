@@ -62,13 +62,11 @@ class Progress:
         self.trials: dict[str, WorkerView] = {}
         self.outcomes: collections.Counter[Outcome] = collections.Counter()
         self.verdicts: collections.Counter[Verdict] = collections.Counter()
-        self.done = 0
         #: Seconds of all finished tests together, and of the longest.
         self.test_seconds = self.longest = 0.0
         self.first_start: float | None = None
-        self.last_end = 0.0
         self.namespaces: set[str] = set()
-        self.replaced = self.crashes = 0
+        self.done = self.replaced = self.crashes = 0
         self.reset_seconds: list[float] = []
         self.leaks: list[tuple[str, str]] = []
         #: The latest sample of what the run takes.
@@ -85,10 +83,9 @@ class Progress:
         #: Failures that stand as they were reported; there was no time to look into all when `hasty`.
         self.unexamined: list[str] = []
         self.hasty = False
-        self._predicted_done = self._predicted_all = 0.0
-        #: How many durations are known from earlier runs, and their part of the prediction.
-        self.known_durations = 0
-        self._known_seconds = 0.0
+        self.last_end = self._predicted_done = self._predicted_all = 0.0
+        #: The predicted durations that earlier runs tell.
+        self._known: list[float] = []
         self._handlers = self._make_handlers()
 
     def _make_handlers(self) -> dict[type[Any], Callable[[Any], None]]:
@@ -138,6 +135,11 @@ class Progress:
         return len(self.unconfirmed - self._confirmed)
 
     @property
+    def known_durations(self) -> int:
+        """How many durations earlier runs tell."""
+        return len(self._known)
+
+    @property
     def durations_known(self) -> bool:
         """Whether most of what the plan predicts rests on earlier runs of the same tests.
 
@@ -145,7 +147,7 @@ class Progress:
         """
         if self.plan is None or self.plan.predicted_wall <= 0:
             return False
-        return self._known_seconds > _MOST_KNOWN * self._predicted_all
+        return sum(self._known) > _MOST_KNOWN * self._predicted_all
 
     @property
     def is_at_rest(self) -> bool:
@@ -229,13 +231,12 @@ class Progress:
     def _plan_fixed(self, event: events.PlanFixed) -> None:
         self.plan = event.plan
         self._predicted_all = sum(batch.total_seconds for batch in event.plan.batches)
-        known = [
+        self._known = [
             seconds
             for batch in event.plan.batches
             for test, seconds in zip(batch.tests, batch.seconds, strict=True)
             if event.plan.knows(batch, test)
         ]
-        self.known_durations, self._known_seconds = len(known), sum(known)
 
     def _worker_started(self, event: events.WorkerStarted) -> None:
         if event.worker in self.workers:
