@@ -214,6 +214,7 @@ class DatabaseMaker:
             password="" if self._suite_logs_in else address.password,
             logins=self._logins,
             options=address.options,
+            suffix=self._place.new_suffix(),
         )
 
     def _further_names(self, first: str) -> Mapping[str, str]:

@@ -57,12 +57,16 @@ class Leftovers:
 
     def __init__(self, links: Links, databases: list[str] | None) -> None:
         self._links = links
-        self._databases = None if databases is None else as_array(databases)
+        self.cover(databases)
         self._since: str | None = None
         self._prepared: set[str] = set()
         self._told: set[str] = set()
         self._advisory: set[tuple[str, str]] = set()
         self.mark()
+
+    def cover(self, databases: list[str] | None) -> None:
+        """Look in these databases from now on, given by their oids; None for all."""
+        self._databases = None if databases is None else as_array(databases)
 
     def mark(self) -> None:
         """What is open now belongs to a fixture of the suite."""

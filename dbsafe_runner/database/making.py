@@ -150,6 +150,10 @@ class Workplace:
         """A name that nothing on any server has."""
         return f"dbsafe_{self.run}_{letter}{next(self.numbers)}"
 
+    def new_suffix(self) -> str:
+        """What ends the names of databases that tests make, see `ownership.made_by_test`."""
+        return self.new_name("d")
+
     def comment(self, before: str = "", worker: str = "", kept: str = "") -> str:
         """The comment that says that this run made something, and who has it or why it is kept."""
         return write_tag(new_tag(self.run, dbsafe_runner.__version__, worker, kept), before)

@@ -17,7 +17,14 @@ from psycopg import sql
 
 from dbsafe_runner.database.clones import drop_database
 from dbsafe_runner.database.kept import KEPT_SECONDS
-from dbsafe_runner.database.ownership import Tag, read_claim, read_tag, run_of, template_of
+from dbsafe_runner.database.ownership import (
+    Tag,
+    made_by_test,
+    read_claim,
+    read_tag,
+    run_of,
+    template_of,
+)
 from dbsafe_runner.database.provider import ProviderClosedError
 from dbsafe_runner.database.sessions import Connection, Sessions
 from dbsafe_runner.errors import UserError
@@ -31,7 +38,7 @@ SETTLED: Final = 30.0
 
 _DATABASES: Final = """
 select datname::text, shobj_description(oid, 'pg_database'), pg_has_role(datdba, 'MEMBER')
-  from pg_database where datname like 'dbsafe\\_%' order by 1
+  from pg_database where datname like '%dbsafe\\_%' order by 1
 """
 _SCHEMAS: Final = """
 select nspname::text, obj_description(oid, 'pg_namespace'), pg_has_role(nspowner, 'MEMBER')
@@ -154,6 +161,16 @@ def _remove(connection: Connection, only: str, due: Callable[[Found], bool]) -> 
                 connection.execute(drop.format(sql.Identifier(found.name)))
             removed.append(found.name)
     return removed
+
+
+def remove_made_by_tests(connection: Connection, run: str, suffix: str = "") -> None:
+    """Remove databases that tests of a run made under its suffixes, or one of them, and did not drop."""
+    for found in find(connection):
+        theirs = found.run == run and made_by_test(found.name)
+        if theirs and found.ours and found.name.endswith(f"_{suffix}" if suffix else ""):
+            # What cannot be removed now the next run gets.
+            with contextlib.suppress(psycopg.Error):
+                drop_database(connection, found.name)
 
 
 def list_found(sessions: Sessions) -> list[Found]:

@@ -23,6 +23,9 @@ from typing import Final
 BUILD_LOCKS: Final = 0x64627362
 
 _RUN_NAME: Final = re.compile(r"dbsafe_([0-9a-f]{12})_[a-z]?\d+(?:_\d+)?")
+#: Of databases that tests made, see `made_by_test`. No namespace has this letter, so a copy that a user
+#: made of one, under a name that begins otherwise, is none of these.
+_TESTS_NAME: Final = re.compile(r".+_dbsafe_([0-9a-f]{12})_d\d+", re.DOTALL)
 _TEMPLATE_NAME: Final = re.compile(r"dbsafe_t_([0-9a-f]{24})(?:_\d+)?")
 _CLAIM: Final = re.compile(r"dbsafe run ([0-9a-f]{12})(?: ([0-9a-f]{24}))?")
 _TAG: Final = re.compile(r"^dbsafe: (\{.*\})$", re.MULTILINE)
@@ -57,8 +60,17 @@ def seal(token: str) -> str:
 
 def run_of(name: str) -> str:
     """The id of the run that a database or schema of this name belongs to; "" when it is not ours."""
-    match = _RUN_NAME.fullmatch(name)
+    match = _RUN_NAME.fullmatch(name) or _TESTS_NAME.fullmatch(name)
     return match[1] if match and seal(match[1][:8]) == match[1] else ""
+
+
+def made_by_test(name: str) -> bool:
+    """Whether a test of a run made the database of this name, by a suffix that it was given.
+
+    pytest-django, for one, makes databases under fixed names. The suffix keeps those of workers, runs
+    and machines apart, and says whose they are when a run is over.
+    """
+    return bool(run_of(name)) and _TESTS_NAME.fullmatch(name) is not None
 
 
 def template_of(name: str) -> str:

@@ -88,6 +88,8 @@ class Keeper:
             names = ", ".join(sorted({f"{database}/{what}" for database, what in both}))
             self._beyond.append(f"a test and a session fixture both changed {names}")
         self._adopt(self._window.touched - both)
+        if self._watch.find_made():
+            self._leftovers.cover(self._watch.own_databases)
         self._leftovers.mark()
         self._before, self._window = self._watch.dirty(), Window()
         self._links.release()

@@ -160,6 +160,7 @@ class SchemaMaker:
             user=address.user,
             password=address.password,
             options=address.options,
+            suffix=self._place.new_suffix(),
         )
 
     def _obtain(self, report: Report) -> tuple[str, bool]:

@@ -24,7 +24,7 @@ from dbsafe_runner.database.connection_room import MAKERS, ConnectionRoom
 from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.leases import Leases, Metrics, room
 from dbsafe_runner.database.making import Made, Maker, Workplace
-from dbsafe_runner.database.own_leftovers import remove_leftovers
+from dbsafe_runner.database.own_leftovers import remove_leftovers, remove_made_by_tests
 from dbsafe_runner.database.passwords import masked
 from dbsafe_runner.database.provider import Keepsake, ProviderClosedError, Report, TemplateInfo, not_kept
 from dbsafe_runner.database.server_errors import connections_short, server_error, server_lost
@@ -179,6 +179,7 @@ class UserServerProvider:
             self._leases.end(namespace.name, leaks)
         try:
             self._maker.remove(made)
+            self._remove_made_by_tests(made.endpoint.suffix)
         except (psycopg.Error, UserError, ProviderClosedError):
             # The server may be gone for a while; what cannot be removed in the end the janitor gets.
             with self._lock:
@@ -245,12 +246,18 @@ class UserServerProvider:
         with concurrent.futures.ThreadPoolExecutor(MAKERS) as removers:
             done = [removers.submit(self._maker.remove, made) for made in left]
             done.append(removers.submit(self._maker.close))
+            done.append(removers.submit(self._remove_made_by_tests, ""))
             concurrent.futures.wait(done)
         if self._pulse is not None:
             self._pulse.join()
         place.claim.close()
         place.sessions.close()
         shutil.rmtree(place.scratch, ignore_errors=True)
+
+    def _remove_made_by_tests(self, suffix: str) -> None:
+        """Remove what tests made under the suffix of a namespace, or of any of the run for ""."""
+        with self._place.sessions.session() as connection:
+            remove_made_by_tests(connection, self._place.run, suffix)
 
     def free_connections(self) -> int:
         """How many connections all namespaces together may have, as of now."""

@@ -111,17 +111,41 @@ class Watch:
         rows = [
             (oid or "", name or "", template == "t")
             for oid, name, template in self.links.watch.query(_DATABASES)
-            if self.whole_server or name in own
+            if self.whole_server or name in own or self._made_for_tests(name or "")
         ]
         self.databases = {oid: name for oid, name, _ in rows}
         for name in set(self.baselines) - set(self.databases.values()):
-            self.links.forget(name)
-            del self.baselines[name], self.schemas[name]
+            self._forget(name)
         for _, name, template in rows:
             # A session in a template stands in the way of CREATE DATABASE; nothing is expected to
             # happen there.
             if name not in self.baselines and (name in own or not template):
                 self.prepare(name)
+
+    def find_made(self) -> bool:
+        """Take in databases that a framework has made for this worker's tests; whether there are any."""
+        if self._namespace.kind is NamespaceKind.DATABASE and self._namespace.endpoint.suffix:
+            self.find_databases()
+        return any(map(self._made_for_tests, self.databases.values()))
+
+    def _made_for_tests(self, name: str) -> bool:
+        """Whether a database carries the suffix that frameworks were given for this worker."""
+        suffix = self._namespace.endpoint.suffix
+        whole = self._namespace.kind is NamespaceKind.DATABASE
+        return whole and bool(suffix) and name.endswith(f"_{suffix}")
+
+    def _forget_dropped(self) -> None:
+        """Leave out databases that a framework made for tests and has dropped, as it does in the end."""
+        if any(map(self._made_for_tests, self.databases.values())):
+            there = {oid for oid, _, _ in self.links.watch.repeat(_DATABASES, ())}
+            for oid in set(self.databases) - there:
+                self._forget(self.databases.pop(oid))
+
+    def _forget(self, name: str) -> None:
+        self.links.forget(name)
+        self.unknown.discard(name)
+        self.baselines.pop(name, None)
+        self.schemas.pop(name, None)
 
     def prepare(self, database: str) -> None:
         """Make what is in `database` now its baseline."""
@@ -140,6 +164,7 @@ class Watch:
 
     def observe(self) -> Window:
         """Find out what happened since the last observation."""
+        self._forget_dropped()
         before, self.pulse = self.pulse, self._take_pulse()
         window = Window(used=self.pulse.used_since(before))
         for base in self.baselines.values():

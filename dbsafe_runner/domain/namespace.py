@@ -37,6 +37,9 @@ class Endpoint:
     shared: Sequence[str] = ()
     #: Roles of the suite that log in by themselves although `user` is set.
     logins: Sequence[str] = ()
+    #: Ends the names of databases that frameworks make for tests, on a server where other workers and
+    #: other runs make theirs; "" where the worker is alone on its server.
+    suffix: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,33 +4,64 @@ pytest-django makes them in a fixture of session scope. Migrating may take longe
 the fixture is run before the workers are forked, and the state of its server becomes the template of
 every worker's. That is done only where no other wide fixture of the suite would have run before it, so
 that all happens in the order of a serial run. Where each worker has a server of its own, pytest-django
-need not tell the databases of its workers apart by a suffix, which a suite may be surprised by.
+need not tell the databases of its workers apart by a suffix, which a suite may be surprised by. On a
+server of the user's, the names of workers do not suffice as one: other runs have workers of these names.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 from _pytest.outcomes import OutcomeException
 
 _FIXTURE: Final = "django_db_setup"
+#: Bytes that PostgreSQL keeps of a name.
+_LONGEST: Final = 63
 _INSTALLED: Final = ("site-packages", "dist-packages")
 
 
 def keep_names(worker: str) -> None:
     """Have pytest-django leave out the suffix that it would add for this worker."""
+    _name_by(worker, lambda: "")
+
+
+def tell_apart(worker: str, suffix: Callable[[], str]) -> None:
+    """Have pytest-django add a suffix that no worker of any run has, instead of the worker's name.
+
+    Args:
+        worker: the worker's name.
+        suffix: called when the databases are named; "" for the usual one.
+    """
+    _name_by(worker, lambda: suffix() or worker)
+
+
+def _name_by(worker: str, chosen: Callable[[], str]) -> None:
     fixtures: Any = sys.modules.get("pytest_django.fixtures")
     usual = getattr(fixtures, "_set_suffix_to_test_databases", None)
     if usual is None:
         return
 
     def set_suffix(suffix: str) -> None:
-        if suffix != worker:
-            usual(suffix)
+        own = chosen() if suffix == worker else suffix
+        if own:
+            usual(own)
+            _shorten(own)
 
     fixtures._set_suffix_to_test_databases = set_suffix  # noqa: SLF001
+
+
+def _shorten(suffix: str) -> None:
+    """Cut names that the suffix makes too long, which Django refuses, in front of the suffix."""
+    from django.conf import settings  # type: ignore[import-untyped]
+
+    for database in settings.DATABASES.values():
+        name = str(database.get("TEST", {}).get("NAME") or "")
+        if len(name.encode()) > _LONGEST and name.endswith(f"_{suffix}"):
+            start = name.encode()[: _LONGEST - len(suffix) - 1].decode(errors="ignore")
+            database["TEST"]["NAME"] = f"{start}_{suffix}"
 
 
 def come_first(session: pytest.Session) -> bool:

@@ -173,7 +173,7 @@ class _Spawned(_Role):
         self._channel.send(
             "hello", worker=settings["worker"], pid=os.getpid(), digest=catalogue.digest(session.items)
         )
-        _settle(session, self._channel, settings)
+        _settle(session, self._channel, self._tenant, settings)
         _guard_forks(self._channel, self._tenant)
         self._tenant.discreet = counts_sessions(session.config.rootpath)
         gc.freeze()
@@ -314,7 +314,7 @@ class _Zygote(_Role):
             tenant = Tenant(channel, _lender(settings))
             tenant.discreet = self._discreet
             redirect.replace_rules(redirection_rules(settings, tenant, channel))
-            _settle(self._session, channel, settings)
+            _settle(self._session, channel, tenant, settings)
             _guard_forks(channel, tenant)
             Child(self._session, channel, tenant, settings).run()
             status = 0
@@ -374,13 +374,15 @@ def _repeat(config: pytest.Config) -> list[str]:
     return [f"--randomly-seed={seed}"] if isinstance(seed, int) else []
 
 
-def _settle(session: pytest.Session, channel: Channel, settings: dict[str, Any]) -> None:
+def _settle(session: pytest.Session, channel: Channel, tenant: Tenant, settings: dict[str, Any]) -> None:
     def warn(message: str) -> None:
         channel.send("notice", code="worker-step-failed", message=message, nodeid="")
 
     after_fork.settle(session.config, settings, warn)
     if settings["private_server"]:
         django_databases.keep_names(settings["worker"])
+    else:
+        django_databases.tell_apart(settings["worker"], lambda: tenant.ensure().suffix)
 
 
 def _guard_forks(channel: Channel, tenant: Tenant) -> None:

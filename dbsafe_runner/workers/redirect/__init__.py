@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from . import drivers, patching, programs, routing
+from . import drivers, frameworks, patching, programs, routing
 from .borrowing import Lender, Loan, NothingLentError, borrow
 from .environment import child_environment, serial_environment
 from .import_hook import ImportHook
@@ -93,5 +93,9 @@ def _patch(module: ModuleType) -> None:
         )
 
 
-_PATCHES = {**dict.fromkeys(drivers.SUPPORTED, drivers.patch), **programs.watched()}
+_PATCHES = {
+    **dict.fromkeys(drivers.SUPPORTED, drivers.patch),
+    **programs.watched(),
+    **frameworks.watched(),
+}
 _hook = ImportHook(dict.fromkeys(_PATCHES, _patch))

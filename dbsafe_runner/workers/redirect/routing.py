@@ -6,10 +6,11 @@ namespace, None for "leave it alone", or an exception that refuses the connectio
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import urls
@@ -72,6 +73,33 @@ class Route(NamedTuple):
 
 #: What a program is given as the name of a database that is closed to it: there is none of this name.
 CLOSED = "{} (closed to tests by dbsafe)"
+
+
+#: The database that programs connect to in order to make and drop others.
+MAINTENANCE = "postgres"
+
+
+class _Maintaining(threading.local):
+    """Whether this thread connects only to make and drop databases whose names are its worker's own."""
+
+    on = False
+
+
+_maintaining = _Maintaining()
+
+
+@contextlib.contextmanager
+def maintaining() -> Iterator[None]:
+    """Within the block, connections to `postgres` go to the suite's database where that is closed.
+
+    For frameworks that make and drop databases of tests. That is refused elsewhere because the names in
+    such statements are seen by nobody; here they are those that the framework gives to tests' databases.
+    """
+    before, _maintaining.on = _maintaining.on, True
+    try:
+        yield
+    finally:
+        _maintaining.on = before
 
 
 def name_in(endpoint: Endpoint, database: str) -> str:
@@ -217,6 +245,9 @@ class Router:
         __tracebackhide__ = True
         named = self._as_the_suite_names_it(target)
         endpoint = self.endpoint_for(named)
+        if _maintaining.on and named.database == MAINTENANCE and MAINTENANCE in endpoint.closed:
+            own = self.sources[0].database or next(iter(endpoint.databases), MAINTENANCE)
+            named = Target(named.written, named.port, named.user, own)
         if named.database in endpoint.closed and named.database not in endpoint.databases:
             raise refusal_of_database(named, self.rules.on_refused(named), error)
         if self.asks:

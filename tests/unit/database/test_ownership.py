@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from dbsafe_runner.database.ownership import (
     Tag,
     lock_key,
+    made_by_test,
     new_run_id,
     read_claim,
     read_tag,
@@ -50,6 +51,21 @@ def test_names_of_a_run_are_known(rest: str) -> None:
 )
 def test_other_names_belong_to_no_run(name: str) -> None:
     assert run_of(name) == ""
+
+
+def test_databases_that_tests_made_under_a_suffix_belong_to_their_run() -> None:
+    assert run_of(f"test_shop_dbsafe_{TAG.run}_d3") == TAG.run
+    assert made_by_test(f"test_shop_dbsafe_{TAG.run}_d3")
+
+
+@pytest.mark.parametrize("name", [f"test_shop_dbsafe_{TAG.run}_3", "test_shop_dbsafe_012345678888_d3"])
+def test_a_users_copies_of_databases_of_ours_are_the_users(name: str) -> None:
+    assert run_of(name) == ""
+    assert not made_by_test(name)
+
+
+def test_namespaces_were_made_by_no_test() -> None:
+    assert not made_by_test(f"dbsafe_{TAG.run}_3")
 
 
 def test_names_of_templates_are_known() -> None:

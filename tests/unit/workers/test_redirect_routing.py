@@ -9,7 +9,7 @@ import pytest
 
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.workers.redirect import ConnectionRefusedByGuardError, Rules, Target, search_path
-from dbsafe_runner.workers.redirect.routing import Router
+from dbsafe_runner.workers.redirect.routing import Router, maintaining
 
 HERE = Target("localhost", 5432, "app", "shop")
 
@@ -232,5 +232,28 @@ def test_other_databases_of_the_users_server_are_refused() -> None:
 def test_a_database_that_was_not_there_before_the_run_is_the_tests_own() -> None:
     endpoint = Endpoint("db", 1, databases={"shop": "shop_w1"}, closed=("shop", "payroll"))
     route = World(HERE, endpoint=endpoint).router.route([HERE._replace(database="made_by_a_test")])
+    assert route is not None
+    assert route.database == ""
+
+
+def test_frameworks_make_databases_of_tests_from_the_copy_where_postgres_is_closed() -> None:
+    shop = Target("db", 1, "app", "shop")
+    endpoint = Endpoint("db", 1, databases={"shop": "shop_w1"}, closed=("postgres", "payroll"))
+    router = World(shop, endpoint=endpoint).router
+    with maintaining():
+        route = router.route([Target("db", 1, "app", "postgres")])
+        assert route is not None
+        assert route.database == "shop_w1"
+        with pytest.raises(ConnectionRefusedByGuardError):
+            router.route([Target("db", 1, "app", "payroll")])
+    with pytest.raises(ConnectionRefusedByGuardError):
+        router.route([Target("db", 1, "app", "postgres")])
+
+
+def test_frameworks_are_led_nowhere_else_where_postgres_is_open() -> None:
+    shop = Target("db", 1, "app", "shop")
+    router = World(shop, endpoint=Endpoint("db", 1, databases={"shop": "shop_w1"})).router
+    with maintaining():
+        route = router.route([Target("db", 1, "app", "postgres")])
     assert route is not None
     assert route.database == ""
