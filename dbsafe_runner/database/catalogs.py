@@ -38,7 +38,7 @@ _NAMESPACE_COLUMNS = frozenset(
     (
         "relnamespace", "typnamespace", "pronamespace", "connamespace", "oprnamespace", "opcnamespace",
         "opfnamespace", "collnamespace", "stxnamespace", "cfgnamespace", "dictnamespace",
-        "prsnamespace", "tmplnamespace",
+        "prsnamespace", "tmplnamespace", "defaclnamespace", "pnnspid",
     )
 )  # fmt: skip
 _RELATION_COLUMNS = (
@@ -51,7 +51,7 @@ _DEPENDENCIES = """(c.deptype in ('x', 'e') or c.deptype in ('a', 'i')
     and c.objid in (select seqrelid from pg_catalog.pg_sequence))
     and c.refobjid not in (select oid from temporary)"""
 #: Columns that say to which type or function a row belongs, in catalogs that say nothing else of that.
-_OTHERS_COLUMNS = ("enumtypid", "rngtypid", "aggfnoid")
+_OTHERS_COLUMNS = ("enumtypid", "rngtypid", "aggfnoid", "castsource")
 # Where the namespace is a schema, what else is described may belong to other schemas.
 _DESCRIPTIONS = """((select schema from own) is null
     or c.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass)"""
