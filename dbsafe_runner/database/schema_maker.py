@@ -46,6 +46,7 @@ _ALWAYS: Final = (
     "what a test names with its schema (public.orders) is the source, not the worker's copy",
 )
 _EXISTS: Final = "select from pg_namespace where nspname = %s"
+_SAID: Final = "select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = %s"
 
 
 class SchemaMaker:
@@ -60,6 +61,8 @@ class SchemaMaker:
         #: Of the schema that the set-up's stands for.
         self._rights = Rights()
         self._own: list[str] = []
+        #: What the user has said about the schema that is cloned.
+        self._said = ""
 
     def prepare(self, report: Report) -> tuple[str, bool]:
         """See `Maker.prepare`.
@@ -106,7 +109,7 @@ class SchemaMaker:
     def label(self, made: Made, worker: str, *, kept: str = "") -> None:
         """See `Maker.label`."""
         with self._place.sessions.session() as connection:
-            _comment(connection, made.names[0], self._place.comment(worker=worker, kept=kept))
+            _comment(connection, made.names[0], self._place.comment(self._said, worker, kept))
 
     def missing(self, made: Made) -> bool:
         """See `Maker.missing`."""
@@ -136,11 +139,13 @@ class SchemaMaker:
         told = (*_ALWAYS, *lacking, *behind)
         self._place.limits += [f"A schema for each worker: {text}." for text in told]
         self._script = read_script(connection, source, self._place.new_name("y"))
+        row = connection.execute(_SAID, [source]).fetchone()
+        self._said = (row and row[0]) or ""
 
     def _clone(self, connection: Connection, name: str) -> None:
         try:
             with connection.transaction():
-                connection.execute(self._script.text(name, self._place.comment()).encode())
+                connection.execute(self._script.text(name, self._place.comment(self._said)).encode())
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:

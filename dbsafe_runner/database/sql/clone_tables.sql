@@ -83,6 +83,13 @@ select statement from (
       join pg_type as t on t.oid = a.atttypid
      where c.relkind in ('r', 'p') and a.attstorage <> t.typstorage
     union all
+    select 5, c.oid, format('ALTER TABLE ONLY %I ALTER COLUMN %I SET STATISTICS %s', c.relname, a.attname,
+                            a.attstattarget)
+      from relations as c
+      join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+     -- Without a target of its own it is -1, or null from PostgreSQL 17 on.
+     where c.relkind in ('r', 'p') and a.attstattarget >= 0
+    union all
     select 6, s.oid, format('ALTER SEQUENCE %I OWNED BY %I.%I', s.relname, c.relname, a.attname)
       from sequences as s
       join relations as c on c.oid = s.refobjid

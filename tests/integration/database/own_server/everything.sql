@@ -6,6 +6,7 @@ create type span as range (subtype = float8, subtype_diff = float8mi);
 create sequence order_no as smallint start 5 increment 5 maxvalue 500 cycle;
 create table "Weird Name" (id serial primary key, "select" text collate "C" not null default 'a''b', n posint, m mood[] default '{ok}', a addr, s span, big text);
 alter table "Weird Name" alter column big set storage external;
+alter table "Weird Name" alter column big set statistics 300;
 create table people (id bigint generated always as identity (start 100 increment 10) primary key, name text not null, mood mood default 'ok', lower_name text generated always as (lower(name)) stored, boss bigint);
 alter table people add constraint boss_fk foreign key (boss) references people deferrable initially deferred;
 create table a (id int primary key, b_id int);

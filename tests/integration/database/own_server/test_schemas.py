@@ -223,6 +223,22 @@ def test_workers_have_schemas_of_their_own(user_server, schema, provide):
     assert schemas(user_server) == []
 
 
+def test_what_is_said_about_the_schema_is_said_about_its_clones(user_server, schema, provide):
+    user_server.do(
+        "comment on schema origin is 'all of it'",
+        "create table items (id int)",
+        database="plain_db",
+        user="plain",
+    )
+    provider = provide(user_server.url("plain_db", "plain"))
+    provider.prepare(print)
+    namespace = provider.acquire("gw0")
+    query = f"select obj_description('{namespace.name}'::regnamespace, 'pg_namespace')"
+    ((comment,),) = user_server.ask(query, "plain_db")
+    assert comment.startswith("all of it\ndbsafe: {")
+    provider.release(namespace)
+
+
 def test_each_keeper_sees_only_its_own_schema(user_server, schema, provide):
     user_server.do(
         "create type mood as enum ('good')",
