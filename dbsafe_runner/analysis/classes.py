@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import catalogue
@@ -18,13 +19,18 @@ from dbsafe_runner.analysis.values import (
     Lib,
     Method,
     Value,
+    births,
     options,
+    outlives,
     text_of,
 )
 
 if TYPE_CHECKING:
     from dbsafe_runner.analysis.calling import Call
     from dbsafe_runner.analysis.machine import Machine
+
+#: Libraries whose classes copy the default of an annotated field into every object.
+_COPYING = frozenset({"pydantic", "pydantic_settings", "sqlmodel", "msgspec", "ninja"})
 
 
 def lineage(machine: Machine, cls: Class) -> tuple[Class | External, ...]:
@@ -73,13 +79,29 @@ def _own_member(machine: Machine, cls: Class, wanted: str) -> Value | None:
         return cls.attrs[wanted]
     if wanted in cls.undefined:
         return None
-    for statement in reversed(cls.node.body):
-        found = _defined(machine, cls, statement, wanted)
-        if found is not None:
-            cls.attrs[wanted] = found
-            return found
+    # What the body of a class makes is as old as the class, whenever it is first asked for.
+    shared = outlives(cls) and not _copies_defaults(machine, cls, wanted)
+    with births.early() if shared else contextlib.nullcontext():
+        for statement in reversed(cls.node.body):
+            found = _defined(machine, cls, statement, wanted)
+            if found is not None:
+                cls.attrs[wanted] = found
+                return found
     cls.undefined.add(wanted)
     return None
+
+
+def _copies_defaults(machine: Machine, cls: Class, wanted: str) -> bool:
+    """Return whether each object of a class is given a copy of what its body sets a field to."""
+    if not any(name.partition(".")[0] in _COPYING for name in ancestors(machine, cls)):
+        return False
+    stated = (one for one in cls.node.body if isinstance(one, ast.AnnAssign))
+    return any(
+        isinstance(one.target, ast.Name)
+        and one.target.id == wanted
+        and "ClassVar" not in ast.unparse(one.annotation)
+        for one in stated
+    )
 
 
 def _defined(machine: Machine, cls: Class, statement: ast.stmt, wanted: str) -> Value | None:

@@ -9,6 +9,9 @@ import pytest
 HELPERS = """
 import functools
 import itertools
+from typing import ClassVar
+
+import pydantic
 
 counter = itertools.count()
 REGISTRY = []
@@ -29,6 +32,29 @@ class Sing:
         self.noted = True
 
 single = Sing()
+
+class Repository:
+    stored = {}
+
+    def save(self, name):
+        self.stored[name] = name
+
+    @classmethod
+    def register(cls, name):
+        cls.stored[name] = name
+
+def handle(repository):
+    repository().save("x")
+
+class Basket(pydantic.BaseModel):
+    goods: list[str] = []
+    known: ClassVar[dict[str, int]] = {}
+
+    def fill(self):
+        self.goods.append("x")
+
+    def learn(self):
+        self.known["x"] = 1
 
 class Base:
     rows = []
@@ -86,6 +112,11 @@ def sharing(suite, source: str, helpers: str = HELPERS) -> dict[str, bool]:
         "single.note()",
         "one = single; one.x = 1",
         "del single.x",
+        "helpers.Repository().save('x')",
+        "helpers.Repository.register('x')",
+        "helpers.handle(helpers.Repository)",
+        "class Fake(helpers.Repository): pass\n    helpers.handle(Fake)",
+        "helpers.Basket().learn()",
         "setattr(single, 'x', 1)",
         "delattr(single, 'x')",
         "setattr(helpers, 'x', 1)",
@@ -132,6 +163,8 @@ def test_a_change_of_what_outlives_the_test_is_shared_by_its_file(suite, change:
     [
         "one = Sing(); one.x = 1; one.note()",
         "rows = []; rows.append(1)",
+        "class Own(helpers.Repository):\n        stored = {}\n    Own().save('x'); helpers.handle(Own)",
+        "helpers.Basket().fill()",
         "fresh()['debug'] = True",
         "values = fresh(); values.update(debug=True)",
         "class Own: pass\n    Own.x = 1",
@@ -198,6 +231,26 @@ def test_a_patched_environment_guards_only_the_test_that_patches_it(suite) -> No
     assert sharing(suite, source) == {"test_guarded": False, "test_also": False}
     more = "\n        def test_open():\n            os.environ['Y'] = '1'\n"
     assert all(sharing(suite, source + more).values())
+
+
+def test_a_double_of_the_test_file_that_other_code_is_given_is_shared(suite) -> None:
+    found = sharing(
+        suite,
+        """
+        class Fake:
+            stored = {}
+
+            def save(self, name):
+                self.stored[name] = name
+
+        def test_changes():
+            helpers.handle(Fake)
+
+        def test_looks():
+            assert True
+        """,
+    )
+    assert found == {"test_changes": True, "test_looks": True}
 
 
 def test_what_a_wide_fixture_gives_is_there_for_all(suite) -> None:
