@@ -56,5 +56,5 @@ def _consumed(machine: Machine, call: Call) -> Value:
 HANDLERS: dict[str, Callable[[Machine, Call], Value]] = {
     **dict.fromkeys(("str", "repr", "format", "print"), _str),
     **dict.fromkeys(_ASKED, _measured),
-    **dict.fromkeys(("sum", "any", "all", "min", "max", "collections.deque"), _consumed),
+    **dict.fromkeys(("sum", "any", "all", "min", "max"), _consumed),
 }

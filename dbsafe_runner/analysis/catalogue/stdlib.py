@@ -195,6 +195,28 @@ def _dict(_machine: Machine, call: Call) -> Value:
     return Map(dict(call.kwargs))
 
 
+def _default_dict(machine: Machine, call: Call) -> Value:
+    """`collections.defaultdict`: under any key there is what its function makes."""
+    factory = call.argument(0)
+    if factory is None:
+        return Map({})
+    return Map({HOLE: machine.call(factory, type(call)(machine, [], {}, call.node, call.env))})
+
+
+def _counter(machine: Machine, call: Call) -> Value:
+    """`collections.Counter`: what it counts is gone through, and not followed."""
+    for argument in call.args:
+        lookup.element(machine, argument)
+    return Map({})
+
+
+def _queue(machine: Machine, call: Call) -> Value:
+    """What is filled and emptied at its ends, or counts: a list of which no element is known."""
+    for argument in call.args:
+        lookup.element(machine, argument)
+    return Seq([UNKNOWN])
+
+
 def _namespace(machine: Machine, call: Call) -> Value:
     """`globals()`, and `vars(module)`."""
     module: Value = Module(machine.frames[-1].space.path, machine.frames[-1].space)
@@ -323,6 +345,11 @@ _BUILTINS: dict[str, Callable[[Machine, Call], Value]] = {
     "runpy.run_path": _dynamic,
     "runpy.run_module": _dynamic,
     "importlib.import_module": _import_module,
+    "collections.defaultdict": _default_dict,
+    "collections.Counter": _counter,
+    **dict.fromkeys(("collections.deque", "itertools.count", "itertools.cycle"), _queue),
+    **dict.fromkeys(("queue.Queue", "queue.SimpleQueue", "queue.LifoQueue"), _queue),
+    "collections.OrderedDict": _dict,
     "list": _collection,
     "tuple": _collection,
     "set": _collection,

@@ -1,4 +1,4 @@
-"""State that outlives a test in its process, or in files, wherever the code that changes it stands."""
+"""State that outlives a test in its process, wherever the code that changes it stands."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import textwrap
 import pytest
 
 HELPERS = """
+import collections
 import functools
 import itertools
+import queue
 from typing import ClassVar
 
 import pydantic
@@ -45,6 +47,36 @@ class Repository:
 
 def handle(repository):
     repository().save("x")
+
+class Shelf:
+    rows = collections.defaultdict(list)
+    numbers = itertools.count(1)
+    waiting = collections.deque()
+    tasks = queue.Queue()
+    seen = collections.Counter()
+
+    def __init__(self):
+        self.own = collections.defaultdict(list)
+
+    def place(self, name):
+        self.rows[name].append(name)
+
+    def number(self):
+        return next(self.numbers)
+
+    def wait(self, name):
+        self.waiting.append(name)
+
+    def later(self, name):
+        self.tasks.put(name)
+
+    def count(self, name):
+        self.seen[name] += 1
+
+    def fill(self, name):
+        self.own[name].append(name)
+
+shelf = Shelf()
 
 class Basket(pydantic.BaseModel):
     goods: list[str] = []
@@ -117,6 +149,12 @@ def sharing(suite, source: str, helpers: str = HELPERS) -> dict[str, bool]:
         "helpers.handle(helpers.Repository)",
         "class Fake(helpers.Repository): pass\n    helpers.handle(Fake)",
         "helpers.Basket().learn()",
+        "helpers.Shelf().place('x')",
+        "helpers.Shelf().number()",
+        "helpers.Shelf().wait('x')",
+        "helpers.Shelf().later('x')",
+        "helpers.Shelf().count('x')",
+        "helpers.shelf.fill('x')",
         "setattr(single, 'x', 1)",
         "delattr(single, 'x')",
         "setattr(helpers, 'x', 1)",
@@ -165,6 +203,7 @@ def test_a_change_of_what_outlives_the_test_is_shared_by_its_file(suite, change:
         "rows = []; rows.append(1)",
         "class Own(helpers.Repository):\n        stored = {}\n    Own().save('x'); helpers.handle(Own)",
         "helpers.Basket().fill()",
+        "helpers.Shelf().fill('x')",
         "fresh()['debug'] = True",
         "values = fresh(); values.update(debug=True)",
         "class Own: pass\n    Own.x = 1",
@@ -351,93 +390,3 @@ def test_the_evidence_tells_what_is_changed_and_where(suite) -> None:
     other = found["test_it.py::test_looks"].evidence[-1]
     assert (own.what, own.file) == ("changes SETTINGS[key]", "helpers.py")
     assert other.what == "may see SETTINGS[key], which test_changes changes"
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        "pathlib.Path('left').write_text('x')",
-        "LEFT.write_text('x')",
-        "LEFT.write_bytes(b'x')",
-        "(LEFT / 'more').touch()",
-        "LEFT.mkdir(exist_ok=True)",
-        "LEFT.unlink()",
-        "LEFT.rename('right')",
-        "open('left', 'w')",
-        "open(LEFT, 'a')",
-        "open(LEFT, mode='r+')",
-        "LEFT.open('x')",
-        "place().write_text('x')",
-        "open(place(), 'w')",
-        "os.makedirs('left')",
-        "os.remove(LEFT)",
-        "shutil.copy(tmp_path / 'x', LEFT)",
-        "shutil.move(LEFT, tmp_path / 'x')",
-        "shutil.rmtree(place())",
-        "store(LEFT)",
-        "pathlib.Path(__file__).with_name('x').write_text('x')",
-        "pathlib.Path(tempfile.gettempdir(), 'x').write_text('x')",
-    ],
-)
-def test_files_outside_of_a_temporary_directory_are_shared(suite, write: str) -> None:
-    source = f"""
-import pathlib, shutil, tempfile
-from elsewhere import place
-
-LEFT = pathlib.Path("left")
-
-def store(path):
-    path.write_text("x")
-
-def test_writes(tmp_path):
-    {write}
-
-def test_reads():
-    pass
-"""
-    assert sharing(suite, source) == {"test_writes": True, "test_reads": True}
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        "(tmp_path / 'x').write_text('x')",
-        "(tmp_path / 'x' / 'y').parent.mkdir(parents=True, exist_ok=True)",
-        "(tmp_path / 'x').with_suffix('.y').touch()",
-        "open(tmp_path / 'x', 'w')",
-        "open(f'{tmp_path}/x', 'w')",
-        "open(os.path.join(str(tmp_path), 'x'), 'w')",
-        "store(tmp_path / 'x')",
-        "tmpdir.join('x').write('x')",
-        "(tmp_path_factory.mktemp('x') / 'y').write_text('x')",
-        "shutil.copy(LEFT, tmp_path)",
-        "open(LEFT)",
-        "LEFT.read_text()",
-        "pathlib.Path(tempfile.mkdtemp(), 'x').write_text('x')",
-        "with tempfile.TemporaryDirectory() as d:\n        open(os.path.join(d, 'x'), 'w')",
-        "with tempfile.NamedTemporaryFile() as f:\n        f.write(b'x'); open(f.name, 'w')",
-        "monkeypatch.chdir(tmp_path); LEFT.write_text('x')",
-        "open('/dev/null', 'w')",
-        "made.write_text('x')",
-    ],
-)
-def test_files_in_a_temporary_directory_are_the_tests_own(suite, write: str) -> None:
-    source = f"""
-import pathlib, shutil, tempfile
-
-LEFT = pathlib.Path("left")
-
-@pytest.fixture
-def made(tmp_path):
-    return tmp_path / "made"
-
-def store(path):
-    path.write_text("x")
-
-def test_writes(tmp_path, tmpdir, tmp_path_factory, monkeypatch, made):
-    {write}
-
-def test_reads():
-    pass
-"""
-    assert sharing(suite, source) == {"test_writes": False, "test_reads": False}
