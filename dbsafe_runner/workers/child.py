@@ -23,6 +23,7 @@ from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.isolation import ResetPolicy
 from dbsafe_runner.workers import after_fork, internal_errors, outcomes, suite_properties, teardown
 from dbsafe_runner.workers.leak_watch import LeakWatch
+from dbsafe_runner.workers.parting import send_from
 from dbsafe_runner.workers.protocol import Channel, ChannelClosedError
 from dbsafe_runner.workers.seen_fields import change_fields
 from dbsafe_runner.workers.supply import Fed, Supply, Undecided
@@ -388,6 +389,7 @@ class Child:
         if report is not None:
             fields, blob = outcomes.told([report], self._session.config)
             fields |= {"test": len(self._session.items) - 1, "cut_short": self._cut_short}
+        send_from(self._session, self._settings, self._send)
         self._tenant.close()
         self._send("bye", blob, **fields)
 

@@ -35,6 +35,7 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     "late": {**_REPORTED, "since": int},
     "warn": {"when": str, "nodeid": str},
     "property": {"name": str, "value": str},
+    "parting": {"worker": str},
     "reset": {"report": dict},
     "retire": {"reason": str},
     "halt": {"why": str, "message": str},

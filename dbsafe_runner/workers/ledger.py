@@ -21,6 +21,9 @@ _PHASES = ("setup", "call", "teardown")
 
 Emit = Callable[[RunEvent], None]
 
+#: Messages of a worker that pytest hears of and that say nothing of outcomes.
+PASSED_ON = frozenset({"warn", "property", "parting"})
+
 
 class Ledger:
     """Outcomes of one run.
@@ -255,7 +258,7 @@ class Ledger:
         self._enter(test, result, {}, fields["coloured"])
 
     def pass_on(self, message: Message) -> None:
-        """Pass on a warning, or a property of the suite, to pytest."""
+        """Pass on to pytest what is beside the outcomes: one of `PASSED_ON`."""
         self._replay += pack_entry(message.kind, message.fields, message.blob)
 
     def _result(

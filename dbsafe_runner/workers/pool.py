@@ -27,7 +27,7 @@ from dbsafe_runner.workers.feeding import Feeding
 from dbsafe_runner.workers.late_errors import LateErrors
 from dbsafe_runner.workers.launch import Process
 from dbsafe_runner.workers.leasing import LeaseDesk, Mailbox
-from dbsafe_runner.workers.ledger import Emit, Ledger
+from dbsafe_runner.workers.ledger import PASSED_ON, Emit, Ledger
 from dbsafe_runner.workers.limits import Limits
 from dbsafe_runner.workers.outputs import Outputs
 from dbsafe_runner.workers.peer import Peer
@@ -214,7 +214,7 @@ class Pool:
             peer.close()
             return
         slot.heard = self.now()
-        if message.kind in {"ok", "done", "late", "need", "warn", "property"}:
+        if message.kind in {"ok", "done", "late", "need", *PASSED_ON}:
             self._from_test(slot, message)
         elif message.kind == "reset":
             self.tenancy.was_reset(slot, message["report"])
@@ -231,7 +231,7 @@ class Pool:
             self.confirming.heard(slot, message)
         elif message.kind == "late":
             self.late_errors.add(slot, message)
-        elif message.kind in {"warn", "property"}:
+        elif message.kind in PASSED_ON:
             assert self.ledger is not None
             self.ledger.pass_on(message)
         else:

@@ -12,7 +12,8 @@ zygote to dispatcher: `uncollected`, `collected` (blob: the tests), `exited`, `l
 dispatcher to worker: `run` (batch, tests), `end` (no further test is known yet), `go` (on after a
 failure), `stop`, `leased`, `learnt`, `taught` (a process that it has made uses its namespace).
 worker to dispatcher: `hello`, `need`, `ok` (a test that passed with nothing to show), `done` (blob: full
-reports), `warn` (blob), `reset`, `retire`, `lease`, `learned`, `notice`, `halt`, `bye`.
+reports), `warn` (blob), `property`, `parting` (blob), `reset`, `retire`, `lease`, `learned`, `notice`,
+`halt`, `bye`.
 a process that a worker made to dispatcher: `borrow`; and back: `lent`.
 
 Tests may patch anything, so what runs in a worker holds its own references to the functions it needs,

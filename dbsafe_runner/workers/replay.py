@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pytest
 from _pytest.unittest import TestCaseFunction
 
-from dbsafe_runner.workers import outcomes, suite_properties
+from dbsafe_runner.workers import outcomes, parting, suite_properties
 from dbsafe_runner.workers.entries import unpack_entries
 
 _PHASES = ("setup", "call", "teardown")
@@ -51,6 +51,8 @@ class Replay:
             self._warning(fields, inner)
         elif kind == "property":
             suite_properties.enter(self._config, fields)
+        elif kind == "parting":
+            parting.hear(self._config, fields, inner)
 
     def _passed(self, fields: dict[str, Any]) -> None:
         item = self._session.items[fields["test"]]

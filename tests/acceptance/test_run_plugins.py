@@ -323,3 +323,43 @@ def test_a_test_that_a_plugin_runs_without_a_report_has_no_outcome(tmp_path: Pat
     assert serial.outcomes == {"test_one.py::test_first": "passed", "test_one.py::test_last": "passed"}
     assert parallel.outcomes == {**serial.outcomes, "test_one.py::test_quiet": "not-run"}
     assert "2 passed, 1 not run" in parallel.out
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_what_plugins_keep_in_workers_reaches_them(tmp_path: Path, start: str) -> None:
+    """As with pytest-xdist: by `workeroutput` in each worker to `pytest_testnodedown`."""
+    text = "def test_one(keep): pass\ndef test_two(keep): pass"
+    project = Project(tmp_path, plugins=("xdist",)).write(
+        conftest="""
+            import pytest
+            kept, gathered = [], []
+            @pytest.fixture
+            def keep(request): kept.append(request.node.nodeid)
+            def pytest_sessionfinish(session):
+                if hasattr(session.config, "workeroutput"):
+                    session.config.workeroutput["kept"] = kept
+            @pytest.hookimpl(optionalhook=True)
+            def pytest_testnodedown(node, error): gathered.extend(node.workeroutput["kept"])
+            def pytest_terminal_summary(terminalreporter):
+                terminalreporter.write_line(f"gathered {sorted(gathered)}")
+        """,
+        test_a=text,
+        test_b=text,
+    )
+    run = project.dbsafe("--start", start)
+    everything = sorted(f"test_{file}.py::test_{name}" for file in "ab" for name in ("one", "two"))
+    assert f"gathered {everything}" in run.out
+
+
+@pytest.mark.parametrize("others", [(), ("xdist",)])
+def test_snapshots_of_syrupy_are_written_and_used(tmp_path: Path, others: tuple[str, ...]) -> None:
+    text = (
+        "def test_one(snapshot): assert [1, 2] == snapshot\ndef test_two(snapshot): assert 3 == snapshot"
+    )
+    project = Project(tmp_path, plugins=("syrupy", *others)).write(test_a=text, test_b=text)
+    updated = project.dbsafe("--snapshot-update")
+    assert "4 snapshots generated" in updated.out
+    again = project.dbsafe()
+    assert "4 snapshots passed" in again.out
+    assert again.code == project.pytest().code == 0
+    assert "deleted" not in project.dbsafe("--snapshot-update").out
