@@ -74,8 +74,18 @@ def _let_listen(config: pytest.Config, speakers: set[str]) -> None:
         for listener in list(vars(module).values()):
             if not inspect.isclass(listener) or listener.__module__ != module.__name__:
                 continue
-            if hasattr(listener, "pytest_testnodedown") and not _listens(config, listener):
+            hears = hasattr(listener, "pytest_testnodedown") and _needs_nothing(listener)
+            if hears and not _listens(config, listener):
                 config.pluginmanager.register(listener())
+
+
+def _needs_nothing(made: type) -> bool:
+    """Whether an object of a class can be made without arguments."""
+    try:
+        inspect.signature(made).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _listens(config: pytest.Config, listener: type) -> bool:
