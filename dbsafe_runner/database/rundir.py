@@ -29,6 +29,7 @@ from dbsafe_runner.database.space import (
     free_memory,
     no_space,
     telling_when_full,
+    what_lacks,
 )
 from dbsafe_runner.errors import ExitCode, UserError
 
@@ -116,9 +117,7 @@ class RunDirectory:
             free = shutil.disk_usage(self.disk).free
             if free < size + DISK_RESERVE:
                 shutil.rmtree(home, ignore_errors=True)
-                raise no_space(
-                    self.disk, f"{size / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free."
-                )
+                raise no_space(self.disk, what_lacks(size, free))
             if parent != home:
                 self.account.make_directory(parent)
         return home, self.account.make_directory(parent / "data")

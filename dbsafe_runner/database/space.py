@@ -51,6 +51,13 @@ def is_full(text: str) -> bool:
     return "No space left on device" in text or "Disk quota exceeded" in text
 
 
+def what_lacks(size: int, free: int) -> str:
+    """Why a server of `size` bytes, which has to have room to grow, finds none in `free` bytes."""
+    needed = size + DISK_RESERVE
+    parts = f"{size / 1e6:.0f} for its data and {DISK_RESERVE / 1e6:.0f} to grow"
+    return f"{needed / 1e6:.0f} MB are needed ({parts}), {free / 1e6:.0f} MB are free."
+
+
 def no_space(directory: Path, cause: str) -> UserError:
     """The error for a full file system."""
     return UserError(
