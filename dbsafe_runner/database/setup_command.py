@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from dbsafe_runner.database.space import is_full
 from dbsafe_runner.errors import ExitCode, UserError
 
 #: Lines of output that an error shows.
@@ -20,6 +21,14 @@ TAIL: Final = 40
 
 #: Seconds between asking a set-up to end and ending it.
 _PATIENCE: Final = 2.0
+
+#: Bytes of output that are not lost when the disk is full.
+_ROOM: Final = 64 * 1024
+
+_NO_ROOM: Final = (
+    "Free some space, or name another directory for running servers with DBSAFE_SERVERS_DIR, "
+    "where the set-up's database lies."
+)
 
 _CALLABLE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -77,6 +86,13 @@ def _with_own_programs(path: str) -> str:
     return os.pathsep.join(filter(None, (str(Path(sys.executable).parent), path)))
 
 
+def _reserve(file: int) -> None:
+    """Set room aside for the output: a set-up may fill the disk, and then its last words matter most."""
+    if hasattr(os, "posix_fallocate"):
+        with contextlib.suppress(OSError):
+            os.posix_fallocate(file, 0, _ROOM)
+
+
 class Setup:
     """One run of a set-up, with everything that it starts in a process group of its own.
 
@@ -113,6 +129,7 @@ class Setup:
         # It names its group before it does anything else: we may be killed at any moment.
         command = ["/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"', str(group), *command]
         with self._log.open("wb") as output:
+            _reserve(output.fileno())
             process = self._process = subprocess.Popen(
                 command,
                 cwd=self._directory,
@@ -162,7 +179,8 @@ class Setup:
                 os.killpg(process.pid, sign)
 
     def _failure(self, status: int, timeout: float) -> SetupFailedError:
-        output = self._log.read_text(errors="replace") or "It printed nothing."
+        # What was set aside and not used reads as zero bytes.
+        output = self._log.read_text(errors="replace").rstrip("\0") or "It printed nothing."
         if self._timed_out:
             return SetupFailedError(
                 "setup-timeout",
@@ -175,5 +193,7 @@ class Setup:
             "setup-failed",
             f"The set-up {how}: {self._shown}",
             output,
-            f"Run it by hand in {self._directory}, or change [database] setup.",
+            _NO_ROOM
+            if is_full(output)
+            else f"Run it by hand in {self._directory}, or change [database] setup.",
         )

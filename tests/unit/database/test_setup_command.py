@@ -62,6 +62,15 @@ def test_an_async_callable_that_raises_has_failed(tmp_path: Path) -> None:
     assert "no such thing" in caught.value.cause
 
 
+def test_the_hint_for_a_full_disk_says_where_to_make_room(tmp_path: Path) -> None:
+    with pytest.raises(SetupFailedError) as caught:
+        Setup(
+            "echo 'could not extend file: No space left on device'; exit 1", tmp_path, tmp_path / "log"
+        ).run(os.environ, 60.0)
+    assert caught.value.cause == "could not extend file: No space left on device"
+    assert "DBSAFE_SERVERS_DIR" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_callable_of_which_nothing_has_run_has_failed(tmp_path: Path, kind: str) -> None:
     with pytest.raises(SetupFailedError) as caught:

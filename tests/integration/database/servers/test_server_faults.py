@@ -22,6 +22,7 @@ from dbsafe_runner.database.cluster import initialise
 from dbsafe_runner.database.janitor import find_runs, remove_leftovers
 from dbsafe_runner.database.provider import TemplateRequest
 from dbsafe_runner.database.server import Installation
+from dbsafe_runner.database.setup_command import Setup, SetupFailedError
 from dbsafe_runner.errors import ExitCode, UserError
 
 Start = Callable[..., Any]
@@ -309,6 +310,14 @@ def test_no_space_for_the_cache(
     assert caught.value.code == ("no-space" if left else "cache-unusable")
     provide.close()
     assert not list((small_disk / "cache").glob("*/*/.building-*"))
+
+
+def test_a_setup_that_fills_the_disk_is_still_heard(small_disk: Path) -> None:
+    fill = "head -c 200000000 /dev/zero >filling 2>/dev/null; echo what went wrong; exit 1"
+    with pytest.raises(SetupFailedError) as caught:
+        Setup(fill, small_disk, small_disk / "log").run(os.environ, 60.0)
+    assert shutil.disk_usage(small_disk).free <= 4096
+    assert caught.value.cause == "what went wrong"
 
 
 def test_a_full_disk_while_copying(small_disk: Path, area: Path) -> None:
