@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dbsafe_runner.database.provider import Keepsake, TemplateInfo
 from dbsafe_runner.domain import events
@@ -265,7 +266,7 @@ class Tenancy:
                 "info",
                 "source-learned",
                 f"The suite connects to {name}; connections to it go to each worker's own namespace.",
-                hint=f'Say so in runner.toml: [database] source = "postgresql://{name}"',
+                hint=f'Say so in runner.toml: [database] source = "{_url(target)}"',
             )
         elif self.learned not in (None, target) and not self._doubted:
             self._doubted = True
@@ -276,7 +277,7 @@ class Tenancy:
                 f"The suite connects to {other}, too, and {first} was taken for its database: only the"
                 " role and the database that this names exist.",
                 hint="Name all that it needs in runner.toml: [database] source ="
-                f' ["postgresql://{first}", "postgresql://{other}"]',
+                f' ["{_url(self.learned)}", "{_url(target)}"]',
             )
         source = self.sources[0]
         _, _, user, database = source
@@ -289,3 +290,11 @@ class Tenancy:
 def _name(target: list[Any]) -> str:
     host, port, user, database = target
     return f"{user}@{host}:{port}/{database}" if user else f"{host}:{port}/{database}"
+
+
+def _url(target: list[Any]) -> str:
+    """The target as `source` takes it: what has a meaning of its own in a URL is encoded."""
+    host, port, user, database = target
+    login = f"{quote(user, safe='')}@" if user else ""
+    address = f"[{host}]" if ":" in host else host
+    return f"postgresql://{login}{address}:{port}/{quote(database, safe='')}"
