@@ -20,7 +20,7 @@ import traceback
 from typing import Any, NoReturn
 
 import pytest
-from _pytest.outcomes import Exit
+from _pytest.outcomes import Exit, OutcomeException
 
 from dbsafe_runner.workers import (
     after_fork,
@@ -82,7 +82,8 @@ def run_pytest(arguments: list[str], plugin: DbsafePlugin) -> int:
     """Run pytest and return its exit code. An interrupt that came earlier was held back until now.
 
     A hook that raises when the session has ended goes through pytest up to the interpreter, which prints
-    the traceback and exits with 1. Here that has to be told, or the run would look as if it had crashed.
+    the traceback and exits with 1, and so does `pytest.skip()` at the top of a conftest.py. Here that
+    has to be told, or the run would look as if it had crashed.
     """
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -94,7 +95,7 @@ def run_pytest(arguments: list[str], plugin: DbsafePlugin) -> int:
         if ending.code is None or isinstance(ending.code, int):
             return ending.code or 0
         sys.stderr.write(f"{ending.code}\n")
-    except Exception as error:  # noqa: BLE001  # Hooks may raise anything.
+    except (Exception, OutcomeException) as error:  # noqa: BLE001  # Hooks may raise anything.
         trace = error.__traceback__
         # The interpreter's traceback of a serial run begins with pytest, too.
         traceback.print_exception(error.with_traceback(trace.tb_next if trace else None))

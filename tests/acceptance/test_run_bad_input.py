@@ -65,6 +65,15 @@ def test_a_test_that_does_not_exist(project: Project) -> None:
     project.same("test_one.py::test_nowhere")
 
 
+def test_a_conftest_that_skips_at_its_top(project: Project) -> None:
+    project.file("tests/conftest.py", "import pytest\npytest.skip('no db', allow_module_level=True)\n")
+    project.file("tests/test_two.py", "def test_2(): pass\n")
+    _, parallel = project.same()
+    assert parallel.code == 1
+    assert "Skipped: no db" in parallel.out
+    assert "error[" not in parallel.out
+
+
 def test_a_setup_finds_the_source_in_the_environment(project: Project, servers: Path) -> None:
     project.file("setup_db.py", "import os\nprint('meant:', os.environ['DATABASE_URL'])\nexit(3)\n")
     with_setup(project, "python setup_db.py")
