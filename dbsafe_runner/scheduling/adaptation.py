@@ -149,7 +149,8 @@ class Adaptation:
         """How many workers more the idle processors and the memory bear; twice as many at most."""
         step = min(int(load.idle / max(load.per_worker, 0.05)), self.workers)
         if load.each > 0:
-            step = min(step, int((ROOM_IN_LIMIT - load.of_limit) / load.each))
+            # The quotient may be infinite: a worker can take next to nothing of a large limit.
+            step = int(min(step, (ROOM_IN_LIMIT - load.of_limit) / load.each))
         return max(step, 1)
 
     def _avoid(self, workers: int, now: float) -> None:

@@ -143,6 +143,11 @@ def test_without_a_live_strategy_processors_do_not_count() -> None:
     assert follow(adaptation, Machine(cores=1, others=9.0), 60, start=60) == []
 
 
+def test_a_worker_that_takes_next_to_nothing_of_the_limit_does_not_bound_the_step() -> None:
+    small = Load(processors=0.0, available=1.0, of_limit=0.0, each=5e-324, idle=1.0, per_worker=0.5)
+    assert Adaptation(2, 1, 8, live=True)._step(small) == 2
+
+
 _LOADS = st.builds(
     Load,
     processors=st.floats(0, 1),
