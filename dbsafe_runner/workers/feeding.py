@@ -120,8 +120,10 @@ class Feeding:
             self._run_again(slot, message)
         elif message.kind == "ok":
             ledger.passed(message.fields, slot.name)
-        elif not confirming.takes(slot, message):
-            self._reported(slot, message)
+        else:
+            self._pool.tenancy.not_passed(message["reason"])
+            if not confirming.takes(slot, message):
+                self._reported(slot, message)
         self._go_on(slot)
 
     def _run_again(self, slot: Slot, message: Message) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from dbsafe_runner.database.provider import Keepsake, TemplateInfo
@@ -22,6 +23,10 @@ Answer = Callable[..., None]
 
 #: Namespaces of failed tests that one run keeps at most.
 MOST_KEPT = 5
+
+
+_ABSENT: Final = re.compile(r'((?:role|database) "[^"]+") does not exist')
+_LOGIN: Final = re.compile("FATAL|InvalidAuthorizationSpecification|InvalidCatalogName")
 
 
 class Tenancy:
@@ -242,6 +247,21 @@ class Tenancy:
 
         pool.desk.acquire(worker, ready, failed)
 
+    def not_passed(self, reason: str) -> None:
+        """Say once why a login failed, if that is what `reason`, the line on how a test ended, tells."""
+        absent = absent_at_login(reason)
+        if not absent or self.learned is None or self._doubted:
+            return
+        self._doubted = True
+        self._pool.notice(
+            "warning",
+            "several-sources",
+            f"A test could not connect, as {absent} does not exist: {_name(self.learned)} came first and"
+            " was taken for the suite's database, so only the role and database it names were made.",
+            hint="Name all URLs that it needs in runner.toml: [database] source ="
+            f' ["{_url(self.learned)}", …]',
+        )
+
     def _stands_still(self, slot: Slot, asked: float) -> None:
         """From now on the worker waits, which is no test's doing, nor charged to any limit of time."""
         slot.asked = asked
@@ -285,6 +305,15 @@ class Tenancy:
         namespace = slot.namespace if slot is not None else self._zygote_namespace
         assert namespace is not None
         pool.desk.learn(user, database, namespace, lambda _done: answer("learnt", source=list(source)))
+
+
+def absent_at_login(reason: str) -> str:
+    """Return the role or database for which a connection was refused, or "" where it failed otherwise.
+
+    The words are PostgreSQL's; drivers that leave out its FATAL name the class of the error.
+    """
+    found = _ABSENT.search(reason)
+    return found[1] if found is not None and _LOGIN.search(reason) is not None else ""
 
 
 def _name(target: list[Any]) -> str:

@@ -271,3 +271,16 @@ def test_all_workers_take_the_same_url_for_the_suites_database(tmp_path):
     )
     again = project.dbsafe("--workers", "2")
     assert again.code == 0, again.out
+
+
+def test_a_login_that_fails_as_no_source_is_configured_is_explained(tmp_path):
+    second = TWO_URLS.replace("test_connects", "test_connects_as_another")
+    project = Project(tmp_path).write(test_a=TWO_URLS.format("app") + second.format("other"))
+    ran = project.dbsafe("--workers", "1")
+    assert ran.outcomes == {
+        "test_a.py::test_connects": "passed",
+        "test_a.py::test_connects_as_another": "failed",
+    }
+    (note,) = [note for note in ran.results["notices"] if note["code"] == "several-sources"]
+    assert 'role "other" does not exist' in note["message"]
+    assert 'source = ["postgresql://app@localhost:5432/appdb", …]' in note["hint"]

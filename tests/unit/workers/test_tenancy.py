@@ -26,3 +26,23 @@ def test_the_url_of_a_hint_is_read_as_what_was_learned(target: list[Any], url: s
     read = Target.parse(written, {"PGUSER": ""})
     assert [read.host, read.port, read.database] == [target[0], target[1], target[3]]
     assert not target[2] or read.user == target[2]
+
+
+@pytest.mark.parametrize(
+    ("reason", "absent"),
+    [
+        (
+            'psycopg.OperationalError: connection failed: FATAL:  role "ledger" does not exist',
+            'role "ledger"',
+        ),
+        ('OperationalError: FATAL:  database "ledger" does not exist', 'database "ledger"'),
+        (
+            'asyncpg.exceptions.InvalidAuthorizationSpecificationError: role "ledger" does not exist',
+            'role "ledger"',
+        ),
+        ('psycopg.errors.UndefinedObject: role "ledger" does not exist', ""),
+        ('OperationalError: FATAL:  too many connections for role "ledger"', ""),
+    ],
+)
+def test_a_login_that_failed_is_told_from_a_statement_that_did(reason: str, absent: str) -> None:
+    assert tenancy.absent_at_login(reason) == absent
