@@ -273,7 +273,9 @@ class Tenant:
             with self._lock:
                 return question(keeper)
         except LinkError as error:
-            raise NamespaceLostError(f"the worker's PostgreSQL is gone: {error}") from error
+            # What libpq adds below its first line are questions to whoever runs the server.
+            what = str(error).partition("\n")[0].rstrip(".")
+            raise NamespaceLostError(f"the worker's PostgreSQL is gone: {what}") from error
         except Exception as error:
             # Whatever it stumbled over, the test is not to blame; but nobody knows any more what state
             # the namespace is in.

@@ -69,8 +69,10 @@ def test_a_test_whose_server_dies_is_run_again(project: Project) -> None:
         "test_one.py::test_after": "passed",
     }, run.out
     assert run.code == 0
-    assert "namespace-lost" in run.notices()
+    (note,) = [one for one in run.results["notices"] if one["code"] == "namespace-lost"]
     assert "The test is run again" in run.out
+    assert "\n" not in note["message"]
+    assert not note["message"].endswith("..")
 
 
 def test_what_a_lost_server_held_is_brought_about_again(project: Project) -> None:
