@@ -45,8 +45,9 @@ def _name_by(worker: str, chosen: Callable[[], str]) -> None:
         return
 
     def set_suffix(suffix: str) -> None:
-        own = chosen() if suffix == worker else suffix
-        if own:
+        if suffix != worker:
+            usual(suffix)
+        elif own := chosen():
             usual(own)
             _shorten(own)
 

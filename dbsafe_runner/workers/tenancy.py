@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from dbsafe_runner.database.provider import Keepsake, TemplateInfo
 from dbsafe_runner.domain import events
@@ -13,6 +12,7 @@ from dbsafe_runner.domain.changes import ResetReport
 from dbsafe_runner.domain.namespace import Namespace
 from dbsafe_runner.errors import UserError
 from dbsafe_runner.workers.protocol import Message
+from dbsafe_runner.workers.redirect.urls import Target
 from dbsafe_runner.workers.slot import Slot
 from dbsafe_runner.workers.tenant import ZYGOTE, namespace_fields
 
@@ -24,7 +24,7 @@ Answer = Callable[..., None]
 #: Namespaces of failed tests that one run keeps at most.
 MOST_KEPT = 5
 
-
+#: PostgreSQL's words for what is not there, and what drivers say where a login failed for it.
 _ABSENT: Final = re.compile(r'((?:role|database) "[^"]+") does not exist')
 _LOGIN: Final = re.compile("FATAL|InvalidAuthorizationSpecification|InvalidCatalogName")
 
@@ -259,7 +259,7 @@ class Tenancy:
             f"A test could not connect, as {absent} does not exist: {_name(self.learned)} came first and"
             " was taken for the suite's database, so only the role and database it names were made.",
             hint="Name all URLs that it needs in runner.toml: [database] source ="
-            f' ["{_url(self.learned)}", …]',
+            f' ["{Target(*self.learned).url}", …]',
         )
 
     def _stands_still(self, slot: Slot, asked: float) -> None:
@@ -286,7 +286,7 @@ class Tenancy:
                 "info",
                 "source-learned",
                 f"The suite connects to {name}; connections to it go to each worker's own namespace.",
-                hint=f'Say so in runner.toml: [database] source = "{_url(target)}"',
+                hint=f'Say so in runner.toml: [database] source = "{Target(*target).url}"',
             )
         elif self.learned not in (None, target) and not self._doubted:
             self._doubted = True
@@ -297,7 +297,7 @@ class Tenancy:
                 f"The suite connects to {other}, too, and {first} was taken for its database: only the"
                 " role and the database that this names exist.",
                 hint="Name all that it needs in runner.toml: [database] source ="
-                f' ["{_url(self.learned)}", "{_url(target)}"]',
+                f' ["{Target(*self.learned).url}", "{Target(*target).url}"]',
             )
         source = self.sources[0]
         _, _, user, database = source
@@ -319,11 +319,3 @@ def absent_at_login(reason: str) -> str:
 def _name(target: list[Any]) -> str:
     host, port, user, database = target
     return f"{user}@{host}:{port}/{database}" if user else f"{host}:{port}/{database}"
-
-
-def _url(target: list[Any]) -> str:
-    """The target as `source` takes it: what has a meaning of its own in a URL is encoded."""
-    host, port, user, database = target
-    login = f"{quote(user, safe='')}@" if user else ""
-    address = f"[{host}]" if ":" in host else host
-    return f"postgresql://{login}{address}:{port}/{quote(database, safe='')}"

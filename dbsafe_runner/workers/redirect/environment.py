@@ -13,7 +13,6 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from . import libpq, urls
 from .routing import Route, Rules, name_in
@@ -211,10 +210,7 @@ def _offer_url(
     """
     if "DATABASE_URL" in base or names_a_server(base) or not sources:
         return
-    first = sources[0]
-    login = quote(first.user, safe="") + "@" if first.user else ""
-    url = f"postgresql://{login}{first.host}:{first.port}/{quote(first.database, safe='')}"
-    led = rewrite_text(url, endpoint, sources, base)
+    led = rewrite_text(sources[0].url, endpoint, sources, base)
     if led is not None:
         result["DATABASE_URL"] = led
 

@@ -117,6 +117,13 @@ class Target(_Fields):
         """Host and port: two targets with the same pair mean the same server."""
         return self.host, self.port
 
+    @property
+    def url(self) -> str:
+        """The target as a URL, without a password; what has a meaning of its own in a URL is encoded."""
+        login = f"{quote(self.user, safe='')}@" if self.user else ""
+        host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe="")
+        return f"postgresql://{login}{host}:{self.port}/{quote(self.database, safe='')}"
+
     @classmethod
     def parse(cls, text: str = "", environ: Mapping[str, str] | None = None) -> Target:
         """The first server that a URL or a `key=value` string means, with libpq's defaults.

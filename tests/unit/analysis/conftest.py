@@ -58,6 +58,13 @@ class Suite:
     def footprints(self, cache: MutableMapping[str, bytes] | None = None) -> dict[str, Footprint]:
         return analyse(self.tests, self.project, cache)
 
+    def shares(self) -> dict[str, bool]:
+        """Whether each test has to do with state that outlives one, by its name."""
+        return {
+            nodeid.partition("::")[2]: bool(footprint.shares)
+            for nodeid, footprint in self.footprints().items()
+        }
+
 
 def _fixtures(path: str, text: str | None) -> dict[str, tuple[FixtureDef, list[str]]]:
     found = {}

@@ -14,14 +14,6 @@ import pytest
 """
 
 
-def sharing(suite, source: str) -> dict[str, bool]:
-    made = suite({"test_it.py": HEAD + source})
-    return {
-        nodeid.partition("::")[2]: bool(footprint.shares)
-        for nodeid, footprint in made.footprints().items()
-    }
-
-
 @pytest.mark.parametrize(
     "write",
     [
@@ -63,7 +55,7 @@ def test_writes(tmp_path):
 def test_reads():
     pass
 """
-    assert sharing(suite, source) == {"test_writes": True, "test_reads": True}
+    assert suite({"test_it.py": HEAD + source}).shares() == {"test_writes": True, "test_reads": True}
 
 
 @pytest.mark.parametrize(
@@ -107,4 +99,4 @@ def test_writes(tmp_path, tmpdir, tmp_path_factory, monkeypatch, made):
 def test_reads():
     pass
 """
-    assert sharing(suite, source) == {"test_writes": False, "test_reads": False}
+    assert suite({"test_it.py": HEAD + source}).shares() == {"test_writes": False, "test_reads": False}

@@ -126,11 +126,7 @@ from helpers import REGISTRY, Base, Sing, fresh, next_id, options, raise_flag, r
 
 
 def sharing(suite, source: str, helpers: str = HELPERS) -> dict[str, bool]:
-    made = suite({"helpers.py": helpers, "test_it.py": HEAD + textwrap.dedent(source)})
-    return {
-        nodeid.partition("::")[2]: bool(footprint.shares)
-        for nodeid, footprint in made.footprints().items()
-    }
+    return suite({"helpers.py": helpers, "test_it.py": HEAD + textwrap.dedent(source)}).shares()
 
 
 @pytest.mark.parametrize(

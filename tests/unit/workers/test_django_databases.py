@@ -56,3 +56,4 @@ def test_long_names_are_cut_before_the_suffix(name_databases: Any) -> None:
     assert len(name) == 63
     assert name.startswith("test_sss")
     assert name.endswith(f"s_{OWN}")
+    assert len(name_databases("s" * 63, suffix="py312")) > 63

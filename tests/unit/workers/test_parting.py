@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,14 @@ def pytest_sessionfinish(session):
     session.config.workeroutput["kept"] = kept
 def pytest_testnodedown(node, error):
     heard.append((node.gateway.id, node.workeroutput["kept"], error))
+"""
+LISTENERS = """
+listened = []
+class Ready:
+    def pytest_testnodedown(self, node, error): listened.append("ready")
+class Needing:
+    def __init__(self, more): pass
+    def pytest_testnodedown(self, node, error): listened.append("needing")
 """
 PLAIN = "ended = []\ndef pytest_sessionfinish(session): ended.append(1)"
 
@@ -64,6 +73,21 @@ def test_what_a_worker_keeps_reaches_the_hook_for_it(tmp_path: Path) -> None:
     parting.hear(session.config, fields, blob)
     assert keeper.heard == [("gw1", ["a"], None)]
     assert plain.ended == []
+
+
+def test_only_listeners_that_need_nothing_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dbsafe_test_keeper.py").write_text(KEEPER + LISTENERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    keeper: Any = importlib.import_module("dbsafe_test_keeper")
+    try:
+        session = Session(keeper)
+        ((_, blob, fields),) = session.end()
+        parting.hear(session.config, fields, blob)
+    finally:
+        del sys.modules["dbsafe_test_keeper"]
+    assert keeper.listened == ["ready"]
 
 
 def test_without_such_a_hook_nothing_is_sent(tmp_path: Path) -> None:

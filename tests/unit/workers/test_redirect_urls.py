@@ -87,6 +87,22 @@ def test_a_socket_file_names_its_directory() -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        (Target("localhost", 5432, "shop", "shop_test"), "postgresql://shop@localhost:5432/shop_test"),
+        (Target("", 5432, "", "shop"), "postgresql://localhost:5432/shop"),
+        (Target("db", 7, "app user", "a/b"), "postgresql://app%20user@db:7/a%2Fb"),
+        (Target("db", 7, "joe@corp", "tést"), "postgresql://joe%40corp@db:7/t%C3%A9st"),
+        (Target("2001:db8::1", 7, "u", "d"), "postgresql://u@[2001:db8::1]:7/d"),
+        (Target("/srv/pg", 7, "u", "d"), "postgresql://u@%2Fsrv%2Fpg:7/d"),
+    ],
+)
+def test_the_url_of_a_target_is_read_as_that_target(target: Target, url: str) -> None:
+    assert target.url == url
+    assert Target.parse(url, {"PGUSER": "app"}) == target._replace(user=target.user or "app")
+
+
+@pytest.mark.parametrize(
     "text", ["no connection string", "a=b c", "mysql://localhost/x", "=x", "host=a b'"]
 )
 def test_what_is_neither_is_said_to_be(text: str) -> None:
