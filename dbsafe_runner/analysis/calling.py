@@ -192,13 +192,10 @@ def bind_parameters(machine: Machine, function: Function, receiver: Value | None
     env = Env(function.module, function.outer)
     parameters = function.node.args
     names = [*parameters.posonlyargs, *parameters.args]
-    args = list(given.args)
-    if receiver is not None:
-        args.insert(0, receiver)
+    args = given.args if receiver is None else [receiver, *given.args]
     if function.owner is not None:
         env.names["super owner"] = function.owner
-    for parameter, value in zip(names, args, strict=False):
-        env.names[parameter.arg] = value
+    env.names.update(zip([parameter.arg for parameter in names], args, strict=False))
     if parameters.vararg is not None:
         env.names[parameters.vararg.arg] = Seq(args[len(names) :])
     rest: dict[str, Value] = {}
@@ -213,19 +210,26 @@ def bind_parameters(machine: Machine, function: Function, receiver: Value | None
 
 
 def _fill_missing(machine: Machine, function: Function, env: Env) -> None:
-    parameters = function.node.args
-    names = [*parameters.posonlyargs, *parameters.args]
-    defaults = [None] * (len(names) - len(parameters.defaults)) + parameters.defaults
     outer = function.outer or function.module.env
-    for parameter, default in zip(
-        (*names, *parameters.kwonlyargs), (*defaults, *parameters.kw_defaults), strict=True
-    ):
+    for parameter, default in _parameters(function.node.args):
         value = env.names.get(parameter.arg)
         if value is None and default is not None:
             value = machine.evaluate(default, outer)
         if value is None or value is UNKNOWN:
             value = lookup.from_annotation(machine, parameter.annotation, outer)
         env.names[parameter.arg] = value
+
+
+def _parameters(arguments: ast.arguments) -> list[tuple[ast.arg, ast.expr | None]]:
+    """Return named parameters with their defaults."""
+    known: list[tuple[ast.arg, ast.expr | None]] | None = getattr(arguments, "with_defaults", None)
+    if known is None:
+        names = [*arguments.posonlyargs, *arguments.args]
+        defaults = [None] * (len(names) - len(arguments.defaults)) + arguments.defaults
+        both = zip((*names, *arguments.kwonlyargs), (*defaults, *arguments.kw_defaults), strict=True)
+        known = list(both)
+        arguments.with_defaults = known  # type: ignore[attr-defined]  # The tree is ours; see below.
+    return known
 
 
 def parts(function: Value) -> tuple[Function | None, Value | None]:

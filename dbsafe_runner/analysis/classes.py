@@ -186,16 +186,17 @@ def class_attribute(machine: Machine, cls: Class, wanted: str, node: ast.AST) ->
 
 def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: ast.AST) -> Value:
     """Return an attribute of an object of a project class."""
-    from dbsafe_runner.analysis.protocols import ask
-
-    if wanted in instance.attrs:
-        return instance.attrs[wanted]
+    known = instance.attrs.get(wanted)
+    if known is not None:
+        return known
     if wanted == "__class__":
         return instance.cls
     found = member(machine, instance.cls, wanted)
     if isinstance(found, Function):
         return _bound(machine, instance, found, node)
     if isinstance(found, Instance):
+        from dbsafe_runner.analysis.protocols import ask
+
         # A descriptor of the project gives what its `__get__` returns.
         given = ask(machine, found, ("__get__",), node, instance, instance.cls)
         if given is not None:

@@ -59,9 +59,12 @@ def stateful(space: ModuleSpace) -> set[str]:
 def changed_names(text: str) -> set[str]:
     """Return the names in lines that may change something: cheaper than walking the tree."""
     found: set[str] = set()
-    for line in text.splitlines():
-        if _CHANGE.search(line):
-            found.update(_WORD.findall(line))
+    end = 0
+    for change in _CHANGE.finditer(text):
+        if change.start() >= end:
+            start, end = text.rfind("\n", 0, change.start()) + 1, text.find("\n", change.end())
+            end = len(text) if end < 0 else end
+            found.update(_WORD.findall(text, start, end))
     return found
 
 

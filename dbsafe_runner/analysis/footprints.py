@@ -72,6 +72,9 @@ class Sum:
         self._add_django()
         self._drop_django()
         self._own = [self._tolerated(action) for action in (*walk.setup, *walk.body, *walk.teardown)]
+        self._by_kind: dict[Kind, list[Action]] = {}
+        for action in self._own:
+            self._by_kind.setdefault(action.kind, []).append(action)
         self._ledger = self._booked()
         self._changes = self._lasting()
 
@@ -98,7 +101,7 @@ class Sum:
         if not written and (rows or cleaned or undone_rows):
             written.add("?")
         made = Footprint(
-            writes=frozenset(written),
+            writes=_names(written),
             outlives=bool(rows),
             schema_changes=bool(ddl),
             sequences=_moved(one.action for one in rows),
@@ -107,15 +110,13 @@ class Sum:
 
     def _completed(self, footprint: Footprint, *, scratch: bool) -> Footprint:
         """Return the footprint with the facts that have nothing to do with what remains of writes."""
-        reads = [action for action in self._own if action.kind is Kind.READ]
-        cluster = [action for action in self._own if action.kind is Kind.CLUSTER]
-        signals = [action for action in self._own if action.kind is Kind.SIGNAL]
+        reads, cluster, signals = map(self._of, (Kind.READ, Kind.CLUSTER, Kind.SIGNAL))
         alone = self._alone()
         ordered = marks.order(self._test)
         self._tell(0, alone, "")
         self._tell(1, cluster, "changes the cluster: ")
         self._tell(5, reads[:4], "reads ")
-        self._tell(5, [one for one in self._own if one.kind is Kind.TEMP][:2], "makes a ")
+        self._tell(5, self._of(Kind.TEMP)[:2], "makes a ")
         self._tell(5, signals[:2], "has to do with all sessions of the database: ")
         if ordered:
             self._note(0, ordered, self._test.code_file, self._test.line)
@@ -124,13 +125,13 @@ class Sum:
             self._note(4, what, self._test.code_file, self._test.line)
         return dataclasses.replace(
             footprint,
-            connects=any(action.kind in _TOUCHES for action in self._own),
-            reads=frozenset(table for action in reads for table in action.tables if table != "?"),
-            cluster=frozenset(action.what for action in cluster),
-            cluster_undone=clean_up.cluster(self._own, self._walk.teardown),
-            signals=frozenset(action.what for action in signals),
-            own_files=frozenset(one for one, by in self._reads.items() if by & self._walk.files),
-            called_files=frozenset(one for one, by in self._reads.items() if not by & self._walk.files),
+            connects=not _TOUCHES.isdisjoint(self._by_kind),
+            reads=_names(table for action in reads for table in action.tables if table != "?"),
+            cluster=_names(action.what for action in cluster),
+            cluster_undone=clean_up.cluster(cluster, self._walk.teardown),
+            signals=_names(action.what for action in signals),
+            own_files=_names(one for one, by in self._reads.items() if by & self._walk.files),
+            called_files=_names(one for one, by in self._reads.items() if not by & self._walk.files),
             alone=bool(alone or ordered),
             connections=self._connections(),
             batch_writes=self._batch_writes(),
@@ -140,10 +141,14 @@ class Sum:
             evidence=self._sorted_evidence(),
         )
 
+    def _of(self, kind: Kind) -> list[Action]:
+        """Return the test's own actions of one kind."""
+        return self._by_kind.get(kind, [])
+
     def _alone(self) -> list[Action]:
         """Return the reasons to run alone; relative paths are the test's own once it has moved away."""
         found, moved = [], any(action.kind is Kind.MOVE for action in self._walk.batch)
-        for action in self._own:
+        for action in self._own if Kind.ALONE in self._by_kind else ():
             moved = moved or action.kind is Kind.MOVE
             if action.kind is Kind.ALONE and not (action.flag and moved):
                 found.append(action)
@@ -269,7 +274,7 @@ class Sum:
             one.kind is Kind.CLUSTER and "DROP DATABASE" in one.what and not one.maybe
             for one in self._walk.teardown
         )
-        return drops and clean_up.cluster(self._own, self._walk.teardown)
+        return drops and clean_up.cluster(self._of(Kind.CLUSTER), self._walk.teardown)
 
     def _tell(self, rank: int, actions: Iterable[Action], prefix: str) -> None:
         for action in actions:
@@ -299,9 +304,9 @@ class Sum:
     def _confidence(self) -> float:
         confidence = 1.0
         seen: set[tuple[str, str, int]] = set()
-        for action in self._own:
+        for action in self._of(Kind.DOUBT):
             key = (action.what, action.file, action.line)
-            if action.kind is Kind.DOUBT and key not in seen:
+            if key not in seen:
                 seen.add(key)
                 confidence *= 1.0 - action.weight
                 self._note(6, f"not certain: {action.what}", *self._place(action))
@@ -318,8 +323,9 @@ class Sum:
     def _connections(self) -> int:
         own = {
             action.link.name
-            for action in self._own
-            if action.kind in _TOUCHES and action.link is not None
+            for kind in _TOUCHES & self._by_kind.keys()
+            for action in self._by_kind[kind]
+            if action.link is not None
         }
         return len(own)
 
@@ -329,10 +335,10 @@ class Sum:
     def _batch_writes(self) -> frozenset[str]:
         changes = [one for one in self._ledger.lasting if one.phase == "batch"]
         self._tell(5, [one.action for one in changes[:3]], "its batch's fixtures write ")
-        return frozenset(table for one in changes for table in one.action.tables)
+        return _names(table for one in changes for table in one.action.tables)
 
     def _cpu(self) -> Weight:
-        heavy = [action for action in self._own if action.kind is Kind.HEAVY]
+        heavy = self._of(Kind.HEAVY)
         self._tell(7, heavy[:2], "")
         return Weight.HEAVY if heavy else Weight.LIGHT
 
@@ -346,11 +352,16 @@ def _memory_of(text: str) -> Weight:
     return Weight.MEDIUM if names else Weight.LIGHT
 
 
+def _names(names: Iterable[str]) -> frozenset[str]:
+    """Return a set: always the same one where it is empty, which most are, with 200 bytes each."""
+    return frozenset(names) or NO_TABLES
+
+
 def _moved(actions: Iterable[Action]) -> frozenset[str]:
     """Return the sequences that are moved on by name."""
     calls = {"setval()", "nextval()"}
     lasting = [one for one in actions if one.kind is Kind.LASTING and one.what in calls]
-    return frozenset(sequence for one in lasting for sequence in one.tables)
+    return _names(sequence for one in lasting for sequence in one.tables)
 
 
 def _sameness(action: Action) -> object:

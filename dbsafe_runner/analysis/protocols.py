@@ -9,6 +9,7 @@ from dbsafe_runner.analysis import classes
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
     Bound,
+    Choice,
     Class,
     Const,
     Function,
@@ -57,16 +58,17 @@ def ask(
     machine: Machine, value: Value, names: tuple[str, ...], node: ast.AST, *args: Value
 ) -> Value | None:
     """Call the first of some methods that an object's class has; None when it has none of them."""
-    instances = [option for option in options(value) if isinstance(option, Instance)]
-    if not instances:
+    if not isinstance(value, Instance | Choice):
         return None
-    from dbsafe_runner.analysis.calling import Call
-
     result: Value | None = None
-    for option in instances:
+    for option in options(value):
+        if not isinstance(option, Instance):
+            continue
         for name in names:
             found = classes.member(machine, option.cls, name)
             if isinstance(found, Function):
+                from dbsafe_runner.analysis.calling import Call
+
                 call = Call(machine, list(args), {}, node, found.module.env)
                 given = machine.call(Bound(found, option), call)
                 result = given if result is None else join(result, given)

@@ -8,7 +8,6 @@ resolves to the same file. The cache comes from outside and holds bytes of JSON 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Collection, Iterable, MutableMapping
@@ -179,6 +178,9 @@ def _row(footprint: Footprint) -> list[Any]:
 def _footprint(row: list[Any]) -> Footprint:
     plain: dict[str, Any] = dict(zip(_PLAIN, row[0], strict=True))
     plain["cpu"], plain["memory"] = Weight(plain["cpu"]), Weight(plain["memory"])
-    sets: dict[str, Any] = {name: frozenset(items) for name, items in zip(_SETS, row[1], strict=True)}
-    evidence = tuple(Evidence(Source.STATIC, what, file, line) for what, file, line in row[2])
-    return dataclasses.replace(Footprint(**plain, **sets), evidence=evidence)
+    # Where a set is empty, as most are, the default is one for all footprints.
+    sets: dict[str, Any] = {
+        name: frozenset(items) for name, items in zip(_SETS, row[1], strict=True) if items
+    }
+    evidence = tuple([Evidence(Source.STATIC, what, file, line) for what, file, line in row[2]])
+    return Footprint(**plain, **sets, evidence=evidence)
