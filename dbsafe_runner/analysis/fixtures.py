@@ -13,7 +13,7 @@ from dbsafe_runner.analysis.actions import Action
 from dbsafe_runner.analysis.django_apps import DjangoApps
 from dbsafe_runner.analysis.fixture_results import FixtureResult, guarded, links_of, run_fixture
 from dbsafe_runner.analysis.machine import Frame, Machine, TooMuchError
-from dbsafe_runner.analysis.modules import ModuleSpace
+from dbsafe_runner.analysis.modules import Definition, ModuleSpace
 from dbsafe_runner.analysis.values import (
     MOCK,
     UNKNOWN,
@@ -187,7 +187,9 @@ class _Visit:
         return result
 
     def _follow(self, fixture: FixtureDef, position: int) -> FixtureResult:
-        reach = _REACH.get(fixture.scope, OWN)
+        # Outside a class, pytest sets one of class scope up for each test.
+        alone = fixture.scope == "class" and not self._test.cls
+        reach = OWN if alone else _REACH.get(fixture.scope, OWN)
         if known_fixtures.is_ours(fixture.file):
             ours = known_fixtures.find_ours(fixture.name)
             return known_fixtures.result(ours, fixture.name, reach)
@@ -207,22 +209,28 @@ class _Visit:
             )
             return FixtureResult(UNKNOWN, [], [], {}, reach)
         node, owner = found
-        names = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
-        given: dict[str, Value] = {}
-        for name in names:
-            value = self.value(name, position if name == fixture.name else None)
-            if value is not None:
-                given[name] = value
+        given = self._given(fixture, node, position)
         receiver = self._receiver if owner is not None else None
-        if names and receiver is not None:
-            given[names[0]] = receiver
-        place = (fixture.file, node.lineno, tuple((name, id(value)) for name, value in given.items()))
+        if node.args.args and receiver is not None:
+            given[node.args.args[0].arg] = receiver
+        values = tuple((name, id(value)) for name, value in given.items())
+        place = (fixture.file, node.lineno, reach, values)
         result = self._walker.remembered(
             fixture.file, place, lambda: run_fixture(self._machine, space, node, given, reach)
         )
         for name in result.asked_for:
             self.value(name)
         return result
+
+    def _given(self, fixture: FixtureDef, node: Definition, position: int) -> dict[str, Value]:
+        """Return what a fixture's function is called with."""
+        found: dict[str, Value] = {}
+        for argument in (*node.args.args, *node.args.kwonlyargs):
+            name = argument.arg
+            value = self.value(name, position if name == fixture.name else None)
+            if value is not None:
+                found[name] = value
+        return found
 
     def body(self, space: ModuleSpace) -> None:
         """Follow the set-up methods, the test, and the teardown methods."""

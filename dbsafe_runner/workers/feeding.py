@@ -64,6 +64,12 @@ class Feeding:
         self.known.add(slot.name)
         self.schedule.add_worker(slot.name)
 
+    def leased(self, slot: Slot) -> None:
+        """A worker has a namespace: if its batch spends it, the one for the next is made meanwhile."""
+        if slot.spends:
+            spending = sum(one.spends for one in self._pool.slots.values())
+            self._pool.desk.warm(min(spending, self.schedule.queued()))
+
     def heard(self, slot: Slot, message: Message) -> None:
         """A worker reports a test (`ok`, `done`), or asks what is next (`need`)."""
         if message.kind == "need":

@@ -101,6 +101,11 @@ class Slot:
         """Whether what runs now has ended before, and counts no more."""
         return self.running in self.again
 
+    @property
+    def spends(self) -> bool:
+        """Whether its process and namespace end with its batch."""
+        return self.assignment is not None and self.assignment.batch.fresh
+
     def seconds(self, now: float) -> float:
         """How long the running test has taken by `now`, without waiting for a namespace."""
         return max(0.0, (self.asked or now) - self.since)

@@ -234,6 +234,8 @@ class Tenancy:
                 slot.namespace = namespace
                 slot.goes_on(pool.now())
                 self._tell(slot, namespace, pool.now() - asked)
+                if pool.feeding is not None:
+                    pool.feeding.leased(slot)
             else:
                 self._zygote_namespace = namespace
             self._answer_all(key, namespace=namespace_fields(namespace))

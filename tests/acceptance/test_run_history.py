@@ -215,3 +215,17 @@ def test_what_a_class_has_set_up_in_an_open_transaction_is_no_tests_doing(tmp_pa
         test["nodeid"].rpartition("::")[2]: test["observed_level"] for test in plan(project)["tests"]
     }
     assert seen == {"test_a": 1, "test_b": 1, "test_c": 1, "test_d": 3, "test_e": 1}
+
+
+def test_outside_a_class_what_a_fixture_of_class_scope_writes_is_the_tests_doing(tmp_path):
+    outside = """
+    def test_f(connection): assert connection.execute("SELECT * FROM orders").rowcount == 1
+"""
+    project = Project(tmp_path).write(test_classes=CLASS_WIDE + outside)
+    done = project.dbsafe(workers=2)
+    assert done.code == 0, done.out
+    seen = {
+        test["nodeid"].rpartition("::")[2]: test["observed_level"] for test in plan(project)["tests"]
+    }
+    # It is rolled back with the test.
+    assert (seen["test_f"], seen["test_a"]) == (2, 1)

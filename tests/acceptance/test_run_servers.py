@@ -286,3 +286,32 @@ def test_a_login_that_fails_as_no_source_is_configured_is_explained(tmp_path):
     (note,) = [note for note in ran.results["notices"] if note["code"] == "several-sources"]
     assert 'role "other" does not exist' in note["message"]
     assert 'source = ["postgresql://app@localhost:5432/appdb", …]' in note["hint"]
+
+
+#: Waits until its run has another namespace beside its own, or for some time.
+LOOKS_BESIDE = """
+    import time
+    from pathlib import Path
+    from dbhelp import connect
+
+    def test_beside():
+        with connect() as c:
+            c.execute("create table changed (n int)")
+            own = Path(c.execute("show data_directory").fetchone()[0]).parent
+        until = time.monotonic() + ({expected} and 10) + 1
+        others = []
+        while not others and time.monotonic() < until:
+            others = [one for one in own.parent.iterdir() if one.is_dir() and one.name.isdigit()]
+            others = [one for one in others if one != own]
+            time.sleep(0.01)
+        print(f"{{len(others)}} others")
+        assert bool(others) is {expected}
+"""
+
+
+def test_where_each_batch_spends_its_namespace_the_next_is_made_ahead(project: Project) -> None:
+    files = {"test_1": True, "test_2": True, "test_3": False}
+    project.write(**{name: LOOKS_BESIDE.format(expected=there) for name, there in files.items()})
+    ran = project.dbsafe("--isolation", "conservative", "--no-confirm", workers=1)
+    assert ran.code == 0, ran.out
+    assert len(ran.results["namespaces"]) == len(files)

@@ -99,6 +99,22 @@ def test_what_a_wider_fixture_writes_is_the_batchs(footprint) -> None:
     assert (found.writes, found.batch_writes) == (set(), {"a"})
 
 
+def test_a_fixture_of_class_scope_outside_a_class_is_the_tests_own(footprint) -> None:
+    conftest = """
+import psycopg
+import pytest
+
+@pytest.fixture(scope="class", autouse=True)
+def row():
+    psycopg.connect("", autocommit=True).execute("INSERT INTO a VALUES (1)")
+"""
+    alone = footprint("def test_it(row): pass\n", {"conftest.py": conftest})
+    assert (alone.writes, alone.batch_writes, alone.outlives) == ({"a"}, set(), True)
+    source = "class TestIt:\n    def test_it(self, row): pass\n"
+    inside = footprint(source, {"conftest.py": conftest})
+    assert (inside.writes, inside.batch_writes) == (set(), {"a"})
+
+
 def test_set_up_methods_belong_to_the_test(level) -> None:
     unit = """
 import psycopg, unittest
