@@ -58,7 +58,7 @@ def fingerprint(value: Value, depth: int = _DEPTH) -> object:  # noqa: PLR0911  
     if isinstance(value, Instance):
         link = value.link.name if value.link is not None else ""
         inner = tuple((name, fingerprint(attr, depth - 1)) for name, attr in sorted(value.attrs.items()))
-        return (id(value.cls.node), link, inner)
+        return (id(value.cls.node), link, value.optional, inner)
     if isinstance(value, Seq):
         return tuple(fingerprint(item, depth - 1) for item in value.items[:8])
     if isinstance(value, Map):

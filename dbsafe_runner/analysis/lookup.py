@@ -255,10 +255,18 @@ def same(left: Value, right: Value) -> bool | None:
     if isinstance(left, Const) and isinstance(right, Const):
         spelled = (str(left.value), str(right.value))
         return None if any("\x00" in part for part in spelled) else left.value == right.value
-    objects = Instance | Lib | Function | Class | Module
-    if (isinstance(left, objects) and right is NONE) or (left is NONE and isinstance(right, objects)):
+    if (_is_there(left) and right is NONE) or (left is NONE and _is_there(right)):
         return False
     return None
+
+
+def _is_there(value: Value) -> bool:
+    """Return whether a value is surely not None: what a query gives may be."""
+    if isinstance(value, Instance):
+        return value.link is None and not value.optional
+    if isinstance(value, Lib):
+        return value.kind not in {"Result", "driver"}
+    return isinstance(value, Function | Class | Module)
 
 
 def is_builtin(wanted: str) -> bool:

@@ -173,6 +173,8 @@ class Instance(Value):
     #: The connection it was loaded through, for rows of an ORM.
     link: Link | None = None
     born: int = dataclasses.field(default_factory=births.__next__)
+    #: It was looked for, and there may be none.
+    optional: bool = False
 
 
 @dataclasses.dataclass(slots=True, eq=False)

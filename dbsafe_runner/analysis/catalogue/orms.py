@@ -43,6 +43,8 @@ _DJANGO_WRITES = {"save", "delete", "asave", "adelete", "save_base"}
 _DJANGO_READS = {"refresh_from_db", "full_clean", "validate_unique", "arefresh_from_db"}
 #: Methods of a row that return the row: tortoise's `row.update_from_dict({...}).save()`.
 _GIVE_THEMSELVES = {"update_from_dict"}
+#: Methods of managers and query sets that return None where there is no row.
+_MAY_FIND_NOTHING = {"first", "afirst", "last", "alast", "get_or_none"}
 _PEEWEE_CLASS_DDL = {"create_table", "drop_table"}
 #: Management commands by what they do; others may do anything.
 _COMMANDS = {
@@ -174,7 +176,7 @@ def _result(machine: Machine, receiver: Lib, call: Call, entry: Entry) -> Value:
         and isinstance(model, Class)
         and name not in {"exists", "count", "aggregate"}
     ):
-        row = Instance(model)
+        row = Instance(model, optional=name in _MAY_FIND_NOTHING)
         return Seq([row, UNKNOWN]) if name.endswith(("get_or_create", "update_or_create")) else row
     return verbs.give(machine, receiver, entry, call.node)
 

@@ -105,6 +105,27 @@ def test_synchronous(level, body: str, expected: Level) -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "s.get(User, 1)",
+        "s.scalars(select(User)).first()",
+        "s.execute(select(User)).scalar_one_or_none()",
+        "s.query(User).filter_by(id=1).one_or_none()",
+        "s.get(User, 1).id",
+    ],
+)
+@pytest.mark.parametrize("test", ["found is None", "found == None", "not found"])
+def test_a_row_that_is_looked_for_may_not_be_there(level, query: str, test: str) -> None:
+    body = f"with Session(engine) as s:\n    found = {query}\n    if {test}:\n        s.add(User())\n    s.commit()"
+    assert level(source(body), {"models.py": MODELS}) is SHARED
+
+
+def test_what_is_surely_there_is_not_made_a_second_time(level) -> None:
+    body = "c = engine.connect()\nif c is None:\n    c = engine.begin().__enter__()\n    c.execute(insert(User))\n    c.commit()\nc.execute(text('SELECT 1'))"
+    assert level(source(body), {"models.py": MODELS}) is READ
+
+
+@pytest.mark.parametrize(
     ("body", "expected"),
     [
         ("async with AsyncSession(e) as s:\n    (await s.execute(select(User))).scalars().all()", READ),

@@ -29,6 +29,11 @@ NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
         ),
         (
             "import psycopg",
+            "c = psycopg.connect('')\nif c.execute('SELECT 1').fetchone() is None:\n    c.execute('UPDATE a SET b = 1')\nc.commit()",
+            SHARED,
+        ),
+        (
+            "import psycopg",
             "c = psycopg.connect('')\nc.execute('DELETE FROM a WHERE b')\nc.rollback()",
             ISOLATED,
         ),

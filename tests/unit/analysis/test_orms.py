@@ -55,6 +55,18 @@ def test_it(db, client):
     assert level(source, FILES, "settings") is expected
 
 
+@pytest.mark.parametrize("query", ["filter(name='x').first()", "last()", "order_by('name').first()"])
+def test_a_row_that_is_looked_for_may_not_be_there(level, query: str) -> None:
+    source = f"""
+from books.models import Author
+
+def test_it(db):
+    if Author.objects.{query} is None:
+        Author.objects.create(name='x')
+"""
+    assert level(source, FILES, "settings") is ISOLATED
+
+
 @pytest.mark.parametrize(
     ("mark", "fixture", "expected"),
     [
