@@ -202,7 +202,7 @@ def instance_attribute(machine: Machine, instance: Instance, wanted: str, node: 
         if given is not None:
             return given
     if found is not None:
-        return catalogue.class_member(machine, instance.cls, found)
+        return catalogue.instance_member(machine, instance, found)
     offered = catalogue.instance_attribute(machine, instance, ancestors(machine, instance.cls), wanted)
     return offered if offered is not None else _undefined(machine, instance, wanted, node)
 

@@ -22,6 +22,7 @@ from dbsafe_runner.analysis.catalogue.inheritance import (
     construct,
     default_table,
     instance_attribute,
+    instance_member,
     schema_of,
 )
 from dbsafe_runner.analysis.catalogue.objects import (
@@ -62,6 +63,7 @@ __all__ = [
     "expect_status",
     "instance",
     "instance_attribute",
+    "instance_member",
     "knows",
     "leave",
     "schema_of",

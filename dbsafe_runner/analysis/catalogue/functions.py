@@ -21,6 +21,7 @@ from dbsafe_runner.analysis.catalogue import (
 from dbsafe_runner.analysis.catalogue.packages import INSTANCES, KNOWN_PACKAGES
 from dbsafe_runner.analysis.catalogue.tables import Entry, externals
 from dbsafe_runner.analysis.sql import looks_like_sql
+from dbsafe_runner.analysis.state_methods import CHANGING
 from dbsafe_runner.analysis.values import (
     HOLE,
     UNKNOWN,
@@ -170,6 +171,19 @@ def reads_through(machine: Machine, call: Call) -> None:
     for value in call.all_values():
         if isinstance(value, Lib) and value.kind in {"Connection", "SaConnection", "Session", "Cursor"}:
             machine.act(Kind.READ, verbs.link_of(machine, value, call.node), call.node)
+
+
+def call_driver(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
+    """Follow a method of a driver's helper object, which only reads the catalog through a connection.
+
+    A relation of a row is one with a connection; what is added to it or removed is written.
+    """
+    if call.args and (text := text_of(call.args[0])) is not None and looks_like_sql(text):
+        return call_on_unknown(machine, lib, name, call)
+    if lib.link is not None and name in CHANGING:
+        machine.act(Kind.WRITE, lib.link, call.node, lib.tables or verbs.ANY_TABLE, "a changed row")
+    reads_through(machine, call)
+    return lib
 
 
 def call_callbacks(machine: Machine, call: Call) -> None:

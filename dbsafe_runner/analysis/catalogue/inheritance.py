@@ -30,6 +30,13 @@ def class_member(machine: Machine, cls: Class, member: Value) -> Value:
     return member
 
 
+def instance_member(machine: Machine, item: Instance, member: Value) -> Value:
+    """Return what stands in a class body, as a row gives it out: its relations are on its connection."""
+    if item.link is not None and isinstance(member, Lib) and member.kind == "driver":
+        return Lib("driver", item.link, {}, classes.tables_of(machine, item.cls))
+    return class_member(machine, item.cls, member)
+
+
 def class_attribute(
     machine: Machine, cls: Class, names: list[str], wanted: str, node: ast.AST
 ) -> Value | None:
@@ -123,7 +130,9 @@ def call_inherited(machine: Machine, receiver: Instance | Class, name: str, call
         "model_copy",
     }:
         return Instance(cls)
-    if name in {"model_copy", "copy"} and isinstance(receiver, Instance):
+    if name in {"model_copy", "copy", "sqlmodel_update"} and isinstance(receiver, Instance):
+        if name == "sqlmodel_update":
+            orms.change_row(machine, receiver, call.node)
         return receiver
     if name in {"assertRaises", "subTest", "assertNumQueries"}:
         return Lib("context")

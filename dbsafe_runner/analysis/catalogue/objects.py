@@ -19,7 +19,6 @@ from dbsafe_runner.analysis.catalogue import (
 )
 from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
 from dbsafe_runner.analysis.catalogue.tables import methods
-from dbsafe_runner.analysis.sql import looks_like_sql
 from dbsafe_runner.analysis.state_methods import CHANGING
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -107,6 +106,8 @@ def _library_attribute(lib: Lib, wanted: str) -> Value | None:
         return lib.attrs.get("app", UNKNOWN)
     columns = kind in {"Statement", "Table", "DjangoAttr"} and wanted in {"c", "columns"}
     values = kind == "Result" and wanted not in methods("Result")
+    if values and "cls" in lib.attrs:
+        return Lib("driver", lib.link, {}, lib.tables)
     return UNKNOWN if columns or values else None
 
 
@@ -125,7 +126,7 @@ def set_attribute(machine: Machine, lib: Lib, wanted: str, value: Value, node: a
     """Follow an assignment to an attribute of a library object."""
     if wanted == "autocommit" and lib.link is not None:
         lib.link.autocommit = truth_of(value) is not False
-    elif lib.kind in {"Result", "DjangoAttr"} and lib.link is not None:
+    elif lib.kind in {"Result", "DjangoAttr", "driver"} and lib.link is not None:
         machine.act(Kind.WRITE, lib.link, node, lib.tables or verbs.ANY_TABLE, "a changed row")
     elif lib.kind == "App" and wanted == "dependency_overrides":
         web.override_all(machine, value)
@@ -148,7 +149,7 @@ def element(machine: Machine, lib: Lib) -> Value:
     if lib.kind == "QuerySet" and isinstance(lib.attrs.get("cls"), Class):
         model = lib.attrs["cls"]
         return Instance(model) if isinstance(model, Class) else UNKNOWN
-    return lib if lib.kind in {"inert", "QuerySet", "Query", "Cursor"} else UNKNOWN
+    return lib if lib.kind in {"inert", "QuerySet", "Query", "Cursor", "driver"} else UNKNOWN
 
 
 def subscript(machine: Machine, lib: Lib, key: Value, node: ast.AST) -> Value:
@@ -164,7 +165,7 @@ def subscript(machine: Machine, lib: Lib, key: Value, node: ast.AST) -> Value:
         return _in_namespace(machine, lib, key)
     if lib.kind == "environ":
         return Const(HOLE) if text_of(key) is not None else UNKNOWN
-    return lib if lib.kind in {"inert", "Statement"} else UNKNOWN
+    return lib if lib.kind in {"inert", "Statement", "driver"} else UNKNOWN
 
 
 def _in_namespace(machine: Machine, lib: Lib, key: Value | None) -> Value:
@@ -354,14 +355,6 @@ def _special_model(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
     return UNKNOWN
 
 
-def _special_driver(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
-    """Follow a method of a driver's helper object, which only reads the catalog through a connection."""
-    if call.args and (text := text_of(call.args[0])) is not None and looks_like_sql(text):
-        return functions.call_on_unknown(machine, lib, name, call)
-    functions.reads_through(machine, call)
-    return lib
-
-
 def _special_environ(machine: Machine, lib: Lib, name: str, call: Call) -> Value:
     if lib.kind != "context" and name in CHANGING:
         key = text_of(call.argument(0)) if name in {"pop", "setdefault"} else None
@@ -389,7 +382,7 @@ _SPECIAL = {
     "request": _special_request,
     "exit stack": _special_exit_stack,
     "super": _special_super,
-    "driver": _special_driver,
+    "driver": functions.call_driver,
     "namespace": lambda machine, lib, _name, call: _in_namespace(machine, lib, call.argument(0)),
     "blocker": orms.call_blocker,
     "temporary": lambda _machine, _lib, _name, _call: strings.path(TEMPORARY),

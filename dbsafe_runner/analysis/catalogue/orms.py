@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import classes
@@ -313,6 +314,12 @@ def factory_call(machine: Machine, cls: Class, name: str, call: Call) -> Value |
     tables = verbs.tables_in(machine, [model]) if model is not None else verbs.ANY_TABLE
     machine.act(Kind.WRITE, link, call.node, tables or verbs.ANY_TABLE, "a row")
     return row
+
+
+def change_row(machine: Machine, row: Instance, node: ast.AST) -> None:
+    """Note a change of a row; it is written with the session that the row belongs to."""
+    if row.link is not None:
+        machine.act(Kind.WRITE, row.link, node, classes.tables_of(machine, row.cls), "a changed row")
 
 
 def after_migration(machine: Machine, call: Call, _entry: Entry) -> Value:

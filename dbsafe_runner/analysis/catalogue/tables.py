@@ -123,6 +123,7 @@ _METHODS = {
         all fetchall partitions: same
         one first one_or_none scalar_one scalar_one_or_none scalar fetchone: same
         scalars mappings unique columns tuples: same
+        sqlmodel_update: query_write
     """,
     "MetaData": """
         create_all drop_all: metadata_ddl
@@ -217,6 +218,7 @@ _EXTERNALS = """
     sqlalchemy.insert sqlalchemy.update sqlmodel.insert sqlmodel.update: statement_write Statement
     sqlalchemy.delete: statement_delete Statement
     sqlmodel.delete: statement_delete Statement
+    sqlmodel.Relationship: plain driver
     sqlalchemy.select sqlmodel.select sqlalchemy.exists sqlalchemy.union: statement_read Statement
     sqlalchemy.union_all: statement_read Statement
     sqlmodel.union sqlmodel.union_all sqlmodel.exists: statement_read Statement

@@ -91,7 +91,7 @@ def run_value(machine: Machine, link: Link, statement: Value | None, node: ast.A
         text = text_of(option)
         if text is None and isinstance(option, Const) and isinstance(option.value, bytes):
             text = option.value.decode("utf-8", "replace")
-        if isinstance(option, Lib):
+        if isinstance(option, Lib) and (option.kind != "driver" or option.link is None):
             found = option
             text = text_of(option.attrs.get("text")) if option.kind == "sql" else None
             if text is None:
@@ -99,7 +99,7 @@ def run_value(machine: Machine, link: Link, statement: Value | None, node: ast.A
                 continue
         if text is not None:
             run_text(machine, link, text, node)
-        elif not isinstance(option, Lib):
+        else:
             machine.act(
                 Kind.WRITE, link, node, ANY_TABLE, "a statement that is not known before the test runs"
             )

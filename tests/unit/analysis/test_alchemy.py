@@ -120,6 +120,55 @@ def test_a_row_that_is_looked_for_may_not_be_there(level, query: str, test: str)
     assert level(source(body), {"models.py": MODELS}) is SHARED
 
 
+RELATED = MODELS.replace("mapped_column,", "mapped_column, relationship,").replace(
+    "mapped_column(primary_key=True)\n\nclass Item",
+    'mapped_column(primary_key=True)\n    items = relationship("Item")\n\nclass Item',
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("found.items.append(Item())", SHARED),
+        ("found.items.remove(other)", SHARED),
+        ("found.items[0].size = 2", SHARED),
+        ("for one in found.items:\n        one.size = 2", SHARED),
+        ("len(found.items)", READ),
+        ("found.items.index(other)", READ),
+        ("s.execute(found.items)", SHARED),
+    ],
+)
+@pytest.mark.parametrize("query", ["s.get(User, 1)", "s.scalars(select(User)).one()"])
+def test_what_a_row_is_related_to_is_written_with_it(
+    level, query: str, change: str, expected: Level
+) -> None:
+    body = f"with Session(engine) as s:\n    found = {query}\n    {change}\n    s.commit()"
+    assert level(source(body, "other = None"), {"models.py": RELATED}) is expected
+
+
+@pytest.mark.parametrize(
+    "change", ["found.members.append(Hero())", "found.sqlmodel_update({'name': 'x'})"]
+)
+def test_sqlmodel_writes_changed_rows(level, change: str) -> None:
+    text = f"""
+from sqlmodel import *
+
+class Team(SQLModel, table=True):
+    id: int = Field(primary_key=True)
+    members: list["Hero"] = Relationship()
+
+class Hero(SQLModel, table=True):
+    id: int = Field(primary_key=True)
+
+def test_it():
+    with Session(create_engine("postgresql://")) as s:
+        found = s.exec(select(Team)).one()
+        {change}
+        s.commit()
+"""
+    assert level(text) is SHARED
+
+
 def test_what_is_surely_there_is_not_made_a_second_time(level) -> None:
     body = "c = engine.connect()\nif c is None:\n    c = engine.begin().__enter__()\n    c.execute(insert(User))\n    c.commit()\nc.execute(text('SELECT 1'))"
     assert level(source(body), {"models.py": MODELS}) is READ
