@@ -228,6 +228,9 @@ def statement_ddl(machine: Machine, call: Call, entry: Entry) -> Value:
 
 
 def _statement(machine: Machine, call: Call, entry: Entry, does: str) -> Value:
+    called = [one for one in call.args if isinstance(one, Lib) and "called" in one.attrs]
+    if called:
+        return called[0]
     attrs: dict[str, Value] = {"does": Const(does)}
     model = verbs.class_in(call.args) if does == "read" else None
     if model is not None:
@@ -365,8 +368,6 @@ def default_table(machine: Machine, cls: Class, names: list[str]) -> str:
 
 def schema_of(machine: Machine, cls: Class) -> str:
     """Return the schema in `__table_args__`, or ""."""
-    from dbsafe_runner.analysis.values import Map
-
     given = classes.member(machine, cls, "__table_args__")
     parts = given.items if isinstance(given, Seq) else [given] if given is not None else []
     for part in parts:

@@ -20,7 +20,7 @@ from dbsafe_runner.analysis.catalogue import (
 )
 from dbsafe_runner.analysis.catalogue.packages import INSTANCES, KNOWN_PACKAGES
 from dbsafe_runner.analysis.catalogue.tables import Entry, externals
-from dbsafe_runner.analysis.sql import looks_like_sql
+from dbsafe_runner.analysis.sql import looks_like_sql, sql_facts
 from dbsafe_runner.analysis.state_methods import CHANGING
 from dbsafe_runner.analysis.values import (
     HOLE,
@@ -136,9 +136,22 @@ def call_external(machine: Machine, dotted: str, call: Call) -> Value:
     made = web.construct(machine, dotted, call)
     if made is None:
         made = stdlib.call_builtin(machine, dotted, call)
+    if made is None:
+        made = _function_of_the_server(dotted)
     if made is not None:
         return made
     return _call_other(machine, dotted, call)
+
+
+def _function_of_the_server(dotted: str) -> Value | None:
+    """Return SQLAlchemy's call of a function, `func.name(…)`, where it does more than to read."""
+    package, _, name = dotted.rpartition(".func.")
+    text = f"SELECT {name}()"
+    if package.startswith(("sqlalchemy", "sqlmodel")) and any(
+        one.kind != "read" for one in sql_facts(text)
+    ):
+        return Lib("sql", None, {"text": Const(text), "called": Const(True)})
+    return None
 
 
 def _call_other(machine: Machine, dotted: str, call: Call) -> Value:

@@ -15,6 +15,7 @@ NONE, READ, ISOLATED, SHARED, SCHEMA, ALONE = Level
 MODELS = """
 from sqlalchemy import *
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.sql import func as sqlfunc
 
 engine = create_engine("postgresql://localhost/shop")
 
@@ -167,6 +168,23 @@ def test_it():
         s.commit()
 """
     assert level(text) is SHARED
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("select(func.count(User.id))", READ),
+        ("func.now()", READ),
+        ("func.create_user('x')", SHARED),
+        ("select(sqlfunc.shop.create_user('x')).where(User.id == 1)", SHARED),
+        ("select(func.nextval('users_id_seq'))", SHARED),
+        ("select(User.id, func.setval('users_id_seq', 7))", SHARED),
+        ("select(func.pg_terminate_backend(7))", ALONE),
+    ],
+)
+def test_functions_of_the_server_are_judged_by_name(level, statement: str, expected: Level) -> None:
+    body = f"with Session(engine) as s:\n    s.execute({statement})\n    s.commit()"
+    assert level(source(body), {"models.py": MODELS}) is expected
 
 
 def test_what_is_surely_there_is_not_made_a_second_time(level) -> None:
