@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from dbsafe_runner.analysis import classes, contexts
-from dbsafe_runner.analysis.catalogue import alchemy, doubles, functions, objects, orms, verbs
+from dbsafe_runner.analysis.catalogue import alchemy, doubles, factories, functions, objects, orms, verbs
 from dbsafe_runner.analysis.catalogue.packages import REACHES_DATABASE
 from dbsafe_runner.analysis.values import (
     UNKNOWN,
@@ -76,7 +76,7 @@ def construct(machine: Machine, cls: Class, names: list[str], call: Call) -> Val
         if made is not None and isinstance(made, Lib) and made.kind in REACHES_DATABASE:
             return functions.call_external(machine, name, call)
     if any(name.startswith("factory") for name in names):
-        return orms.factory_call(machine, cls, "create", call)
+        return factories.call(machine, cls, "create", call)
     return None
 
 
@@ -110,7 +110,7 @@ def call_inherited(machine: Machine, receiver: Instance | Class, name: str, call
     cls = receiver if isinstance(receiver, Class) else receiver.cls
     names = classes.ancestors(machine, cls)
     if isinstance(receiver, Class) and any(one.startswith("factory") for one in names):
-        made = orms.factory_call(machine, receiver, name, call)
+        made = factories.call(machine, receiver, name, call)
         return made if made is not None else UNKNOWN
     if isinstance(receiver, Instance) and orms.is_manager(names):
         model = receiver.attrs.get("model")

@@ -296,26 +296,6 @@ def row_factory(machine: Machine, call: Call, _entry: Entry) -> Value:
     return Instance(model) if model is not None else Lib("DjangoModel", DJANGO, {}, tables)
 
 
-def factory_call(machine: Machine, cls: Class, name: str, call: Call) -> Value | None:
-    """Follow a factory of factory_boy: the rows that it makes are saved, unless they are only built."""
-    ancestors = classes.ancestors(machine, cls)
-    kind = next((one.rpartition(".")[2] for one in ancestors if one.startswith("factory")), "")
-    if kind not in {"DjangoModelFactory", "SQLAlchemyModelFactory"}:
-        return None
-    meta = classes.member(machine, cls, "Meta")
-    model = classes.member(machine, meta, "model") if isinstance(meta, Class) else None
-    row = Instance(model) if isinstance(model, Class) else UNKNOWN
-    if name.startswith(("build", "stub")):
-        return row
-    link = DJANGO
-    if kind == "SQLAlchemyModelFactory" and isinstance(meta, Class):
-        session = classes.member(machine, meta, "sqlalchemy_session")
-        link = verbs.link_of(machine, session, call.node) if isinstance(session, Lib) else OTHER
-    tables = verbs.tables_in(machine, [model]) if model is not None else verbs.ANY_TABLE
-    machine.act(Kind.WRITE, link, call.node, tables or verbs.ANY_TABLE, "a row")
-    return row
-
-
 def change_row(machine: Machine, row: Instance, node: ast.AST) -> None:
     """Note a change of a row; it is written with the session that the row belongs to."""
     if row.link is not None:

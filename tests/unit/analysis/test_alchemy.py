@@ -187,6 +187,62 @@ def test_functions_of_the_server_are_judged_by_name(level, statement: str, expec
     assert level(source(body), {"models.py": MODELS}) is expected
 
 
+FACTORIES = (
+    MODELS
+    + """
+import factory
+from factory.alchemy import SQLAlchemyModelFactory
+from sqlalchemy.orm import scoped_session
+
+shared = scoped_session(sessionmaker(engine))
+
+class Rows(SQLAlchemyModelFactory):
+    class Meta:
+        abstract = True
+        sqlalchemy_session = shared
+
+class Users(Rows):
+    class Meta:
+        model = User
+        sqlalchemy_session_persistence = "commit"
+
+class Items(Rows):
+    class Meta:
+        model = Item
+
+class Owned(Items):
+    user = factory.SubFactory(Users)
+
+class Owning(Items):
+    owned = factory.RelatedFactory(Owned)
+    itself = factory.SubFactory(Owning)
+
+class Named(Users):
+    class Meta:
+        sqlalchemy_session_persistence = factory.alchemy.SESSION_PERSISTENCE_COMMIT
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Items()", ISOLATED),
+        ("Items()\nshared.commit()", SHARED),
+        ("Users()", SHARED),
+        ("Users.create_batch(3)", SHARED),
+        ("Users.build()", NONE),
+        ("Owned()", SHARED),
+        ("Owned.build()", NONE),
+        ("Owning()", SHARED),
+        ("Named()", SHARED),
+    ],
+)
+def test_factories_commit_what_they_say(level, body: str, expected: Level) -> None:
+    text = source(f"{body}\nshared.rollback()" if expected is ISOLATED else body)
+    assert level(text, {"models.py": FACTORIES}) is expected
+
+
 def test_what_is_surely_there_is_not_made_a_second_time(level) -> None:
     body = "c = engine.connect()\nif c is None:\n    c = engine.begin().__enter__()\n    c.execute(insert(User))\n    c.commit()\nc.execute(text('SELECT 1'))"
     assert level(source(body), {"models.py": MODELS}) is READ
