@@ -304,9 +304,13 @@ class DatabaseMaker:
         name = given if number == 0 and given not in _MAINTENANCE else source.database
         if name not in _MAINTENANCE and exists(connection, [name]):
             return name
+        why = (
+            "that database of PostgreSQL's own is not copied"
+            if name in _MAINTENANCE
+            else "no such database on the server to copy"
+        )
         self._place.limits.append(
-            f"Every worker's {source.database} starts empty: there is no set-up, and no such database "
-            "on the server to copy."
+            f"Every worker's {source.database} starts empty: there is no set-up, and {why}."
         )
         return ""
 

@@ -60,6 +60,17 @@ def test_settings_of_roles_that_do_not_log_in_are_told(user_server, source, prov
     assert any("work_mem" in text and "postgres" in text for text in provider.limits)
 
 
+def test_a_database_that_starts_empty_is_told_with_the_reason(user_server, provide):
+    provider = provide(user_server.url("postgres"))
+    provider.prepare(print)
+    assert any(
+        "postgres starts empty" in text and "own is not copied" in text for text in provider.limits
+    )
+    asked = provide(user_server.url("postgres"), sources=(Source("postgres", "not_there"),))
+    asked.prepare(print)
+    assert any("starts empty" in text and "no such database" in text for text in asked.limits)
+
+
 def test_what_is_said_about_the_database_is_carried_over(user_server, source, provide):
     user_server.do(
         f"alter database {source} set timezone to 'Asia/Tokyo'",
