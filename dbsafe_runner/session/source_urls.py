@@ -26,6 +26,8 @@ class _UnfitError(ValueError):
 def parse_source(text: str) -> Source:
     """The parts of a URL (`postgresql://`, also with `+driver`) or of a libpq connection string.
 
+    What it leaves out is taken from the service file and the environment, as by libpq.
+
     Raises:
         UserError: `bad-source` when it is neither.
     """
@@ -34,16 +36,17 @@ def parse_source(text: str) -> Source:
             values = _of_url(text)
         else:
             values = {name: str(value) for name, value in conninfo_to_dict(text).items() if value}
-        user = values.get("user") or getpass.getuser()
-        port = _first_port(values.get("port", ""))
+        known = urls.Effective({name: value for name, value in values.items() if value})
+        user = known.get("user") or getpass.getuser()
+        port = _first_port(known.get("port"))
     except (ValueError, psycopg.Error, KeyError, OSError) as error:
         # The URL itself stays out of it: it may hold a password.
         raise bad_source(str(error) if isinstance(error, _UnfitError) else NEITHER) from None
     return Source(
         user=user,
-        database=values.get("dbname") or user,
-        password=values.get("password", ""),
-        host=values.get("host", ""),
+        database=known.get("dbname") or user,
+        password=known.get("password"),
+        host=known.get("host"),
         port=port,
     )
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.session.source_urls import parse_source
+from dbsafe_runner.workers.redirect.urls import ENVIRONMENT
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ENVIRONMENT.values():
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,20 @@ def test_what_a_source_names(text: str, source: Source | None) -> None:
 def test_missing_parts_are_completed_as_libpq_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "someone")
     assert parse_source("postgresql://localhost") == Source("someone", "someone", "", "localhost")
+
+
+def test_what_a_url_leaves_out_stands_in_the_environment_or_a_service_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    services = tmp_path / "services"
+    services.write_text("[till]\nuser=cashier\ndbname=till\npassword=pw-1\nport=5433\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    monkeypatch.setenv("PGUSER", "app")
+    monkeypatch.setenv("PGDATABASE", "shop")
+    assert parse_source("postgresql://localhost") == Source("app", "shop", "", "localhost")
+    assert parse_source("postgresql://localhost/stock") == Source("app", "stock", "", "localhost")
+    expected = Source("cashier", "till", "pw-1", "", 5433)
+    assert parse_source("service=till") == parse_source("postgresql://?service=till") == expected
 
 
 @pytest.mark.parametrize(
