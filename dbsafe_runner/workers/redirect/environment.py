@@ -34,6 +34,8 @@ _NEWEST_LIBPQ = 990000
 _URL_IN_A_COMMAND = re.compile(
     r"""(?P<quote>["']?)(?P<url>postgres(?:ql)?(?:\+\w+)?://[^\s"'`;|<>()$]+)"""
 )
+#: Keys of a connection string that say where it leads; a text without any is none.
+_NAMING = ("dbname", "host", "service")
 _KEYS_OF_A_DSN = frozenset((*urls.ENVIRONMENT, *libpq.NEUTRAL, "application_name", "connect_timeout"))
 
 
@@ -132,13 +134,13 @@ def rewrite_text(
     text: str, endpoint: Endpoint, sources: Iterable[Target], environ: Mapping[str, str]
 ) -> str | None:
     """A URL or connection string that means a source, led to the endpoint; None for any other text."""
-    if not urls.is_url(text) and not ("=" in text and ("dbname" in text or "host" in text)):
+    if not urls.is_url(text) and not ("=" in text and any(key in text for key in _NAMING)):
         return None
     try:
         params = urls.parse_conninfo(text)
     except ValueError:
         return None
-    if not urls.is_url(text) and not _KEYS_OF_A_DSN.issuperset(params):
+    if not urls.is_url(text) and not _is_dsn(params, environ):
         return None
     route = route_to(endpoint, sources, params, environ)
     if route is None:
@@ -146,6 +148,15 @@ def rewrite_text(
     if urls.is_url(text):
         return _rewrite_url(text, params, route)
     return libpq.key_value(libpq.rewrite(params, route, 0, {}))
+
+
+def _is_dsn(params: Mapping[str, str], environ: Mapping[str, str]) -> bool:
+    """Whether all keys are libpq's, and the service, where that alone says where to go, is one."""
+    if not _KEYS_OF_A_DSN.issuperset(params):
+        return False
+    if {"host", "hostaddr", "dbname"} & params.keys():
+        return True
+    return bool(urls.service_parameters(params.get("service", ""), environ))
 
 
 def rewrite_command(

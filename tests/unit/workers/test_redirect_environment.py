@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,6 +45,14 @@ def test_a_connection_string() -> None:
     assert new == "host='/srv/w1' dbname='shop' password='a b' port='5432'"
 
 
+def test_a_connection_string_that_names_a_service(tmp_path: Path) -> None:
+    services = tmp_path / "services"
+    services.write_text("[here]\nhost=127.0.0.1\ndbname=shop\n[there]\nhost=db.example.com\n")
+    new = led({"PGSERVICEFILE": str(services), "DSN": "service=here", "OTHER": "service=there"})
+    assert new["DSN"] == "service='here' host='/srv/w1' port='5432'"
+    assert new["OTHER"] == "service=there"
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -53,6 +62,8 @@ def test_a_connection_string() -> None:
         "host=localhost, then dbname=shop",
         "hosts=localhost dbname=shop",
         "http://localhost:5432/?dbname=shop",
+        "service=localhost, x",
+        "service=shop-api",
     ],
 )
 def test_what_means_something_else_stays(value: str) -> None:
