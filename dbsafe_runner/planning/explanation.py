@@ -167,10 +167,8 @@ def would_change(kind: Classification, batch: Batch, *, ran: bool = False) -> tu
     if footprint.alone and strongest(kind) not in {Source.MARKER, Source.RULE}:
         what = _lasting_word(kind)
         advice += [f"{so} it could run beside other tests" for word, so in _REMEDIES if word in what]
-    if batch.level > kind.level:
-        advice.append(
-            f"its batch has a test of level {batch.level.name}, and they stay together: {batch.why}"
-        )
+    if batch.level > kind.level and not batch.splittable:
+        advice.append(f"its batch has a test of level {batch.level.name}, and they stay {batch.why}")
     rows = not footprint.writes or footprint.writes > footprint.sequences
     if kind.level is Level.SHARED_WRITES and rows:
         advice.append("if it rolled back what it writes, it would be ISOLATED_WRITES")

@@ -1,3 +1,5 @@
+import dataclasses
+
 from fakes.planned import Suite
 
 from dbsafe_runner.domain.evidence import Evidence, Source
@@ -75,7 +77,7 @@ def test_a_test_is_explained():
     assert found.why == "together: file test_a.py"
     assert found.would_change == (
         "the level is the rule in runner.toml's word; without it, observation and analysis decide",
-        "its batch has a test of level SHARED_WRITES, and they stay together: together: file test_a.py",
+        "its batch has a test of level SHARED_WRITES, and they stay together: file test_a.py",
     )
 
 
@@ -100,6 +102,15 @@ def advice(chain, ran=True, **facts):
     plan = make_plan(request)
     kind = Classification("t", Level.SEQUENTIAL_ONLY, Footprint(**facts), chain)
     return would_change(kind, plan.batches[0], ran=ran)[0]
+
+
+def test_a_batch_that_may_be_split_is_not_said_to_stay_together():
+    batches = make_plan(a_request()).batches
+    batch = next(one for one in batches if one.why.startswith("together: "))
+    kind = Classification("t", Level.NONE, Footprint(), ())
+    assert any("stay together" in one for one in would_change(kind, batch))
+    loose = dataclasses.replace(batch, splittable=True)
+    assert not any("stay" in one for one in would_change(kind, loose))
 
 
 def test_what_the_sources_say_beside_an_observation_is_named():
