@@ -25,7 +25,7 @@ from dbsafe_runner.database.user_servers import Choice, provider_for
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.session.server_option import server_option
-from dbsafe_runner.session.source_urls import NEITHER, bad_source, parse_source
+from dbsafe_runner.session.source_urls import NEITHER, bad_source, completed, parse_source
 from dbsafe_runner.workers.redirect import Target
 from dbsafe_runner.workers.redirect.environment import rewrite_command, serial_environment
 from dbsafe_runner.workers.settings import PoolSettings
@@ -74,8 +74,8 @@ def choice_of(config: Config) -> Choice | None:
         return None
     option, note = server_option(config, os.environ)
     return Choice(
-        url=database.server,
-        direct=database.direct,
+        url=completed(database.server),
+        direct=completed(database.direct),
         namespace=database.namespace,
         deny=database.deny,
         open=database.allow_databases if database.guard else ("*",),

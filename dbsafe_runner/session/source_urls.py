@@ -9,13 +9,15 @@ import getpass
 from typing import Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from dbsafe_runner.database.sources import Source
 from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.workers.redirect import urls
 
 NEITHER: Final = "It is neither a URL nor a libpq connection string."
+#: Parameters that say where a server is, and which database is meant.
+_PLACE: Final = ("host", "hostaddr", "dbname")
 _SCHEMES: Final = frozenset(("postgresql", "postgres", "postgis"))
 
 
@@ -49,6 +51,21 @@ def parse_source(text: str) -> Source:
         host=known.get("host"),
         port=port,
     )
+
+
+def completed(url: str) -> str:
+    """A URL of a server with what the service file says, and where the environment says that it is.
+
+    What is to be refused by its name, or to be carried over to other databases, is then in the URL. One
+    that libpq cannot read is left for it to complain about.
+    """
+    try:
+        given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
+        known = urls.Effective(given)
+        wanted = (*_PLACE, *known.of_service()) if url else ()
+        return make_conninfo(url, **{name: known.get(name) for name in wanted if known.get(name)})
+    except psycopg.Error:
+        return url
 
 
 def bad_source(cause: str) -> UserError:

@@ -339,6 +339,10 @@ class Effective:
         service = params.get("service") or self._environ.get("PGSERVICE")
         self._service = service_parameters(str(service), self._environ) if service else {}
 
+    def of_service(self) -> dict[str, str]:
+        """What the service file says."""
+        return self._service
+
     def inherited(self, key: str) -> str | None:
         """The value that the service file or the environment would supply if none were given."""
         if key in self._service:

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from dbsafe_runner.database.sources import Source
+from dbsafe_runner.database.user_server import check_allowed
 from dbsafe_runner.errors import ExitCode, UserError
-from dbsafe_runner.session.source_urls import parse_source
+from dbsafe_runner.session.source_urls import completed, parse_source
 from dbsafe_runner.workers.redirect.urls import ENVIRONMENT
 
 
@@ -65,6 +67,28 @@ def test_what_a_url_leaves_out_stands_in_the_environment_or_a_service_file(
     assert parse_source("postgresql://localhost/stock") == Source("app", "stock", "", "localhost")
     expected = Source("cashier", "till", "pw-1", "", 5433)
     assert parse_source("service=till") == parse_source("postgresql://?service=till") == expected
+
+
+def test_a_servers_url_is_completed_so_that_its_host_can_be_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    services = tmp_path / "services"
+    services.write_text("[till]\nhost=prod-db\nuser=cashier\npassword=pw-1\nsslmode=verify-full\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    monkeypatch.setenv("PGHOST", "db-production")
+    monkeypatch.setenv("PGDATABASE", "shop_prod")
+    for url in ("postgresql://app@/shop", "postgresql://app@127.0.0.1", "postgresql://?service=till"):
+        with pytest.raises(UserError) as caught:
+            check_allowed(completed(url), ["prod-*", "*production", "*_prod"])
+        assert caught.value.code == "server-denied"
+    values = conninfo_to_dict(completed("postgresql://app@/shop?service=till"))
+    assert (values["user"], values["dbname"], values["sslmode"]) == ("app", "shop", "verify-full")
+
+
+def test_a_servers_url_that_nothing_completes_or_libpq_cannot_read_stays() -> None:
+    for url in ("postgresql://app:s%40c@db:5433/shop", ""):
+        assert conninfo_to_dict(completed(url)) == conninfo_to_dict(url)
+    assert completed("postgresql://app:%zz@db/shop") == "postgresql://app:%zz@db/shop"
 
 
 @pytest.mark.parametrize(
