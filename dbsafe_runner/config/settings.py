@@ -243,7 +243,7 @@ def lacking_halves(rule: Mapping[str, object]) -> list[str]:
     if not rule.keys() & {"nodeid", "mark", "fixture"}:
         lacking.append("needs one of nodeid, mark or fixture to say which tests it is about")
     if "level" not in rule and rule.get("group", "") == "" and rule.get("exclusive", False) is False:
-        lacking.append("needs one of level, group or exclusive to say something about them")
+        lacking.append("needs a level, a group or exclusive = true to say something about them")
     return lacking
 
 

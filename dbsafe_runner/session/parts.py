@@ -27,7 +27,8 @@ from dbsafe_runner.errors import ExitCode, UserError
 from dbsafe_runner.session.server_option import server_option
 from dbsafe_runner.session.source_urls import NEITHER, bad_source, completed, parse_source
 from dbsafe_runner.workers.redirect import Target
-from dbsafe_runner.workers.redirect.environment import rewrite_command, serial_environment
+from dbsafe_runner.workers.redirect.commands import rewrite_command
+from dbsafe_runner.workers.redirect.environment import serial_environment
 from dbsafe_runner.workers.settings import PoolSettings
 
 
@@ -102,8 +103,8 @@ def obtain_provider(config: Config, *, fresh: bool) -> tuple[NamespaceProvider, 
     stands in for it, if it cannot be had, is told in notes.
 
     Raises:
-        UserError: `bad-server-url`, `bad-source`, `namespace-needs-server`, and what `provider_for`
-            raises.
+        UserError: `bad-server-url`, `bad-source`, `direct-needs-server`, `namespace-needs-server`,
+            and what `provider_for` raises.
     """
     template = template_request(config, fresh=fresh)
     allowed = config.database.fallback
@@ -150,6 +151,13 @@ def _embedded(config: Config, template: TemplateRequest, *, check: bool) -> Embe
     if check:
         server_account()
         choose(database.postgres)
+    if database.direct and database.server == AUTO:
+        raise UserError(
+            "direct-needs-server",
+            "The way past a pooler leads to a server of yours, and none was named.",
+            hint="Name it with --database URL, or leave --direct ([database] direct) out.",
+            exit_code=ExitCode.USAGE,
+        )
     if choice_of(config) is None and database.namespace not in {"auto", "server"}:
         raise UserError(
             "namespace-needs-server",

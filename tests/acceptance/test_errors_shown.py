@@ -47,6 +47,8 @@ def shown(folder: Path, done: subprocess.CompletedProcess[str]) -> str:
         "run --output /proc/here",
         "run --database postgresql://maker:se%krit@localhost/shop",
         "run --database postgresql://maker:se@krit@localhost/shop",
+        "run --direct postgresql://maker@localhost/shop",
+        "run --namespace schema",
     ],
 )
 def test_command_lines(tmp_path: Path, snapshot: SnapshotAssertion, line: str) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +29,6 @@ UNIT, RECORD = "\x1f", "\x1e"
 _INHERIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inherit")  # noqa: PTH100, PTH118, PTH120
 #: Any libpq that a program may have; a parameter that an older one does not know has no variable there.
 _NEWEST_LIBPQ = 990000
-_URL_IN_A_COMMAND = re.compile(
-    r"""(?P<quote>["']?)(?P<url>postgres(?:ql)?(?:\+\w+)?://[^\s"'`;|<>()$]+)"""
-)
 #: Keys of a connection string that say where it leads; a text without any is none.
 _NAMING = ("dbname", "host", "service")
 _KEYS_OF_A_DSN = frozenset((*urls.ENVIRONMENT, *libpq.NEUTRAL, "application_name", "connect_timeout"))
@@ -157,22 +152,6 @@ def _is_dsn(params: Mapping[str, str], environ: Mapping[str, str]) -> bool:
     if {"host", "hostaddr", "dbname"} & params.keys():
         return True
     return bool(urls.service_parameters(params.get("service", ""), environ))
-
-
-def rewrite_command(
-    command: str, endpoint: Endpoint, sources: Iterable[Target], environ: Mapping[str, str]
-) -> str:
-    """A shell command in which the URLs that mean a source are led to the endpoint."""
-    meant = tuple(sources)
-
-    def led(match: re.Match[str]) -> str:
-        url = rewrite_text(match["url"], endpoint, meant, environ)
-        if url is None:
-            return match[0]
-        # The parameters that lead it are joined by what the shell takes for an operator.
-        return match["quote"] + url if match["quote"] else shlex.quote(url)
-
-    return _URL_IN_A_COMMAND.sub(led, command)
 
 
 def route_to(

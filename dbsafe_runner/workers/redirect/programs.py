@@ -14,31 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from . import environment, patching, routing
+from . import environment, patching, routing, tools
 from .routing import Router
 from .urls import Target, is_url
 
 #: Place of `env` among Popen's positional arguments behind `args`.
 _ENV = 9
-#: libpq's own tools, which take -h, -p and connection strings.
-_TOOLS = frozenset(
-    [
-        *("psql", "pgbench", "pg_isready", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup"),
-        *(
-            "createdb",
-            "dropdb",
-            "createuser",
-            "dropuser",
-            "vacuumdb",
-            "reindexdb",
-            "clusterdb",
-            "vacuumlo",
-        ),
-        *("pg_amcheck", "pg_receivewal", "pg_recvlogical"),
-    ]
-)
-#: How these are told a database, and the maintenance database.
-_DATABASE_OPTIONS = frozenset(("-d", "--dbname", "--maintenance-db"))
 #: What the standard library and set-up code start to look around. It is not worth a namespace.
 _HARMLESS = frozenset(
     [
@@ -157,7 +138,7 @@ def led_arguments(router: Router, args: Any, environ: Mapping[Any, Any]) -> Any:
     """The arguments of a tool of PostgreSQL's led to the namespace; of other programs as they are."""
     if isinstance(args, (str, bytes, os.PathLike)) or not isinstance(args, Sequence) or not args:
         return args
-    if _program(args) not in _TOOLS or not all(isinstance(arg, str) for arg in args):
+    if _program(args) not in tools.TOOLS or not all(isinstance(arg, str) for arg in args):
         return args
     endpoint = router.latest
     if endpoint is None:
@@ -169,16 +150,16 @@ def led_arguments(router: Router, args: Any, environ: Mapping[Any, Any]) -> Any:
     if not flags:
         # Its environment leads there as well when nothing in it names another server.
         ours = route is not None or not environment.names_a_server(base)
-        return _with_names(led, endpoint) if ours else led
+        return tools.with_names(led, endpoint) if ours else led
     if route is None:
         return args
-    led = _with_names(led, endpoint)
+    led = tools.with_names(led, endpoint)
     return [led[0], "-h", endpoint.host, "-p", str(endpoint.port), *led[1:]]
 
 
 def _named_by_a_tool(router: Router, args: Any, base: Mapping[str, str]) -> Target | None:
     """The source, where a tool of PostgreSQL's is told a URL of a server on this machine."""
-    if isinstance(args, (str, bytes, os.PathLike)) or _program(args) not in _TOOLS:
+    if isinstance(args, (str, bytes, os.PathLike)) or _program(args) not in tools.TOOLS:
         return None
     for arg in _as_strings(args):
         text = arg.partition("=")[2] if arg.startswith("--") else arg
@@ -186,24 +167,6 @@ def _named_by_a_tool(router: Router, args: Any, base: Mapping[str, str]) -> Targ
         if is_url(text) and (source := router.source_of(Target.parse(text, base))):
             return source
     return None
-
-
-def _with_names(args: Sequence[str], endpoint: Any) -> list[str]:
-    """Databases that are named by themselves, after -d or in their place, as they are named there.
-
-    On a server of the worker's own all names are as the suite has them.
-    """
-    named = list(args)
-    for place in range(1, len(args)):
-        arg, before = args[place], args[place - 1]
-        option, equals, value = arg.partition("=")
-        if before in _DATABASE_OPTIONS or not (arg.startswith("-") or before.startswith("-")):
-            named[place] = routing.name_in(endpoint, arg)
-        elif equals and option in _DATABASE_OPTIONS:
-            named[place] = f"{option}={routing.name_in(endpoint, value)}"
-        elif arg.startswith("-d") and len(arg) > 2:
-            named[place] = "-d" + routing.name_in(endpoint, arg[2:])
-    return named
 
 
 def _led_text(arg: str, endpoint: Any, router: Router, base: Mapping[str, str]) -> str:
@@ -216,18 +179,15 @@ def _led_text(arg: str, endpoint: Any, router: Router, base: Mapping[str, str]) 
 
 def _split_flags(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """The server that -h and -p name, and the arguments without these."""
-    names = {"-h": "host", "--host": "host", "-p": "port", "--port": "port"}
     flags: dict[str, str] = {}
     others: list[str] = []
     rest = iter(args)
     for arg in rest:
-        option, equals, value = arg.partition("=")
-        if arg in names:
-            flags[names[arg]] = next(rest, "")
-        elif equals and option in ("--host", "--port"):
-            flags[names[option]] = value
-        elif arg[:2] in ("-h", "-p") and len(arg) > 2:
-            flags[names[arg[:2]]] = arg[2:]
+        key, spelled = tools.option_of(arg)
+        if arg in tools.SERVER_OPTIONS:
+            flags[tools.SERVER_OPTIONS[arg]] = next(rest, "")
+        elif key:
+            flags[key] = arg.removeprefix(spelled)
         else:
             others.append(arg)
     return flags, others

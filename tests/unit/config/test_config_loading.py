@@ -79,7 +79,7 @@ a = 3
         "runner.toml:12: timeout must be a number of seconds, 0 for no limit, not -1",
         "runner.toml:13: retries must be a whole number from 0 to 100, not true",
         "runner.toml:15: level must be a level from 0 to 5 or its name, such as READ_ONLY, not 9",
-        "runner.toml:17: a rule needs one of level, group or exclusive to say something about them",
+        "runner.toml:17: a rule needs a level, a group or exclusive = true to say something about them",
         'runner.toml:21: unknown key "leval" in a rule (did you mean "level"?)',
         "runner.toml:23: a strategy is a table, [strategies.a], not 3",
         'DBSAFE_RUN_TIMEOUT: timeout must be a number of seconds, 0 for no limit, not "soon"',
@@ -164,8 +164,8 @@ fixtur = "db"
         "runner.toml:7: a rule needs one of nodeid, mark or fixture to say which tests it is about",
         'runner.toml:8: exclusive must be true or false, not "yes"',
         "runner.toml:9: a rule needs one of nodeid, mark or fixture to say which tests it is about",
-        "runner.toml:9: a rule needs one of level, group or exclusive to say something about them",
-        "runner.toml:11: a rule needs one of level, group or exclusive to say something about them",
+        "runner.toml:9: a rule needs a level, a group or exclusive = true to say something about them",
+        "runner.toml:11: a rule needs a level, a group or exclusive = true to say something about them",
         'runner.toml:12: unknown key "fixtur" in a rule (did you mean "fixture"?)',
     ]
 

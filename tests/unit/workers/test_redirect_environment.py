@@ -12,7 +12,6 @@ import pytest
 
 from dbsafe_runner.domain.namespace import Endpoint
 from dbsafe_runner.workers.redirect import Target, environment, serial_environment
-from dbsafe_runner.workers.redirect.environment import rewrite_command
 
 SOCKET = Endpoint("/srv/w1", 5432)
 SOURCE = Target("localhost", 5432, "app", "shop")
@@ -148,26 +147,6 @@ def test_programs_are_told_the_suites_database_where_nothing_else_tells_them() -
 def test_what_the_environment_says_itself_is_not_overridden(base: dict[str, str]) -> None:
     new = led(base)
     assert not {"DATABASE_URL", "PGUSER", "PGDATABASE"} & new.keys()
-
-
-LED = "postgresql://app@localhost:5432/shop?host=/srv/w1&port=5432"
-
-
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("psql postgresql://app@localhost/shop -f x.sql", f"psql '{LED}' -f x.sql"),
-        ('psql "postgresql://app@localhost/shop" -f x.sql', f'psql "{LED}" -f x.sql'),
-        ("export U='postgresql://app@localhost/shop'; make", f"export U='{LED}'; make"),
-        ("psql postgresql://app@localhost:5433/shop", "psql postgresql://app@localhost:5433/shop"),
-        ("alembic upgrade head", "alembic upgrade head"),
-        ("tools.setup:main", "tools.setup:main"),
-    ],
-)
-def test_urls_in_a_shell_command_are_led(command: str, expected: str) -> None:
-    assert rewrite_command(command, SOCKET, (SOURCE,), {}).replace(":5432/shop", "/shop") == (
-        expected.replace(":5432/shop", "/shop")
-    )
 
 
 def test_a_role_that_logs_in_by_itself_stays_in_urls_and_variables() -> None:
