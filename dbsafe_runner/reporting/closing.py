@@ -92,14 +92,15 @@ def _speed(progress: Progress) -> list[tuple[str, str]]:
     span = _span(progress)
     if span <= 0 or not progress.done:
         return []
-    ratio = progress.test_seconds / span
+    ratio = progress.took.total / span
     # No speed-up over a serial run: tests that share the processors take longer than they would alone.
-    text = f"{ratio:.1f} tests at a time ({seconds_text(progress.test_seconds)} of tests)"
+    text = f"{ratio:.1f} tests at a time ({seconds_text(progress.took.total)} of tests)"
     rows = [("concurrency", text)]
     if progress.done < progress.total:
         return rows
-    bound, because = _lower_bound(progress)
-    rows.append(("efficiency", f"{bound / span:.0%} (at best {seconds_text(bound)}, {because})"))
+    best = progress.took.bound(progress.plan, len(progress.workers), span)
+    text = f"{best.seconds / span:.0%}, at best {seconds_text(best.seconds)}: {best.words}"
+    rows.append(("efficiency", text))
     if progress.durations_known and progress.plan is not None:
         predicted = progress.plan.predicted_wall
         off = f" ({span / predicted - 1:+.0%})" if predicted > 0 else ""
@@ -117,14 +118,6 @@ def _utilisation(progress: Progress, span: float) -> list[tuple[str, str]]:
     shares = busy_shares(finished.busy, span).values()
     text = f"{statistics.fmean(shares):.0%} ({min(shares):.0%} to {max(shares):.0%} by worker)"
     return [("utilisation", text)]
-
-
-def _lower_bound(progress: Progress) -> tuple[float, str]:
-    """What no schedule of the tests as they were could undercut, and what it comes from."""
-    share = progress.test_seconds / max(1, len(progress.workers))
-    if progress.longest > share:
-        return progress.longest, "the longest test"
-    return share, "all workers busy throughout"
 
 
 def _findings(progress: Progress) -> list[tuple[str, str]]:

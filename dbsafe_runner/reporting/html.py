@@ -120,11 +120,9 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
         number = len(lanes_used)
         share = f"{sum(lanes_used) / number:.0%}"
         tiles.append((f"{number}", f"{noun(number, 'worker')}, {share} busy", ""))
-    if run.span > 0 and work > 0:
-        # No schedule of the tests as they were could undercut the bound.
-        workers = len({test.worker for test in report.tests if test.worker}) or 1
-        bound = max(work / workers, *(test.seconds for test in report.tests))
-        tiles.append((f"{bound / run.span:.0%}", f"efficiency, at best {seconds_text(bound)}", ""))
+    if run.span > 0 and run.best > 0:
+        text = f"efficiency, at best {seconds_text(run.best)}: {run.best_limited_by}"
+        tiles.append((f"{run.best / run.span:.0%}", text, ""))
     if report.resets.count:
         median = seconds_text(report.resets.median)
         tiles.append(

@@ -13,6 +13,7 @@ from typing import Any
 from dbsafe_runner.domain import events
 from dbsafe_runner.domain.outcome import Outcome, Result, Verdict
 from dbsafe_runner.domain.plan import Plan
+from dbsafe_runner.reporting.took import Took
 
 #: Outcomes that make a run fail.
 BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
@@ -62,8 +63,7 @@ class Progress:
         self.trials: dict[str, WorkerView] = {}
         self.outcomes: collections.Counter[Outcome] = collections.Counter()
         self.verdicts: collections.Counter[Verdict] = collections.Counter()
-        #: Seconds of all finished tests together, and of the longest.
-        self.test_seconds = self.longest = 0.0
+        self.took = Took()
         self.first_start: float | None = None
         self.namespaces: set[str] = set()
         self.done = self.replaced = self.crashes = 0
@@ -210,7 +210,7 @@ class Progress:
     @property
     def _mean(self) -> float:
         """Seconds that a test took on average; 0 before any has ended."""
-        return self.test_seconds / self.done if self.done else 0.0
+        return self.took.total / self.done if self.done else 0.0
 
     def _run_started(self, event: events.RunStarted) -> None:
         self.run = event
@@ -266,10 +266,12 @@ class Progress:
     def _batch_started(self, event: events.BatchStarted) -> None:
         view = self._view(event.worker)
         view.batch, view.position = event.batch, 0
+        self.took.batch_started(event)
 
     def _test_started(self, event: events.TestStarted) -> None:
         view = self._view(event.worker)
         view.nodeid, view.since = event.nodeid, event.at
+        self.took.test_started(event)
         if self.first_start is None:
             self.first_start = event.at
 
@@ -302,9 +304,7 @@ class Progress:
             self.unexamined.append(result.nodeid)
         if event.leaks:
             self.leaky[result.nodeid] = event.leaks
-        seconds = result.seconds
-        self.test_seconds += seconds
-        self.longest = max(self.longest, seconds)
+        self.took.test_finished(event)
         self.last_end = event.at
         if result.nodeid in self.unconfirmed:
             self._confirmed.add(result.nodeid)

@@ -13,6 +13,7 @@ from dbsafe_runner.domain.changes import Changes
 from dbsafe_runner.domain.outcome import Outcome
 from dbsafe_runner.reporting import results
 from dbsafe_runner.reporting.formatting import without_colours
+from dbsafe_runner.reporting.took import Took
 from dbsafe_runner.reporting.usage import RunUsage, WorkerUsage, busy_shares
 
 
@@ -47,9 +48,11 @@ class Recorder:
         self._resets: list[events.NamespaceReset] = []
         self._notices: list[events.Notice] = []
         self._usage = RunUsage()
+        self._took = Took()
         self._last_at = 0.0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             events.CollectionFailed: self._uncollected.append,
+            events.BatchStarted: self._took.batch_started,
             events.TestStarted: self._test_started,
             events.TestSlow: lambda event: self._slow.update((event.nodeid,)),
             events.TestFinished: self._test_finished,
@@ -111,11 +114,13 @@ class Recorder:
         )
 
     def _test_started(self, event: events.TestStarted) -> None:
+        self._took.test_started(event)
         if self._first_start is None:
             self._first_start = event.at
 
     def _test_finished(self, event: events.TestFinished) -> None:
         self._tests.append(event)
+        self._took.test_finished(event)
         process = self._current.get(event.result.worker)
         if process is not None:
             process.tests += 1
@@ -141,6 +146,7 @@ class Recorder:
         failed, error = self._failed, self._error()
         last = self._tests[-1].at if self._tests else 0.0
         span = finished.span if finished else max(0.0, last - (self._first_start or 0.0))
+        best = self._took.bound(plan, len(self._current), span)
         return results.RunInfo(
             dbsafe_version=run.dbsafe_version if run else "",
             python_version=run.python_version if run else "",
@@ -159,6 +165,8 @@ class Recorder:
             predicted=plan.predicted_wall if plan else 0.0,
             lower_bound=plan.lower_bound if plan else 0.0,
             limited_by=plan.limited_by if plan else "",
+            best=best.seconds,
+            best_limited_by=best.words if best.seconds else "",
             levels_corrected=finished.corrected if finished else 0,
             slow_tests=len(self._slow),
         )

@@ -57,6 +57,10 @@ class RunInfo(_Model):
         0.0, description="What no schedule could undercut by the plan's predictions; 0 is unknown."
     )
     limited_by: Text = ""
+    best: float = pydantic.Field(
+        0.0, description="What no schedule could undercut, the tests taking as long as they did."
+    )
+    best_limited_by: Text = ""
     levels_corrected: int = pydantic.Field(
         0, description="Tests that were seen to be of another level than the one that was in force."
     )
