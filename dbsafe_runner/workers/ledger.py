@@ -62,6 +62,7 @@ class Ledger:
         self.stand_in: Callable[[str, float], list[str]] | None = None
         self.first = 0.0
         self.last = 0.0
+        self._failed_at: dict[int, float] = {}
 
     def nodeid(self, test: int) -> str:
         """Node id of a test."""
@@ -132,7 +133,9 @@ class Ledger:
         """Tell of a failure at once, before it is known what it hangs on. Nothing is entered."""
         fields = message.fields
         result = self._result(fields, worker, Verdict.CLEAR, ())
-        self._emit(TestUnconfirmed(self._now(), result, fields["coloured"]))
+        now = self._now()
+        self._failed_at[fields["test"]] = now
+        self._emit(TestUnconfirmed(now, result, fields["coloured"]))
 
     def excused(
         self,
@@ -289,9 +292,11 @@ class Ledger:
         self.totals[result.outcome.value] += 1
         if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
             self.failed.add(test)
-        began = now - result.seconds
+        # What the trials of a failure took is no part of the time from the first test to the last.
+        ended = self._failed_at.pop(test, now)
+        began = ended - result.seconds
         self.first = min(self.first, began) if self.first else began
-        self.last = now
+        self.last = max(self.last, ended)
         level = self._levels[test] if test < len(self._levels) else 3
         isolation = self._isolations.get(test, "")
         changes = changes_of(seen)
