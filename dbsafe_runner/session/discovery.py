@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dbsafe_runner.analysis.overrides import Note
@@ -45,13 +45,21 @@ def _starts(ini: IniOptions, request: RunRequest) -> list[tuple[Path, str]]:
     named = []
     for argument in request.pytest_arguments:
         path, _, rest = argument.partition("::")
-        if not argument.startswith("-") and (request.invocation_dir / path).exists():
+        if not argument.startswith("-") and _holds((request.invocation_dir / path).exists):
             named.append((request.invocation_dir / path, rest))
     if named:
         return named
     patterns = ini.testpaths if request.invocation_dir == ini.rootdir else ()
     declared = [path for pattern in patterns for path in sorted(ini.rootdir.glob(pattern))]
     return [(path, "") for path in declared or [request.invocation_dir]]
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """The answer to a question about a path; False where a closed directory hides it."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 class _Finder:
@@ -81,7 +89,7 @@ class _Finder:
                         index += 1
 
     def _test_files(self, start: Path) -> Iterator[Path]:
-        if start.is_file():
+        if _holds(start.is_file):
             yield start
             return
         # A directory may be linked into itself.
@@ -90,12 +98,14 @@ class _Finder:
         self._folders.add(start.resolve())
         try:
             entries = sorted(start.iterdir(), key=lambda entry: entry.name)
-        except OSError:
+        except OSError as error:
+            self._closed(start, error)
             return
         for entry in entries:
-            if entry.is_dir():
+            if _holds(entry.is_dir):
                 skipped = any(fnmatch.fnmatch(entry.name, p) for p in self._ini.norecursedirs)
-                if not (skipped or entry.name == "__pycache__" or (entry / "pyvenv.cfg").exists()):
+                skipped = skipped or entry.name == "__pycache__"
+                if not (skipped or _holds((entry / "pyvenv.cfg").exists)):
                     yield from self._test_files(entry)
             elif any(fnmatch.fnmatch(entry.name, p) for p in self._ini.python_files):
                 yield entry
@@ -135,6 +145,13 @@ class _Finder:
                     Note("tests-not-seen", f"{message} are not in this plan", hint, file=file, line=line)
                 )
                 return
+
+    def _closed(self, folder: Path, error: OSError) -> None:
+        name = folder.as_posix().removeprefix(self._files.rootdir + "/")
+        why = f"it cannot be opened ({error.strerror})"
+        message = f"{name} is not looked into, so its tests are not in this plan: {why}"
+        hint = "pytest will fail to collect it, too."
+        self.notes.append(Note("test-file-unreadable", message, hint, file=name))
 
     def _unreadable(self, name: str, why: str, *, python_reads_it: bool = False) -> None:
         file = name.removeprefix(self._files.rootdir + "/")

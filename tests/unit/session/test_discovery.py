@@ -218,6 +218,26 @@ def test_the_reason_why_a_file_gives_no_tests_is_exact(root):
     assert "pytest will fail" not in told["test_large.py"].hint
 
 
+def test_a_directory_that_may_not_be_opened_is_told(root, monkeypatch):
+    closed = root / "tests" / "closed"
+    closed.mkdir()
+
+    def refusing(usual, least):
+        def ask(path, *args, **options):
+            if closed in (path, *path.parents)[least:]:
+                raise PermissionError(13, "Permission denied", str(path))
+            return usual(path, *args, **options)
+
+        return ask
+
+    monkeypatch.setattr(Path, "stat", refusing(Path.stat, least=1))
+    monkeypatch.setattr(Path, "iterdir", refusing(Path.iterdir, least=0))
+    suite, notes = found(root)
+    assert suite.tests
+    assert ("test-file-unreadable", "tests/closed") in {(note.code, note.file) for note in notes}
+    assert found(root, "tests/closed/test_it.py")[0].tests == suite.tests
+
+
 def test_a_directory_linked_into_itself_ends(root):
     (root / "tests" / "loop").symlink_to(root / "tests")
     suite, _ = found(root)
