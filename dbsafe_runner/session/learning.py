@@ -10,6 +10,7 @@ from dbsafe_runner.analysis.overrides import Note
 from dbsafe_runner.config import Config
 from dbsafe_runner.domain.evidence import Source
 from dbsafe_runner.domain.footprint import Classification
+from dbsafe_runner.domain.test import Test
 from dbsafe_runner.history.observed import Observation, footprint
 from dbsafe_runner.session.circumstances import Circumstances
 from dbsafe_runner.session.knowledge import Knowledge
@@ -50,7 +51,8 @@ def lesson_of(
     )
     corrected = learned = 0
     telling: set[str] = set()
-    for new in now:
+    changed: list[Note] = []
+    for test, new in zip(tests, now, strict=True):
         old = knowledge.classifications[new.nodeid]
         source = old.chain[0].source if old.chain else Source.UNKNOWN
         if source in {Source.MARKER, Source.RULE}:
@@ -60,6 +62,8 @@ def lesson_of(
         elif _differs(old, new):
             corrected += 1
             telling.add(new.nodeid)
+            if source is Source.OBSERVED:
+                changed.append(_changed(test, old, new))
     known = {(note.code, note.message) for note in knowledge.notes}
     news = [
         note
@@ -68,7 +72,20 @@ def lesson_of(
         and note.nodeid in telling
         and (note.code, note.message) not in known
     ]
-    return Lesson(corrected, learned, news)
+    told = {note.nodeid for note in changed}
+    return Lesson(corrected, learned, [*changed, *(note for note in news if note.nodeid not in told)])
+
+
+def _changed(test: Test, old: Classification, new: Classification) -> Note:
+    """A test that did more than in earlier runs, by which the plan was made, though it is the same."""
+    why = next((one.what for one in new.chain if one.source is Source.OBSERVED and one.what), "")
+    message = f"earlier runs observed {old.level.name}, this one {new.level.name}"
+    hint = (
+        "The test is as it was, so this hangs on something else. Tests of its file that build on what "
+        "it leaves may have missed it: `dbsafe verify` tells. The next run keeps them together."
+    )
+    message += f": {why}" if why else ""
+    return Note("level-too-low", message, hint, test.nodeid, test.code_file, test.line)
 
 
 def _differs(old: Classification, new: Classification) -> bool:

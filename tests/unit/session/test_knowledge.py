@@ -261,6 +261,22 @@ def test_a_run_corrects_what_was_believed(root):
     assert "static said NONE, observed SHARED_WRITES" in note.message
 
 
+def test_a_test_that_does_more_than_in_earlier_runs_is_told(root):
+    (root / "test_a.py").write_text(
+        "import os\nimport psycopg\n\ndef test_one():\n    connection = psycopg.connect()\n"
+        "    connection.execute('insert into orders values (1)')\n"
+        "    if os.environ.get('KEEP'):\n        connection.commit()\n\ndef test_two(): pass\n"
+    )
+    before = known(root, remembered(root, {TESTS[0].nodeid: WRITES, TESTS[1].nodeid: CALM}))
+    assert levels(before) == [Level.ISOLATED_WRITES, Level.READ_ONLY]
+    lesson = lesson_of(config(root), before, {TESTS[0].nodeid: LEAVES, TESTS[1].nodeid: CALM}, HERE)
+    (note,) = lesson.notes
+    assert (lesson.corrected, note.code, note.nodeid) == (1, "level-too-low", TESTS[0].nodeid)
+    assert note.message.startswith(
+        "earlier runs observed ISOLATED_WRITES, this one SHARED_WRITES: leaves"
+    )
+
+
 def test_a_run_that_sees_what_was_known_teaches_nothing(root):
     before = known(root, remembered(root, {TESTS[0].nodeid: LEAVES, TESTS[1].nodeid: CALM}))
     lesson = lesson_of(config(root), before, {TESTS[0].nodeid: LEAVES, TESTS[1].nodeid: CALM}, HERE)
