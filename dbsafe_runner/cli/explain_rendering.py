@@ -58,8 +58,8 @@ def _alike(found: Prospect, nodeids: Sequence[str]) -> str:
     for nodeid in nodeids:
         name = found.knowledge.classifications[nodeid].level.name
         levels[name] = levels.get(name, 0) + 1
-    shared = ", ".join(f"{count} {name}" for name, count in by_count(levels))
-    return f"the first of {len(nodeids)} with these parameters: {shared}"
+    shared = ", ".join(f"{count} are {name}" for name, count in by_count(levels))
+    return f"the first of {len(nodeids)} with different parameters; {shared}"
 
 
 def _facts(told: Explanation) -> Iterator[tuple[str, str]]:

@@ -81,7 +81,7 @@ def test_the_collected_suite_is_explained_too(project):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
-        "test_shop.py::test_sum[0]\nthe first of 3 with these parameters: 3 NONE\n"
+        "test_shop.py::test_sum[0]\nthe first of 3 with different parameters; 3 are NONE\n"
     )
 
 
