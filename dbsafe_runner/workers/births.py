@@ -121,7 +121,7 @@ class Births:
         """Whether it has to leave its namespace as a failed test left it."""
         confirming = self._pool.confirming
         assert confirming is not None
-        wanted = self._pool.settings.keep_failed and (slot.confirms or not confirming.able)
+        wanted = self._pool.tenancy.keeps and (slot.confirms or not confirming.able)
         return {"keep_failed": wanted, "trial_of": confirming.trial_of(slot)}
 
     def _settings(self, slot: Slot) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class Child:
         """Whether the test has failed, and its namespace is wanted as it is."""
         trial = self._settings["trial_of"]
         wanted = self._settings["keep_failed"] and self._failed and self._tenant.leased
-        if not wanted or (trial is not None and trial != fed.index):
+        if not wanted or fed.again or (trial is not None and trial != fed.index):
             return False
         if trial is not None:
             # Nothing more is asked of this process: it is ended before the session's fixtures, which

@@ -306,6 +306,8 @@ class Feeding:
         slot.fed.extend(tests)
         connects = batch.level > Level.NONE and self._pool.tenancy.wanted
         fields: dict[str, Any] = {"batch": batch.id, "tests": tests, "reset": batch.reset.value}
+        if again := [test for test in tests if test in slot.again]:
+            fields["again"] = again
         if (source := self._pool.tenancy.learned) is not None:
             fields["source"] = source
         self._send(slot, "run", connects=connects, **fields)

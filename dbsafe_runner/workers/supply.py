@@ -26,6 +26,8 @@ class Fed:
     reset: ResetPolicy
     #: It is expected to use the database.
     connects: bool
+    #: It has been reported, and is run for what it leaves behind alone.
+    again: bool = False
 
 
 class Undecided:
@@ -118,7 +120,8 @@ class Supply:
                 ResetPolicy(message["reset"]),
                 message.fields.get("connects", False),
             )
-            self._queue.extend(Fed(index, *how) for index in message["tests"])
+            again = message.fields.get("again", ())
+            self._queue.extend(Fed(index, *how, again=index in again) for index in message["tests"])
             if message.fields.get("source"):
                 self._told(message["source"])
         elif message.kind == "stop":

@@ -149,12 +149,17 @@ class Tenancy:
             return []
         return self._pool.desk.statements(slot.namespace, until)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the namespace of the next failed test is to be kept."""
+        return self._pool.settings.keep_failed and self._kept < MOST_KEPT
+
     def end(self, slot: Slot) -> None:
         """Take a worker's namespace back, or keep it for a look at what a failed test has left."""
         namespace, slot.namespace = slot.namespace, None
         if namespace is None:
             return
-        if slot.keep and self._kept < MOST_KEPT and not self._pool.desk.trouble(namespace):
+        if slot.keep and self.keeps and not self._pool.desk.trouble(namespace):
             self._keep(namespace, slot.keep)
         else:
             self._pool.desk.release(namespace)

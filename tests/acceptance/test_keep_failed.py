@@ -123,6 +123,30 @@ def test_without_trials_the_worker_leaves_its_own(project: Project, how: str) ->
     assert set(names) == {"test_fails"}, run.out
 
 
+def test_without_trials_a_file_goes_on_behind_every_failure(project: Project) -> None:
+    failing = "".join(
+        f"""
+            def test_fails_{number}():
+                run("insert into item values ({number})"); assert 0
+        """
+        for number in range(6)
+    )
+    project.write(
+        test_one=f"""
+            from dbhelp import run
+            {failing}
+            def test_after(): assert run("select count(*) from item") == [(6,)]
+        """
+    )
+    run = project.dbsafe("--keep-failed", "--no-confirm", "--run-timeout", "90", workers=1)
+    assert run.outcomes == {
+        **{f"test_one.py::test_fails_{number}": "failed" for number in range(6)},
+        "test_one.py::test_after": "passed",
+    }
+    assert len(kept(run.out)) == 5, run.out
+    assert rows(project, kept(run.out)["test_fails_2"]) == ["0", "1", "2"]
+
+
 def test_nothing_is_kept_without_the_option(project: Project, servers: Path) -> None:
     assert kept(project.dbsafe("-k", "fails").out) == {}
     assert servers_below(servers) == []
