@@ -27,6 +27,7 @@ from dbsafe_runner.database.janitor import (
     prune_cache,
     remove_leftovers,
 )
+from dbsafe_runner.database.occupants import read_occupant
 from dbsafe_runner.database.own_leftovers import Found, list_found, removable
 from dbsafe_runner.database.own_leftovers import remove_leftovers as remove_from_server
 from dbsafe_runner.database.schema_path import as_option, read_path
@@ -248,7 +249,8 @@ def _embedded_way(name: str, root: Path) -> dict[str, str]:
     if not homes and not name and (standing_way := _standing_way(root)):
         return standing_way
     home = _pick_home(homes, name)
-    return {"host": str(home), "port": "5432", "user": "postgres", "dbname": "postgres"}
+    occupant = read_occupant(home)
+    return {"host": str(home), "port": "5432", "user": occupant.user, "dbname": occupant.database}
 
 
 def _standing_way(root: Path) -> dict[str, str]:
@@ -269,10 +271,15 @@ def _pick(living: Sequence[Found], wanted: str, workers: Sequence[str]) -> Found
 
 
 def _pick_home(homes: Sequence[Path], wanted: str) -> Path:
-    for home in homes:
-        if not wanted or wanted.removeprefix("server-") == home.name:
+    workers = [read_occupant(home).worker for home in homes]
+    names = [f"server-{home.name}" for home in homes]
+    for home, name, worker in zip(homes, names, workers, strict=True):
+        if (wanted in {name, home.name, worker}) if wanted else worker:
             return home
-    raise _no_such([*(f"server-{home.name}" for home in homes), *(kept.name for kept in kept_servers())])
+    if homes and not wanted:
+        return homes[0]
+    shown = [f"{name} {worker}".rstrip() for name, worker in zip(names, workers, strict=True)]
+    raise _no_such([*shown, *(kept.name for kept in kept_servers())])
 
 
 def _no_such(names: Sequence[str]) -> UserError:

@@ -25,6 +25,7 @@ from dbsafe_runner.database.cluster import copy_data
 from dbsafe_runner.database.ending import Ending
 from dbsafe_runner.database.janitor import prune_cache, remove_leftovers
 from dbsafe_runner.database.kept import keep_server
+from dbsafe_runner.database.occupants import Occupant, write_occupant
 from dbsafe_runner.database.preparation import Preparation, Prepared
 from dbsafe_runner.database.provider import (
     Keepsake,
@@ -57,6 +58,10 @@ class _Slot:
     name: str
     server: Server
     learned: int = 0
+    #: Whose it is; "" while it is nobody's.
+    worker: str = ""
+    #: What the suite was first seen to connect to, as far as this server has it.
+    seen: Source | None = None
 
 
 class EmbeddedProvider:
@@ -126,6 +131,8 @@ class EmbeddedProvider:
         with self._lock:
             self._generations[worker] += 1
             generation = self._generations[worker]
+            slot.worker = worker
+        self._tell(slot)
         run = self._living_run()
         return Namespace(
             name=f"server-{slot.name}",
@@ -155,13 +162,14 @@ class EmbeddedProvider:
         """See `NamespaceProvider.keep`."""
         with self._lock:
             slot = self._slots[namespace.name.removeprefix("server-")]
+        opened = self._opened(slot)
         try:
             kept = keep_server(
                 self._ready.installation,
                 slot.server,
                 nodeid=nodeid,
-                database=self._database,
-                user=self._user,
+                database=opened.database,
+                user=opened.user,
             )
         except OSError as error:
             raise not_kept(str(error)) from error
@@ -188,6 +196,7 @@ class EmbeddedProvider:
             slot = self._slots.get(namespace.name.removeprefix("server-"))
         if slot is not None:
             self._teach(slot, source)
+            self._tell(slot)
 
     def close(self) -> None:
         """See `NamespaceProvider.close`."""
@@ -233,6 +242,16 @@ class EmbeddedProvider:
             if not future.cancel():
                 self._discard(_result(future))
         self.warm(ahead)
+
+    def _opened(self, slot: _Slot) -> Source:
+        """What whoever looks at this server wants to see."""
+        usual = Source(user=self._user, database=self._database)
+        return usual if self._request.sources else slot.seen or usual
+
+    def _tell(self, slot: _Slot) -> None:
+        opened = self._opened(slot)
+        home = slot.server.data.parent
+        write_occupant(home, Occupant(slot.worker, opened.user, opened.database))
 
     @property
     def _database(self) -> str:
@@ -314,11 +333,13 @@ class EmbeddedProvider:
                 create_names(slot.server.dsn(), missing)
             except psycopg.OperationalError:
                 return False
+            slot.seen = slot.seen or missing[0]
 
     def _teach(self, slot: _Slot, source: Source) -> None:
         # A server that has died, or is released meanwhile, needs no names any more.
         with contextlib.suppress(psycopg.OperationalError):
             create_names(slot.server.dsn(), [source])
+            slot.seen = slot.seen or source
 
     def _discard(self, slot: _Slot) -> None:
         with self._lock:

@@ -147,6 +147,20 @@ def test_without_trials_a_file_goes_on_behind_every_failure(project: Project) ->
     assert rows(project, kept(run.out)["test_fails_2"]) == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("how", ["--confirm", pytest.param("--no-confirm", marks=pytest.mark.long)])
+def test_a_database_that_the_run_has_learned_is_the_one_opened(project: Project, how: str) -> None:
+    project.file("runner.toml", "")
+    project.write(
+        test_one="""
+            from dbhelp import run
+            def test_fails():
+                run("create table item (n int)"); run("insert into item values (2)"); assert 0
+        """
+    )
+    names = kept(project.dbsafe("--keep-failed", how, workers=1).out)
+    assert rows(project, names["test_fails"]) == ["2"]
+
+
 def test_nothing_is_kept_without_the_option(project: Project, servers: Path) -> None:
     assert kept(project.dbsafe("-k", "fails").out) == {}
     assert servers_below(servers) == []
