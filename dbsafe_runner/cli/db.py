@@ -28,7 +28,7 @@ from dbsafe_runner.database.janitor import (
     remove_leftovers,
 )
 from dbsafe_runner.database.occupants import read_occupant
-from dbsafe_runner.database.own_leftovers import Found, list_found, removable
+from dbsafe_runner.database.own_leftovers import SETTLED, Found, list_found, removable
 from dbsafe_runner.database.own_leftovers import remove_leftovers as remove_from_server
 from dbsafe_runner.database.schema_path import as_option, read_path
 from dbsafe_runner.database.sessions import Sessions
@@ -125,11 +125,17 @@ def clean(
         address, _, sessions = _open(choice)
         try:
             names = remove_from_server(sessions, templates=templates, kept=True)
+            held = [] if names else _held_back(list_found(sessions), templates=templates)
         finally:
             sessions.close()
         for name in names:
             typer.echo(f"{address.shown}: {name}, removed")
-        if not names:
+        if held:
+            typer.echo(
+                f"{address.shown}: {counted(len(held), 'object')} left for now, as the server started "
+                f"less than {SETTLED:.0f} s ago: a run that goes on may not have said so yet"
+            )
+        elif not names:
             typer.echo(f"{address.shown}: nothing to remove")
 
 
@@ -198,6 +204,12 @@ def _server_lines(choice: Choice, now: float) -> Iterator[str]:
     yield f"  {counted(len(found), 'object')} of dbsafe's"
     for one in found:
         yield f"  {one.what:<10} {one.name}  {_state(one, now)}"
+
+
+def _held_back(found: Sequence[Found], *, templates: bool) -> list[Found]:
+    """What is a leftover and was not removed."""
+    now = time.time()
+    return [one for one in found if removable(one, now, templates=templates, kept=True)]
 
 
 def _state(found: Found, now: float) -> str:

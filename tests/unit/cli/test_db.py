@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NoReturn
+from unittest import mock
 
 import pytest
 
 from dbsafe_runner.cli import db
 from dbsafe_runner.database.janitor import RunFound
 from dbsafe_runner.database.occupants import Occupant, write_occupant
+from dbsafe_runner.database.own_leftovers import Found
 from dbsafe_runner.errors import UserError
 
 
@@ -56,3 +58,21 @@ def test_a_worker_is_found_by_its_name_in_the_database_of_its_tests(
     with pytest.raises(UserError) as caught:
         db.psql("gw7", None, "embedded")
     assert caught.value.cause == "server-1\nserver-2 gw1"
+
+
+def test_leftovers_that_stay_for_now_are_not_called_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = Found("dbsafe_bbffec58ee80_1", "database", "bbffec58ee80", None, living=False, ours=True)
+    address = mock.Mock(shown="app@db/app")
+    monkeypatch.setattr(db, "kept_servers", list)
+    monkeypatch.setattr(db, "remove_leftovers", lambda **_: 0)
+    monkeypatch.setattr(db, "prune_cache", lambda *_, **__: 0)
+    monkeypatch.setattr(db, "_choice", lambda _config: mock.Mock())
+    monkeypatch.setattr(db, "_open", lambda _choice: (address, mock.Mock(), mock.Mock()))
+    monkeypatch.setattr(db, "remove_from_server", lambda *_, **__: [])
+    monkeypatch.setattr(db, "list_found", lambda _sessions: [left])
+    db.clean(None, None, templates=False)
+    said = capsys.readouterr().out
+    assert "app@db/app: 1 object left for now" in said
+    assert "nothing to remove" not in said
