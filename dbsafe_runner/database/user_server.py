@@ -40,6 +40,22 @@ _WAY: Final = frozenset(
 )
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
+_HINT: Final = (
+    "Check the URL given as --database, as [database] server or in DATABASE_URL; "
+    "--embedded uses servers of dbsafe's own."
+)
+_HINT_FULL: Final = (
+    "It has no connection left for this role. End what else uses the server, or raise "
+    "max_connections or the role's CONNECTION LIMIT; --embedded uses servers of dbsafe's own."
+)
+#: How PostgreSQL, and a pooler, say that they have no connection left.
+_FULL: Final = (
+    "too many connections",
+    "too many clients",
+    "connection slots are reserved",
+    "no more connections",
+)
+
 _FACTS: Final = """
 select current_setting('server_version_num')::int, current_setting('server_version'),
        r.rolsuper, r.rolcreatedb, has_database_privilege(current_database(), 'CREATE'), r.rolname::text,
@@ -221,8 +237,7 @@ def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
             "server-unreachable",
             "The server that namespaces are to be made on cannot be connected to.",
             cause=_without_secrets(str(error), dsn),
-            hint="Check the URL given as --database, as [database] server or in DATABASE_URL; "
-            "--embedded uses servers of dbsafe's own.",
+            hint=_HINT_FULL if any(words in str(error) for words in _FULL) else _HINT,
             exit_code=ExitCode.SERVER,
         ) from None
 

@@ -5,6 +5,7 @@ import json
 import shlex
 from urllib.parse import quote, quote_plus
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,13 @@ from psycopg.conninfo import make_conninfo
 from dbsafe_runner.config.database_settings import PRODUCTION
 from dbsafe_runner.database.clones import Dress, dressing, split_names
 from dbsafe_runner.database.passwords import masked_urls
-from dbsafe_runner.database.user_server import ServerAddress, ServerFacts, check_allowed, choose_kind
+from dbsafe_runner.database.user_server import (
+    ServerAddress,
+    ServerFacts,
+    check_allowed,
+    choose_kind,
+    connect,
+)
 from dbsafe_runner.domain.isolation import NamespaceKind
 from dbsafe_runner.errors import UserError
 
@@ -194,3 +201,28 @@ def test_dressing_quotes_everything() -> None:
     assert """SET "search_path" TO '$user', 'A"b'""" in text
     assert """ALTER ROLE "o'r" IN DATABASE "my ""db\"\"" SET "app"."x" TO 'it''s'""" in text
     assert """GRANT CREATE ON DATABASE "my ""db\"\"" TO "we""ird" WITH GRANT OPTION""" in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        ('FATAL:  too many connections for role "app"', "CONNECTION LIMIT"),
+        ("FATAL:  sorry, too many clients already", "CONNECTION LIMIT"),
+        (
+            "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            "CONNECTION LIMIT",
+        ),
+        ("Connection refused", "Check the URL"),
+    ],
+)
+def test_a_full_server_is_not_put_down_to_its_url(
+    answer: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError(answer)
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    with pytest.raises(UserError) as caught:
+        connect("host=db")
+    assert caught.value.code == "server-unreachable"
+    assert hint in caught.value.hint
