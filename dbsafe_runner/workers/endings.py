@@ -331,7 +331,7 @@ class Endings:
         seconds = slot.seconds(pool.now())
         stacks = _read_stacks(slot.fault_file)
         if slot.sentence and not stacks:
-            text += "\nThere are no stacks: it blocks signals."
+            text += "\nThere are no stacks: it blocks signals, or was stopped."
         slot.busy += seconds
         crash = pool.ledger.crash(test, text, stacks, seconds)
         # That it takes too long is what a time limit is for: it is not tried again.

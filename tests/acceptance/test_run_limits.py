@@ -60,7 +60,7 @@ HANGS = {
     "teardown": (IN_TEARDOWN, "in stuck"),
     "module_teardown": (IN_MODULE_TEARDOWN, "in stuck"),
     "threads": (IN_THREADS, "in waits_in_a_thread"),
-    "without_signals": (WITHOUT_SIGNALS, "There are no stacks: it blocks signals."),
+    "without_signals": (WITHOUT_SIGNALS, "There are no stacks: it blocks signals, or was stopped."),
 }
 
 
