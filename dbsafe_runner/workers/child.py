@@ -139,6 +139,7 @@ class Child:
             except NoNamespaceError as error:
                 self._send("halt", why="no-namespace", message=str(error))
                 return False
+            self._send("begun")
         first = self._session.items[fed.index].nodeid
         after_fork.reseed(self._settings["seed"], first)
         return True

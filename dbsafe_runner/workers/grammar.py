@@ -39,6 +39,7 @@ _FIELDS: Final[Mapping[str, _Shape]] = {
     "reset": {"report": dict},
     "retire": {"reason": str},
     "halt": {"why": str, "message": str},
+    "begun": {},
     "lease": {"worker": str},
     "learned": {"worker": str, "target": list},
     "borrow": {"worker": str, "pid": int, "target": list},

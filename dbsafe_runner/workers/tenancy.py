@@ -75,8 +75,13 @@ class Tenancy:
             self._pool.desk.release(namespace)
 
     def request(self, worker: str, message: Message, answer: Answer) -> None:
-        """Answer `lease` and `learned`."""
-        if message.kind == "lease":
+        """Answer `lease` and `learned`, and hear of a worker that is ready for its batch (`begun`)."""
+        if message.kind == "begun":
+            # To get to know its namespace takes a while on a busy machine, and is no test's doing.
+            slot = self._pool.slots.get(worker)
+            if slot is not None:
+                slot.since = self._pool.now()
+        elif message.kind == "lease":
             self._requested(worker, answer)
         elif message.kind == "learned":
             self._learned(worker, message["target"], answer)
