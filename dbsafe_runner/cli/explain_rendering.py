@@ -49,8 +49,7 @@ def show(found: Prospect, nodeids: Sequence[str], request: RunRequest) -> None:
     console.print()
     console.print(Text("what would change it", style="bold"))
     for advice in told.would_change:
-        # A batch's reason begins with the same word.
-        _show_item(console, "- ", advice.replace("together: together:", "together:"))
+        _show_item(console, "- ", advice)
 
 
 def _alike(found: Prospect, nodeids: Sequence[str]) -> str:

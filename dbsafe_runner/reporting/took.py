@@ -47,10 +47,11 @@ class Took:
     def bound(self, plan: Plan | None, workers: int, span: float) -> Bound:
         """The lower bound of `plan`, had it known these times, with as many workers as there were.
 
-        At most the `span` that the run took: caps may have risen with the number of workers.
+        At most the `span` that the run took: caps may have risen with the number of workers, and a
+        test's own clock is not the run's.
         """
         workers = max(1, workers)
-        best = Bound(self.total / workers, _ALL_BUSY)
+        best = Bound(min(self.total / workers, span), _ALL_BUSY)
         found = Bound(self._longest, "the longest test")
         if plan is not None:
             found = lower_bound(
@@ -72,4 +73,4 @@ class Took:
         # By less than a hundredth nothing else is what limits it.
         if found.seconds <= 1.01 * best.seconds:
             return best
-        return Bound(min(found.seconds, max(span, best.seconds)), found.words)
+        return Bound(min(found.seconds, span), found.words)

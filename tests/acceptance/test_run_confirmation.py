@@ -213,7 +213,8 @@ def test_without_time_to_look_into_failures_they_still_end_as_serially(project: 
 def test_without_time_what_needs_another_file_stays_failed_and_is_named(project: Project) -> None:
     project.write(
         state="MADE = []",
-        test_one="import state\ndef test_makes(): state.MADE.append(1)",
+        # Until the other worker has begun, as one worker would run both.
+        test_one="import state, time\ndef test_makes():\n    time.sleep(2)\n    state.MADE.append(1)",
         test_two="import state\ndef test_needs(): assert state.MADE",
     )
     run = project.dbsafe("--confirm-budget", "0", "-n", "2")
