@@ -11,7 +11,7 @@ from dbsafe_runner.planning.bounds import Bound, lower_bound
 
 _ALL_BUSY = "all workers busy throughout"
 #: Characters of a reason that are shown; `dbsafe plan` has the whole.
-_LONGEST_WHY = 40
+_LONGEST_WHY = 60
 
 
 class Took:
@@ -64,7 +64,7 @@ class Took:
                             batch,
                             seconds=tuple(self._seconds.get(batch.id, ())),
                             setup_seconds=0.0,
-                            why=textwrap.shorten(batch.why, _LONGEST_WHY, placeholder="…"),
+                            why=_short(batch.why),
                         )
                         for batch in plan.batches
                     ),
@@ -74,3 +74,7 @@ class Took:
         if found.seconds <= 1.01 * best.seconds:
             return best
         return Bound(min(found.seconds, span), found.words)
+
+
+def _short(why: str) -> str:
+    return textwrap.shorten(why.removeprefix("together: "), _LONGEST_WHY, placeholder=" …")
