@@ -121,7 +121,7 @@ def _tiles(report: RunReport, lanes_used: list[float]) -> list[tuple[str, str, s
         share = f"{sum(lanes_used) / number:.0%}"
         tiles.append((f"{number}", f"{noun(number, 'worker')}, {share} busy", ""))
     if run.span > 0 and run.best > 0:
-        text = f"efficiency, at best {seconds_text(run.best)}: {run.best_limited_by}"
+        text = f"efficiency, at best {seconds_text(run.best)}"
         tiles.append((f"{run.best / run.span:.0%}", text, ""))
     if report.resets.count:
         median = seconds_text(report.resets.median)
