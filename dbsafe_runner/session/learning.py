@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dbsafe_runner.analysis.classification import classify
 from dbsafe_runner.analysis.overrides import Note
@@ -64,16 +64,21 @@ def lesson_of(
             telling.add(new.nodeid)
             if source is Source.OBSERVED:
                 changed.append(_changed(test, old, new))
+    # What is told of a test that has changed says more.
+    telling.difference_update(note.nodeid for note in changed)
+    return Lesson(corrected, learned, [*changed, *_news(notes, telling, knowledge)])
+
+
+def _news(notes: Iterable[Note], telling: Collection[str], knowledge: Knowledge) -> list[Note]:
+    """Return what is worth telling of some tests and was not told before the run."""
     known = {(note.code, note.message) for note in knowledge.notes}
-    news = [
+    return [
         note
         for note in notes
         if note.code == "level-too-low"
         and note.nodeid in telling
         and (note.code, note.message) not in known
     ]
-    told = {note.nodeid for note in changed}
-    return Lesson(corrected, learned, [*changed, *(note for note in news if note.nodeid not in told)])
 
 
 def _changed(test: Test, old: Classification, new: Classification) -> Note:

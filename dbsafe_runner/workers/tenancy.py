@@ -238,14 +238,7 @@ class Tenancy:
                 self._answer_all(key, error="the worker has ended")
                 return
             if slot is not None:
-                if slot.namespace is not None:
-                    # It has died before its worker could use it.
-                    pool.desk.release(slot.namespace)
-                slot.namespace = namespace
-                slot.goes_on(pool.now())
-                self._tell(slot, namespace, pool.now() - asked)
-                if pool.feeding is not None:
-                    pool.feeding.leased(slot)
+                self._settle(slot, namespace, asked)
             else:
                 self._zygote_namespace = namespace
             self._answer_all(key, namespace=namespace_fields(namespace))
@@ -258,6 +251,17 @@ class Tenancy:
             pool.fail(error)
 
         pool.desk.acquire(worker, ready, failed)
+
+    def _settle(self, slot: Slot, namespace: Namespace, asked: float) -> None:
+        pool = self._pool
+        if slot.namespace is not None:
+            # It has died before its worker could use it.
+            pool.desk.release(slot.namespace)
+        slot.namespace = namespace
+        slot.goes_on(pool.now())
+        self._tell(slot, namespace, pool.now() - asked)
+        if pool.feeding is not None:
+            pool.feeding.leased(slot)
 
     def not_passed(self, reason: str) -> None:
         """Say once why a login failed, if that is what `reason`, the line on how a test ended, tells."""

@@ -55,14 +55,18 @@ def test_missing_parts_are_completed_as_libpq_does(monkeypatch: pytest.MonkeyPat
     assert parse_source("postgresql://localhost") == Source("someone", "someone", "", "localhost")
 
 
+def inherit(patch: pytest.MonkeyPatch, folder: Path, till: str, **variables: str) -> None:
+    """Have a service "till" that says this besides its login, and these variables."""
+    services = folder / "services"
+    services.write_text(f"[till]\nuser=cashier\npassword=pw-1\n{till}")
+    for name, value in {"PGSERVICEFILE": str(services), **variables}.items():
+        patch.setenv(name, value)
+
+
 def test_what_a_url_leaves_out_stands_in_the_environment_or_a_service_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    services = tmp_path / "services"
-    services.write_text("[till]\nuser=cashier\ndbname=till\npassword=pw-1\nport=5433\n")
-    monkeypatch.setenv("PGSERVICEFILE", str(services))
-    monkeypatch.setenv("PGUSER", "app")
-    monkeypatch.setenv("PGDATABASE", "shop")
+    inherit(monkeypatch, tmp_path, "dbname=till\nport=5433\n", PGUSER="app", PGDATABASE="shop")
     assert parse_source("postgresql://localhost") == Source("app", "shop", "", "localhost")
     assert parse_source("postgresql://localhost/stock") == Source("app", "stock", "", "localhost")
     expected = Source("cashier", "till", "pw-1", "", 5433)
@@ -72,11 +76,8 @@ def test_what_a_url_leaves_out_stands_in_the_environment_or_a_service_file(
 def test_a_servers_url_is_completed_so_that_its_host_can_be_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    services = tmp_path / "services"
-    services.write_text("[till]\nhost=prod-db\nuser=cashier\npassword=pw-1\nsslmode=verify-full\n")
-    monkeypatch.setenv("PGSERVICEFILE", str(services))
-    monkeypatch.setenv("PGHOST", "db-production")
-    monkeypatch.setenv("PGDATABASE", "shop_prod")
+    till = "host=prod-db\nsslmode=verify-full\n"
+    inherit(monkeypatch, tmp_path, till, PGHOST="db-production", PGDATABASE="shop_prod")
     for url in ("postgresql://app@/shop", "postgresql://app@127.0.0.1", "postgresql://?service=till"):
         with pytest.raises(UserError) as caught:
             check_allowed(completed(url), ["prod-*", "*production", "*_prod"])
