@@ -1,4 +1,4 @@
-"""Tells failures that something outside the test has caused: its server went away, or its disk was full.
+"""Tells failures that something outside the test has caused: its server went away or was full, say.
 
 Such a test is run again, once, like one whose namespace was lost. A test that brings it about itself
 fails again, and then counts.
@@ -15,6 +15,8 @@ _FAULTS: Final = {
     "its session was ended": r"AdminShutdown|terminating connection due to administrator command",
     "its server went down": r"CrashShutdown|terminating connection (because of|due to) (the )?crash"
     r"|due to unexpected postmaster exit|server closed the connection unexpectedly",
+    "its server had no connection left": r"TooManyConnections|too many clients already"
+    r"|too many connections for (role|database)|remaining connection slots are reserved",
     "its server was not ready": r"CannotConnectNow"
     r"|the database system is (shutting|starting|in recovery|not (yet )?accepting)",
 }

@@ -14,6 +14,11 @@ from dbsafe_runner.workers.hits import hit_by
         ("sqlalchemy.exc.OperationalError: (psycopg.errors.AdminShutdown) terminating", "session"),
         ("asyncpg.exceptions.CannotConnectNowError: the database system is starting up", "not ready"),
         ("psycopg2.OperationalError: server closed the connection unexpectedly", "went down"),
+        ("asyncpg.exceptions.TooManyConnectionsError: sorry, too many clients already", "no connection"),
+        (
+            "psycopg.OperationalError: FATAL:  remaining connection slots are reserved for superusers",
+            "no connection",
+        ),
         (
             "psycopg.errors.CrashShutdown: terminating connection because of crash of another process",
             "went down",
